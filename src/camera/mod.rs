@@ -1,0 +1,292 @@
+//! Cameras as people see them: identity, state, capabilities. Plain types; the hot-plug watcher is in `io.rs`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::capture::{Format, PixelFormat};
+use crate::clock::Mono;
+use crate::encode::Route;
+use crate::units::{Rate, Size};
+
+/// `cameraN`: N is the number of the device node `/dev/videoN`; also the MediaMTX path.
+///
+/// The kernel numbers video nodes 0…255. [`CameraId::TEST_ASIDE`] lies beyond, for the test camera
+/// when a real device owns `camera0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CameraId(u16);
+
+impl CameraId {
+    /// Where the test camera lives on a machine without `/dev/video0`.
+    pub const TEST: Self = Self(0);
+    /// Where the test camera moves when a capture device `/dev/video0` exists.
+    pub const TEST_ASIDE: Self = Self(1000);
+
+    /// `cameraN` for N up to 9999.
+    #[must_use]
+    pub const fn new(number: u16) -> Option<Self> {
+        if number <= 9999 {
+            Some(Self(number))
+        } else {
+            None
+        }
+    }
+
+    /// N.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
+
+impl fmt::Display for CameraId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "camera{}", self.0)
+    }
+}
+
+impl FromStr for CameraId {
+    type Err = String;
+
+    /// Accepts exactly `^camera(0|[1-9][0-9]{0,3})$`.
+    fn from_str(s: &str) -> Result<Self, String> {
+        let digits = s.strip_prefix("camera").unwrap_or("");
+        let plain = !digits.is_empty()
+            && digits.len() <= 4
+            && digits.bytes().all(|b| b.is_ascii_digit())
+            && (digits == "0" || !digits.starts_with('0'));
+        plain
+            .then(|| digits.parse().ok().and_then(Self::new))
+            .flatten()
+            .ok_or_else(|| {
+                format!("{s:?} is not a camera id: cameras are called camera0, camera1, …")
+            })
+    }
+}
+
+/// The contract's three states of a camera.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// Frames flow. Left on unplug or fault.
+    Connected,
+    /// Known, but not there. Left when the device comes back.
+    Disconnected {
+        /// Since when, and what was seen.
+        reason: String,
+    },
+    /// There, but no picture. Left when frames flow.
+    Error {
+        /// The cause.
+        reason: String,
+        /// What to do about it.
+        action: String,
+    },
+}
+
+impl Status {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Connected => "CONNECTED",
+            Self::Disconnected { .. } => "DISCONNECTED",
+            Self::Error { .. } => "ERROR",
+        }
+    }
+}
+
+/// One layout and size a device offers, with its rates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mode {
+    /// Layout.
+    pub pixel: PixelFormat,
+    /// Size.
+    pub size: Size,
+    /// Rates offered, fastest first; empty when the driver does not say.
+    pub rates: Vec<Rate>,
+}
+
+/// What kind of thing a camera is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Device {
+    /// The built-in test camera.
+    Test,
+    /// A V4L2 capture node.
+    V4l2 {
+        /// `/dev/videoN`; never shown to clients.
+        node: PathBuf,
+        /// `driver` of `VIDIOC_QUERYCAP`.
+        driver: String,
+        /// `bus_info` of `VIDIOC_QUERYCAP`.
+        bus: String,
+    },
+}
+
+/// A camera as known now. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Camera {
+    /// Identity.
+    pub id: CameraId,
+    /// `card` of `VIDIOC_QUERYCAP`, or "Test camera".
+    pub name: String,
+    /// What it is.
+    pub device: Device,
+    /// How it is.
+    pub status: Status,
+    /// What it delivers; `None` until it was opened once.
+    pub format: Option<Format>,
+    /// How it is encoded; `None` until it was opened once.
+    pub route: Option<Route>,
+    /// Everything it offers.
+    pub modes: Arc<[Mode]>,
+    /// When the present status began.
+    pub since: Mono,
+    /// Live figures, written by the camera's thread.
+    pub counters: Arc<Counters>,
+}
+
+/// Live figures of one camera. Written by one thread, read by anyone, never locked.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Frames taken from the driver.
+    pub captured: AtomicU64,
+    /// Frames the driver dropped (gaps in its sequence numbers).
+    pub dropped_by_driver: AtomicU64,
+    /// Frames marked damaged by the driver, or that could not be decoded.
+    pub damaged: AtomicU64,
+    /// Access units made.
+    pub encoded: AtomicU64,
+    /// Access units handed to the socket in full.
+    pub sent: AtomicU64,
+    /// Access units given up because MediaMTX was away or too slow.
+    pub unsent: AtomicU64,
+    /// Bytes of RTP handed to the socket.
+    pub bytes_sent: AtomicU64,
+    /// Nanoseconds on the monotonic clock of the last frame taken; 0 = none yet.
+    pub last_frame_nanos: AtomicU64,
+    /// Nanoseconds on the monotonic clock since when the RTSP session records; 0 = it does not.
+    pub publishing_since_nanos: AtomicU64,
+    /// Set by anyone to ask for a key frame; cleared by the camera's thread.
+    pub keyframe_wanted: std::sync::atomic::AtomicBool,
+}
+
+impl Counters {
+    /// Since when MediaMTX has been receiving this camera, if it does now.
+    #[must_use]
+    pub fn publishing_since(&self) -> Option<Mono> {
+        match self.publishing_since_nanos.load(Ordering::Relaxed) {
+            0 => None,
+            nanos => Some(Mono::from_nanos(nanos)),
+        }
+    }
+}
+
+/// A change that clients are told of (`camera_status_update`).
+pub type Listener = Box<dyn Fn(&Camera) + Send + Sync>;
+
+/// All cameras known now: written by the wiring, read by control and health.
+#[derive(Default)]
+pub struct Directory {
+    cameras: RwLock<BTreeMap<CameraId, Camera>>,
+    listeners: RwLock<Vec<Listener>>,
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Directory").field(&self.list()).finish()
+    }
+}
+
+impl Directory {
+    /// All cameras in order of their number.
+    #[must_use]
+    pub fn list(&self) -> Vec<Camera> {
+        read(&self.cameras).values().cloned().collect()
+    }
+
+    /// One camera.
+    #[must_use]
+    pub fn get(&self, id: CameraId) -> Option<Camera> {
+        read(&self.cameras).get(&id).cloned()
+    }
+
+    /// Adds or replaces a camera and tells the listeners when its status, name or format changed.
+    pub fn put(&self, camera: Camera) {
+        let changed = {
+            let mut all = write(&self.cameras);
+            let before = all.insert(camera.id, camera.clone());
+            before.is_none_or(|b| {
+                b.status != camera.status || b.name != camera.name || b.format != camera.format
+            })
+        };
+        if changed {
+            for listener in read(&self.listeners).iter() {
+                listener(&camera);
+            }
+        }
+    }
+
+    /// Changes a known camera in place; nothing happens to an unknown one.
+    pub fn update(&self, id: CameraId, change: impl FnOnce(&mut Camera)) {
+        if let Some(mut camera) = self.get(id) {
+            change(&mut camera);
+            self.put(camera);
+        }
+    }
+
+    /// Forgets a camera; used only when the test camera moves aside.
+    pub fn remove(&self, id: CameraId) {
+        write(&self.cameras).remove(&id);
+    }
+
+    /// Calls `listener` on every change from now on. It must not block.
+    pub fn listen(&self, listener: Listener) {
+        write(&self.listeners).push(listener);
+    }
+}
+
+// A thread that panicked while holding the lock left a map that is still whole: inserts are atomic.
+fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    lock.read()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    lock.write()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_contracts_camera_ids_are_accepted() {
+        for good in [
+            "camera0",
+            "camera9",
+            "camera255",
+            "camera1000",
+            "camera9999",
+        ] {
+            assert_eq!(good.parse::<CameraId>().unwrap().to_string(), good);
+        }
+        for bad in [
+            "camera",
+            "camera00",
+            "camera01",
+            "camera10000",
+            "Camera0",
+            "camera-1",
+            "/dev/video0",
+            "camera0 ",
+            "camera٣",
+        ] {
+            assert!(bad.parse::<CameraId>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! From frames to H.264 access units. Routes: passthrough and software here; the M2M hardware
+//! route will be a third implementation of [`Encoder`].
+
+use crate::capture::{Format, Frame};
+use crate::clock::Mono;
+use crate::error::Result;
+use crate::units::BitRate;
+
+/// One coded picture: Annex B bytes, parameter sets in front of every IDR.
+#[derive(Debug, Clone, Copy)]
+pub struct AccessUnit<'a> {
+    /// Annex B byte stream (H.264 Annex B), start codes included.
+    pub data: &'a [u8],
+    /// True when decoding can start here (SPS, PPS and IDR inside).
+    pub keyframe: bool,
+    /// When the frame was taken.
+    pub captured: Mono,
+}
+
+/// What an encoder is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Target.
+    pub bitrate: BitRate,
+    /// Frames from one IDR to the next, at most.
+    pub gop: u32,
+}
+
+/// Which way a camera's frames become H.264; shown in its status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Route {
+    /// The camera delivers H.264 itself.
+    Passthrough,
+    /// openh264 on the CPU.
+    Software,
+}
+
+impl Route {
+    /// As shown to people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Passthrough => "passthrough",
+            Self::Software => "software (openh264)",
+        }
+    }
+}
+
+/// A running encoder. Lives on its camera's thread.
+pub trait Encoder {
+    /// The route it stands for.
+    fn route(&self) -> Route;
+
+    /// The format it was opened for.
+    fn format(&self) -> Format;
+
+    /// Codes one frame; `force_idr` asks for a decodable start. `None` when the encoder skipped
+    /// the frame or waits for its first key frame.
+    ///
+    /// # Errors
+    /// `Transient`: this frame could not be used (say a truncated JPEG); count it and go on.
+    /// `Reopen`: the encoder itself broke.
+    fn encode(&mut self, frame: &Frame<'_>, force_idr: bool) -> Result<Option<AccessUnit<'_>>>;
+}

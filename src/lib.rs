@@ -1,0 +1,29 @@
+//! The map of the camera box's one daemon.
+//!
+//! Two paths cross this tree. The *data plane* carries a picture: [`capture`] takes frames from a
+//! source, [`encode`] makes H.264 of them, [`stream`] publishes them to MediaMTX by RTSP; one
+//! thread per camera, wired in [`pipeline`]. The *control plane* carries a command: [`http`]
+//! listens, [`rpc`] answers JSON-RPC, [`access`] says who may, [`health`] says how things are.
+//! [`mediamtx`] owns the media server beside us. [`app`] wires every part to its neighbours.
+//!
+//! In each concern the pure files decide and `io.rs` does; `tests/layering.rs` holds that wall.
+
+pub mod access;
+pub mod camera;
+pub mod capture;
+pub mod clock;
+pub mod config;
+pub mod encode;
+pub mod error;
+pub mod health;
+pub mod http;
+pub mod mediamtx;
+pub mod pipeline;
+pub mod rpc;
+pub mod stream;
+#[expect(
+    unsafe_code,
+    reason = "the one door: system calls that no safe crate offers"
+)]
+pub mod sys;
+pub mod units;

@@ -1,0 +1,1 @@
+//! The one door to `unsafe`: one file per system call, each with one safe function.

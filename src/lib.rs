@@ -21,6 +21,7 @@ pub mod mediamtx;
 pub mod pipeline;
 pub mod rpc;
 pub mod stream;
+pub mod supervise;
 #[expect(
     unsafe_code,
     reason = "the one door: system calls that no safe crate offers"

@@ -170,6 +170,8 @@ pub struct Counters {
     pub last_frame_nanos: AtomicU64,
     /// Nanoseconds on the monotonic clock since when the RTSP session records; 0 = it does not.
     pub publishing_since_nanos: AtomicU64,
+    /// Nanoseconds on the monotonic clock of the thread's last look around; proves it is alive.
+    pub tick_nanos: AtomicU64,
     /// Set by anyone to ask for a key frame; cleared by the camera's thread.
     pub keyframe_wanted: std::sync::atomic::AtomicBool,
 }

@@ -1,1 +1,323 @@
-//! The thread.
+//! The camera's thread: one wait for all its descriptors, then frame → access unit → socket.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use tracing::{info, warn};
+
+use super::watch::{Order, Watch};
+use super::{Origin, Plan};
+use crate::camera::{Counters, Directory, Status};
+use crate::capture::{Capture, Source};
+use crate::clock::{self, Mono};
+use crate::encode::{self, Encoder};
+use crate::error::{Error, Kind, Result};
+use crate::stream::io::Publisher;
+
+/// The thread looks around at least this often, so that its tick proves it is alive.
+const TICK: Duration = Duration::from_millis(500);
+
+/// A running pipeline. Dropping it stops the thread and waits for it.
+#[derive(Debug)]
+pub struct Pipeline {
+    stop: Arc<AtomicBool>,
+    wake: Arc<EventFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Pipeline {
+    /// Starts the thread of `plan`. The camera must be in `directory` already.
+    ///
+    /// # Errors
+    /// `Internal` when the kernel gives no thread or event descriptor.
+    pub fn start(plan: Plan, publisher: Publisher, directory: Arc<Directory>) -> Result<Self> {
+        let internal = |what: &str, e: String| {
+            Error::new(Kind::Internal, format!("{}: {what}", plan.id)).because(e)
+        };
+        let counters = directory
+            .get(plan.id)
+            .map(|camera| camera.counters)
+            .ok_or_else(|| internal("not in the directory", String::new()))?;
+        let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
+            .map_err(|e| internal("no event descriptor", e.to_string()))?;
+        let wake = Arc::new(wake);
+        let stop = Arc::new(AtomicBool::new(false));
+        let line = Line {
+            watch: Watch::new(clock::mono()),
+            open: None,
+            last_sequence: None,
+            force_idr: true,
+            plan: plan.clone(),
+            publisher,
+            directory,
+            counters,
+            stop: Arc::clone(&stop),
+            wake: Arc::clone(&wake),
+        };
+        let thread = std::thread::Builder::new()
+            .name(plan.id.to_string())
+            .spawn(move || line.run())
+            .map_err(|e| internal("no thread", e.to_string()))?;
+        Ok(Self {
+            stop,
+            wake,
+            thread: Some(thread),
+        })
+    }
+
+    /// True once the thread has ended by itself, which only a panic can cause.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        // A full event counter wakes the thread just as well.
+        let _ = self.wake.write(1);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            warn!("a camera thread had panicked");
+        }
+    }
+}
+
+/// What is open while frames flow.
+struct Open {
+    source: Box<dyn Source>,
+    encoder: Box<dyn Encoder>,
+}
+
+/// Everything the thread owns.
+struct Line {
+    plan: Plan,
+    watch: Watch,
+    open: Option<Open>,
+    publisher: Publisher,
+    directory: Arc<Directory>,
+    counters: Arc<Counters>,
+    last_sequence: Option<u32>,
+    force_idr: bool,
+    stop: Arc<AtomicBool>,
+    wake: Arc<EventFd>,
+}
+
+impl Line {
+    fn run(mut self) {
+        while !self.stop.load(Ordering::Acquire) {
+            let now = clock::mono();
+            self.counters
+                .tick_nanos
+                .store(now.as_nanos(), Ordering::Relaxed);
+            self.obey(now);
+            self.tell(now);
+            let (source_ready, publisher_ready) = self.wait(now);
+            if publisher_ready {
+                self.publisher.on_ready(clock::now());
+            }
+            let now = clock::now();
+            if self
+                .publisher
+                .poll_timeout()
+                .is_some_and(|at| at <= now.mono)
+            {
+                self.publisher.on_timeout(now);
+            }
+            if source_ready {
+                self.take_frames();
+            }
+        }
+        self.publisher.stop();
+    }
+
+    /// Does what the decider wants.
+    fn obey(&mut self, now: Mono) {
+        while let Some(order) = self.watch.poll(now) {
+            match order {
+                Order::Close => self.open = None,
+                Order::Open => match self.try_open() {
+                    Ok(open) => {
+                        let format = open.source.format();
+                        let route = open.encoder.route();
+                        info!(camera = %self.plan.id, size = %format.size, rate = %format.rate, pixel = %format.pixel, route = route.as_str(), "opened");
+                        self.directory.update(self.plan.id, |camera| {
+                            camera.format = Some(format);
+                            camera.route = Some(route);
+                        });
+                        self.watch.opened(format.rate, now);
+                        self.last_sequence = None;
+                        self.force_idr = true;
+                        self.open = Some(open);
+                    }
+                    Err(error) => self.watch.failed(&error, clock::mono()),
+                },
+            }
+        }
+    }
+
+    fn try_open(&self) -> Result<Open> {
+        let source: Box<dyn Source> = match &self.plan.origin {
+            Origin::Test { size, rate } => Box::new(
+                crate::capture::testcard::io::TestCamera::open(*size, *rate)?,
+            ),
+            #[cfg(feature = "v4l2")]
+            Origin::V4l2 {
+                node,
+                modes,
+                size,
+                rate,
+            } => Box::new(crate::capture::io::V4l2Source::open(
+                node, modes, *size, *rate,
+            )?),
+            #[cfg(not(feature = "v4l2"))]
+            Origin::V4l2 { .. } => {
+                return Err(Error::new(Kind::Config, "this build has no V4L2 support"));
+            }
+        };
+        let format = source.format();
+        let encoder = encode::open::open(format, self.plan.settings(format.rate))?;
+        Ok(Open { source, encoder })
+    }
+
+    /// Publishes a changed status.
+    fn tell(&mut self, now: Mono) {
+        let Some(status) = self.watch.take_status() else {
+            return;
+        };
+        let changed = self
+            .directory
+            .get(self.plan.id)
+            .is_some_and(|c| c.status != status);
+        if !changed {
+            return;
+        }
+        match &status {
+            Status::Connected => info!(camera = %self.plan.id, "frames flow"),
+            Status::Disconnected { reason } => {
+                warn!(camera = %self.plan.id, reason, "disconnected")
+            }
+            Status::Error { reason, action } => {
+                warn!(camera = %self.plan.id, reason, action, "no picture")
+            }
+        }
+        self.directory.update(self.plan.id, |camera| {
+            camera.status = status;
+            camera.since = now;
+        });
+    }
+
+    /// Waits for the source, the publisher, the stop signal or the next deadline.
+    fn wait(&self, now: Mono) -> (bool, bool) {
+        let mut fds: heapless::Vec<PollFd<'_>, 3> = heapless::Vec::new();
+        let mut add = |fd, flags| {
+            let at = fds.len();
+            // Never more than there is room for: stop signal, source, publisher.
+            let _ = fds.push(PollFd::new(fd, flags));
+            at
+        };
+        add(self.wake.as_fd(), PollFlags::POLLIN);
+        let source_at = self
+            .open
+            .as_ref()
+            .map(|open| add(open.source.fd(), PollFlags::POLLIN));
+        let interest = self.publisher.interest();
+        let publisher_at = self.publisher.fd().map(|fd| {
+            let mut flags = PollFlags::empty();
+            flags.set(PollFlags::POLLIN, interest.read);
+            flags.set(PollFlags::POLLOUT, interest.write);
+            add(fd, flags)
+        });
+        let deadline = [self.watch.poll_timeout(), self.publisher.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(now + TICK)
+            .min(now + TICK);
+        // Rounded up, lest the last fraction of a millisecond becomes a busy loop.
+        let millis =
+            u16::try_from(deadline.since(now).as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
+        if poll(&mut fds, PollTimeout::from(millis)).is_err() {
+            return (false, false);
+        }
+        let ready = |at: Option<usize>| {
+            at.and_then(|at| fds.get(at))
+                .and_then(|fd| fd.revents())
+                .is_some_and(|r| !r.is_empty())
+        };
+        (ready(source_at), ready(publisher_at))
+    }
+
+    /// Takes what the source has, codes it and hands it on.
+    fn take_frames(&mut self) {
+        // A bound, so that a device that always has one more frame cannot starve the socket.
+        for _ in 0..4 {
+            let Some(open) = &mut self.open else { return };
+            let frame = match open.source.next() {
+                Ok(Capture::Frame(frame)) => frame,
+                Ok(Capture::Damaged) => {
+                    self.counters.damaged.fetch_add(1, Ordering::Relaxed);
+                    continue;
+                }
+                Ok(Capture::Pending) => return,
+                Err(error) => {
+                    warn!(camera = %self.plan.id, %error, "the source failed");
+                    return self.close(&error);
+                }
+            };
+            let now = clock::now();
+            self.counters.captured.fetch_add(1, Ordering::Relaxed);
+            self.counters
+                .last_frame_nanos
+                .store(now.mono.as_nanos(), Ordering::Relaxed);
+            if let Some(last) = self.last_sequence {
+                let gap = frame.sequence.wrapping_sub(last).wrapping_sub(1);
+                // A sequence that went backwards is a restarted counter, not four thousand million losses.
+                if gap < u32::MAX / 2 {
+                    self.counters
+                        .dropped_by_driver
+                        .fetch_add(gap.into(), Ordering::Relaxed);
+                }
+            }
+            self.last_sequence = Some(frame.sequence);
+            let force = self.force_idr
+                | self.publisher.wants_keyframe()
+                | self.counters.keyframe_wanted.swap(false, Ordering::Relaxed);
+            match open.encoder.encode(&frame, force) {
+                Ok(Some(unit)) => {
+                    self.force_idr = force && !unit.keyframe;
+                    self.counters.encoded.fetch_add(1, Ordering::Relaxed);
+                    self.publisher.push(&unit, clock::now());
+                    self.watch.frame(now.mono);
+                }
+                Ok(None) => self.force_idr |= force,
+                Err(error) if error.kind() == Kind::Transient => {
+                    self.force_idr |= force;
+                    if self.counters.damaged.fetch_add(1, Ordering::Relaxed) == 0 {
+                        warn!(camera = %self.plan.id, %error, "frame skipped; further ones are only counted");
+                    }
+                }
+                Err(error) => {
+                    warn!(camera = %self.plan.id, %error, "the encoder failed");
+                    return self.close(&error);
+                }
+            }
+        }
+    }
+
+    /// Closes source and encoder; the decider says what follows.
+    fn close(&mut self, error: &Error) {
+        self.open = None;
+        self.watch.failed(error, clock::mono());
+        if error.kind() == Kind::Gone {
+            self.publisher.stop();
+        }
+    }
+}

@@ -70,6 +70,7 @@ keys! {
     mediamtx.additional_hosts: "Further names or addresses under which viewers reach the box, for WebRTC behind NAT.",
     camera.size: "Picture size wished for; the nearest one the device offers is taken and reported.",
     camera.fps: "Frames per second wished for.",
+    camera.pixel_format: "Pixel layout wished for: auto, H264, NV12, YU12, YUYV, UYVY or MJPG.",
     camera.bitrate: "Target of our encoder, kbit/s. Cameras that deliver H.264 keep their own.",
     camera.keyframe_seconds: "Seconds from one key frame to the next, at most (1 or 2).",
     test_camera.enabled: "Adds the built-in test camera: camera0, or camera1000 where a real /dev/video0 exists.",

@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::capture::PixelFormat;
 use crate::units::{BitRate, Size};
 
 pub mod io;
@@ -94,6 +95,8 @@ pub struct Camera {
     pub size: Size,
     /// Frames per second wished for.
     pub fps: u32,
+    /// Layout wished for; `None` leaves the choice to us.
+    pub pixel_format: Option<PixelFormat>,
     /// Target of our encoder.
     pub bitrate: BitRate,
     /// Seconds from one key frame to the next, at most.
@@ -180,6 +183,7 @@ impl Default for Config {
             camera: Camera {
                 size: Size::new(1280, 720),
                 fps: 30,
+                pixel_format: None,
                 bitrate: BitRate::from_kbps(2500),
                 keyframe_seconds: 1,
             },

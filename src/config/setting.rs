@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::LogFormat;
+use crate::capture::PixelFormat;
 use crate::units::{BitRate, Size};
 
 /// A type that a configuration key may have.
@@ -156,6 +157,24 @@ impl Setting for Vec<String> {
     }
     fn show(&self) -> String {
         format!("{self:?}")
+    }
+}
+
+impl Setting for Option<PixelFormat> {
+    fn parse(value: &Value) -> Result<Self, String> {
+        let Some(text) = value.as_str() else {
+            return expected("a pixel layout", value);
+        };
+        if text == "auto" {
+            return Ok(None);
+        }
+        <[u8; 4]>::try_from(text.as_bytes())
+            .ok()
+            .and_then(PixelFormat::from_fourcc)
+            .map_or_else(|| expected("auto, H264, NV12, YU12, YUYV, UYVY or MJPG", value), |f| Ok(Some(f)))
+    }
+    fn show(&self) -> String {
+        self.map_or_else(|| "auto".to_owned(), |f| f.to_string())
     }
 }
 

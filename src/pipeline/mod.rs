@@ -3,13 +3,16 @@
 //! `watch.rs` decides when to open, when a picture counts as frozen and what the status says;
 //! `io.rs` owns the descriptors and does it.
 
+pub mod fleet;
 pub mod io;
+pub mod roster;
 pub mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::camera::{CameraId, Mode};
+use crate::capture::PixelFormat;
 use crate::encode::Settings;
 use crate::units::{BitRate, Rate, Size};
 
@@ -33,6 +36,8 @@ pub enum Origin {
         size: Size,
         /// Rate wished for.
         rate: Rate,
+        /// Layout wished for, if any.
+        pixel: Option<PixelFormat>,
     },
 }
 

@@ -13,10 +13,15 @@ use crate::{app, demo, log};
 
 /// Turns a board with a camera into an appliance: capture, H.264, RTSP, WebRTC and HLS.
 #[derive(Debug, Parser)]
-#[command(version, about, arg_required_else_help = true, after_help = "\
+#[command(
+    version,
+    about,
+    arg_required_else_help = true,
+    after_help = "\
 A first picture:      camera-service demo
 On a box:             camera-service run --config /etc/camera-service/config.yaml
-Every key explained:  camera-service check-config --reference")]
+Every key explained:  camera-service check-config --reference"
+)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -94,7 +99,11 @@ fn parse_ttl(text: &str) -> Result<u64, String> {
         "m" => 60,
         "h" => 3600,
         "d" => 86400,
-        _ => return Err(format!("{text:?} is not a time: write 45s, 30m, 24h or 90d")),
+        _ => {
+            return Err(format!(
+                "{text:?} is not a time: write 45s, 30m, 24h or 90d"
+            ));
+        }
     };
     digits
         .parse::<u64>()
@@ -124,8 +133,14 @@ fn dispatch(verb: Verb) -> Result<()> {
             log::io::start(&config.logging)?;
             app::run_until_signal(config)
         }
-        Verb::Demo { json, state, config } => demo::io::run(json, state, config.as_deref()),
-        Verb::CheckConfig { reference: true, .. } => {
+        Verb::Demo {
+            json,
+            state,
+            config,
+        } => demo::io::run(json, state, config.as_deref()),
+        Verb::CheckConfig {
+            reference: true, ..
+        } => {
             print!("{}", config::load::reference());
             Ok(())
         }
@@ -134,7 +149,12 @@ fn dispatch(verb: Verb) -> Result<()> {
             println!("the configuration is good");
             Ok(())
         }
-        Verb::Token { role, ttl, user, config } => {
+        Verb::Token {
+            role,
+            ttl,
+            user,
+            config,
+        } => {
             let config = config::io::read(Config::default(), config.as_deref())?;
             let ttl = ttl.unwrap_or(u64::from(config.security.jwt_expiry_hours) * 3600);
             println!("{}", app::mint_token(&config, &user, role, ttl)?);
@@ -155,7 +175,10 @@ fn self_test(seconds: u32, size: Size) -> Result<()> {
     if report.is_good() {
         Ok(())
     } else {
-        Err(Error::new(Kind::Internal, "the self test failed: a coded picture did not come back as it was"))
+        Err(Error::new(
+            Kind::Internal,
+            "the self test failed: a coded picture did not come back as it was",
+        ))
     }
 }
 

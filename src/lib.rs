@@ -9,14 +9,18 @@
 //! In each concern the pure files decide and `io.rs` does; `tests/layering.rs` holds that wall.
 
 pub mod access;
+pub mod app;
 pub mod camera;
 pub mod capture;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod encode;
 pub mod error;
 pub mod health;
 pub mod http;
+pub mod log;
 pub mod mediamtx;
 pub mod pipeline;
 pub mod rpc;

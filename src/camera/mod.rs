@@ -149,6 +149,14 @@ pub struct Camera {
     pub counters: Arc<Counters>,
 }
 
+impl Camera {
+    /// Whether a thread serves it: unplugged cameras have none.
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        !matches!(self.status, Status::Disconnected { .. })
+    }
+}
+
 /// Live figures of one camera. Written by one thread, read by anyone, never locked.
 #[derive(Debug, Default)]
 pub struct Counters {

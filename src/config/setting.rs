@@ -171,7 +171,10 @@ impl Setting for Option<PixelFormat> {
         <[u8; 4]>::try_from(text.as_bytes())
             .ok()
             .and_then(PixelFormat::from_fourcc)
-            .map_or_else(|| expected("auto, H264, NV12, YU12, YUYV, UYVY or MJPG", value), |f| Ok(Some(f)))
+            .map_or_else(
+                || expected("auto, H264, NV12, YU12, YUYV, UYVY or MJPG", value),
+                |f| Ok(Some(f)),
+            )
     }
     fn show(&self) -> String {
         self.map_or_else(|| "auto".to_owned(), |f| f.to_string())

@@ -30,12 +30,18 @@ impl StateDir {
     fn new(wanted: Option<PathBuf>) -> Result<Self> {
         let ours = wanted.is_none();
         let path = wanted.unwrap_or_else(|| {
-            std::env::temp_dir().join(format!("camera-service-demo-{}", uuid::Uuid::new_v4().simple()))
+            std::env::temp_dir().join(format!(
+                "camera-service-demo-{}",
+                uuid::Uuid::new_v4().simple()
+            ))
         });
         std::fs::create_dir_all(&path).map_err(|e| {
-            Error::new(Kind::Config, format!("cannot create the state folder {}", path.display()))
-                .because(e)
-                .action("give another one with --state")
+            Error::new(
+                Kind::Config,
+                format!("cannot create the state folder {}", path.display()),
+            )
+            .because(e)
+            .action("give another one with --state")
         })?;
         Ok(Self { path, ours })
     }
@@ -116,18 +122,18 @@ fn show(app: &App, json: bool, state: &Path, took: Duration) -> Result<()> {
 async fn picture(app: &App) -> Result<()> {
     let deadline = Instant::now() + FIRST_PICTURE;
     while Instant::now() < deadline {
-        let ready = app.media_paths_ready();
-        let sent = app
-            .directory()
-            .list()
-            .into_iter()
-            .find(|c| c.counters.sent.load(Ordering::Relaxed) > 0 && ready.contains(&c.id.to_string()));
-        if let Some(camera) = sent {
-            info!(camera = %camera.id, "the first picture is in MediaMTX");
-            return Ok(());
+        for camera in app.directory().list() {
+            let sent = camera.counters.sent.load(Ordering::Relaxed) > 0;
+            if sent && app.is_readable(camera.id).await {
+                info!(camera = %camera.id, "the first picture is in MediaMTX");
+                return Ok(());
+            }
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    Err(Error::new(Kind::Config, format!("no picture after {} s", FIRST_PICTURE.as_secs()))
-        .action("the lines above say what the cameras and MediaMTX are waiting for"))
+    Err(Error::new(
+        Kind::Config,
+        format!("no picture after {} s", FIRST_PICTURE.as_secs()),
+    )
+    .action("the lines above say what the cameras and MediaMTX are waiting for"))
 }

@@ -6,6 +6,7 @@
 pub mod fleet;
 pub mod io;
 pub mod roster;
+pub mod self_test;
 pub mod watch;
 
 use std::path::PathBuf;

@@ -34,7 +34,11 @@ impl Roster {
     #[must_use]
     pub fn start(test: bool, found: &[CameraId]) -> (Self, Vec<Order>) {
         let taken = found.contains(&CameraId::TEST);
-        let test = test.then_some(if taken { CameraId::TEST_ASIDE } else { CameraId::TEST });
+        let test = test.then_some(if taken {
+            CameraId::TEST_ASIDE
+        } else {
+            CameraId::TEST
+        });
         let roster = Self {
             test,
             devices: found.iter().copied().collect(),

@@ -43,7 +43,8 @@ impl Fleet {
         let internal = |what: &str, e: String| Error::new(Kind::Internal, what).because(e);
         // The socket is open before the scan, so that no device falls between the two.
         let mut watcher = Watcher::open()?;
-        let found: BTreeMap<CameraId, Found> = watcher.scan().into_iter().map(|f| (f.id, f)).collect();
+        let found: BTreeMap<CameraId, Found> =
+            watcher.scan().into_iter().map(|f| (f.id, f)).collect();
         let ids: Vec<CameraId> = found.keys().copied().collect();
         let (roster, orders) = Roster::start(settings.test.is_some(), &ids);
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
@@ -139,9 +140,15 @@ impl Hands {
             }
             Change::Rescan => {
                 warn!("kernel events were lost; looking at all devices afresh");
-                let now: BTreeMap<CameraId, Found> = watcher.scan().into_iter().map(|f| (f.id, f)).collect();
-                let gone: Vec<CameraId> =
-                    self.roster.devices().iter().filter(|id| !now.contains_key(id)).copied().collect();
+                let now: BTreeMap<CameraId, Found> =
+                    watcher.scan().into_iter().map(|f| (f.id, f)).collect();
+                let gone: Vec<CameraId> = self
+                    .roster
+                    .devices()
+                    .iter()
+                    .filter(|id| !now.contains_key(id))
+                    .copied()
+                    .collect();
                 for id in gone {
                     let orders = self.roster.removed(id);
                     self.obey(orders);
@@ -180,14 +187,24 @@ impl Hands {
     }
 
     fn start_test(&mut self, id: CameraId) {
-        let Some((size, rate)) = self.settings.test else { return };
+        let Some((size, rate)) = self.settings.test else {
+            return;
+        };
         let modes = testcard::modes().into();
-        self.directory.put(newcomer(id, "Test camera".to_owned(), Device::Test, modes, clock::mono()));
+        self.directory.put(newcomer(
+            id,
+            "Test camera".to_owned(),
+            Device::Test,
+            modes,
+            clock::mono(),
+        ));
         self.launch(id, Origin::Test { size, rate });
     }
 
     fn start_device(&mut self, id: CameraId) {
-        let Some(found) = self.found.get(&id) else { return };
+        let Some(found) = self.found.get(&id) else {
+            return;
+        };
         let modes: Arc<[_]> = found.modes.clone().into();
         let device = Device::V4l2 {
             node: found.node.clone(),
@@ -201,12 +218,20 @@ impl Hands {
             rate: Rate::fps(self.settings.camera.fps),
             pixel: self.settings.camera.pixel_format,
         };
-        self.directory.put(newcomer(id, found.name.clone(), device, modes, clock::mono()));
+        self.directory.put(newcomer(
+            id,
+            found.name.clone(),
+            device,
+            modes,
+            clock::mono(),
+        ));
         self.launch(id, origin);
     }
 
     fn launch(&mut self, id: CameraId, origin: Origin) {
-        let Some(camera) = self.directory.get(id) else { return };
+        let Some(camera) = self.directory.get(id) else {
+            return;
+        };
         let target = Target {
             addr: self.settings.rtsp,
             path: id.to_string(),
@@ -230,8 +255,12 @@ impl Hands {
 
     /// A camera thread that panicked is started again; the round bounds how often.
     fn revive(&mut self) {
-        let dead: Vec<CameraId> =
-            self.pipelines.iter().filter(|(_, p)| p.is_dead()).map(|(id, _)| *id).collect();
+        let dead: Vec<CameraId> = self
+            .pipelines
+            .iter()
+            .filter(|(_, p)| p.is_dead())
+            .map(|(id, _)| *id)
+            .collect();
         for id in dead {
             error!(camera = %id, "the camera's thread died and is started again");
             self.pipelines.remove(&id);

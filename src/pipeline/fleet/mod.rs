@@ -35,7 +35,13 @@ impl Settings {
 
 /// A camera of which nothing is known yet but that it is there.
 #[must_use]
-pub fn newcomer(id: CameraId, name: String, device: Device, modes: Arc<[Mode]>, now: Mono) -> Camera {
+pub fn newcomer(
+    id: CameraId,
+    name: String,
+    device: Device,
+    modes: Arc<[Mode]>,
+    now: Mono,
+) -> Camera {
     Camera {
         id,
         name,

@@ -1,1 +1,3 @@
 //! The one door to `unsafe`: one file per system call, each with one safe function.
+
+pub mod pdeathsig;

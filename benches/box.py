@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
+import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -94,6 +97,47 @@ class Demo:
 
     def rtsp(self, device: str = "camera0") -> str:
         return next(c["rtsp"] for c in self.card["cameras"] if c["device"] == device)
+
+
+class Server:
+    """A plain MediaMTX of the same binary, for the peer to publish into."""
+
+    def __init__(self) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="bench-")
+        self.port, api, self.api = free_port(), free_port(), ""
+        self.api = f"http://127.0.0.1:{api}/v3/paths/get/"
+        config = Path(self.folder.name) / "mediamtx.yml"
+        config.write_text(
+            f"rtspAddress: 127.0.0.1:{self.port}\nrtspTransports: [tcp]\napi: true\napiAddress: 127.0.0.1:{api}\n"
+            "rtmp: false\nhls: false\nwebrtc: false\nsrt: false\nmoq: false\nwriteQueueSize: 4096\n"
+            "pathDefaults:\n  useAbsoluteTimestamp: true\npaths:\n  all_others:\n"
+        )
+        binary = ROOT / "target/mediamtx/mediamtx"
+        self.process = subprocess.Popen([binary, config], stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+
+    def wait_for(self, path: str) -> None:
+        """Until somebody publishes there."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(self.api + path, timeout=2) as reply:
+                    if json.load(reply).get("available"):
+                        return
+            except OSError:
+                pass
+            time.sleep(0.05)
+        raise RuntimeError(f"nobody published {path}")
+
+    def end(self) -> None:
+        end(self.process)
+        self.folder.cleanup()
+
+
+def free_port() -> int:
+    """A loopback port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def read(url: str, size: str, seconds: float) -> dict:

@@ -1,4 +1,9 @@
 //! The secret on disk: made once, kept private, never guessed at.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed"
+)]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;

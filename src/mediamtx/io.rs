@@ -207,10 +207,10 @@ impl Eye {
         loop {
             self.round().await;
             let now = self.shared.get();
-            if now.is_up() && matches!(now.process, ProcessState::Starting { .. }) {
-                if let Some(process) = &process {
-                    process.tell(Input::Answered);
-                }
+            if let (true, ProcessState::Starting { .. }, Some(process)) =
+                (now.is_up(), &now.process, &process)
+            {
+                process.tell(Input::Answered);
             }
             if now.is_up() != was_up {
                 was_up = now.is_up();

@@ -70,6 +70,7 @@ impl Process {
             life: Life::default(),
             child: None,
             errors: VecDeque::new(),
+            silent: None,
             events: events.clone(),
         };
         thread::Builder::new()
@@ -100,6 +101,8 @@ struct Keeper {
     life: Life,
     child: Option<Child>,
     errors: VecDeque<String>,
+    /// The last process that closed its mouth; a dying one does so a moment before it can be reaped.
+    silent: Option<u32>,
     events: Sender<Event>,
 }
 
@@ -120,7 +123,11 @@ impl Keeper {
                         why: self.bury(inbox),
                     }
                 }
-                Event::Ended(_) | Event::Silent(_) => continue,
+                Event::Silent(pid) => {
+                    self.silent = Some(pid);
+                    continue;
+                }
+                Event::Ended(_) => continue,
                 Event::Abandoned => {
                     abandoned = true;
                     Input::Stop
@@ -235,13 +242,14 @@ impl Keeper {
             tracing::info!("MediaMTX ended as asked ({ended})");
             return ended;
         }
-        // Its last words are still on their way from the thread that hears them.
+        // Its last words may still be on their way from the thread that hears them.
         let mut later = Vec::new();
-        while let Ok(event) = inbox.recv_timeout(LAST_WORDS_WITHIN) {
-            match event {
-                Event::Error(text) => self.errors.push_front(text),
-                Event::Silent(of) if Some(of) == pid => break,
-                other => later.push(other),
+        while self.silent != pid {
+            match inbox.recv_timeout(LAST_WORDS_WITHIN) {
+                Ok(Event::Error(text)) => self.errors.push_front(text),
+                Ok(Event::Silent(of)) => self.silent = Some(of),
+                Ok(other) => later.push(other),
+                Err(_) => break,
             }
         }
         for event in later {

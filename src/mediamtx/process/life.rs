@@ -306,6 +306,8 @@ mod tests {
     fn a_first_death_is_followed_by_a_new_start_after_fifty_milliseconds() {
         let mut life = running(7, at(0));
         assert_eq!(life.handle(died(), at(60_000)), None);
+        // An answer that was still on its way does not revive it.
+        assert_eq!(life.handle(Input::Answered, at(60_001)), None);
         assert_eq!(life.wake(), Some(at(60_050)));
         assert_eq!(life.handle(Input::Timeout, at(60_049)), None);
         assert_eq!(life.handle(Input::Timeout, at(60_050)), Some(Order::Spawn));
@@ -394,13 +396,5 @@ mod tests {
             making.handle(Input::Spawned { pid: 8 }, at(2)),
             Some(Order::Send(Signal::Interrupt))
         );
-    }
-
-    #[test]
-    fn a_late_answer_of_the_api_does_not_revive_a_dead_child() {
-        let mut life = running(7, at(0));
-        life.handle(died(), at(10));
-        life.handle(Input::Answered, at(11));
-        assert!(matches!(life.state(), ProcessState::Backoff { .. }));
     }
 }

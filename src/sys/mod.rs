@@ -1,1 +1,4 @@
 //! The one door to `unsafe`: one file per system call, each with one safe function.
+
+#[cfg(feature = "v4l2")]
+pub mod v4l2;

@@ -1,5 +1,10 @@
 //! Cameras as people see them: identity, state, capabilities. Plain types; the hot-plug watcher is in `io.rs`.
 
+pub mod discovery;
+#[cfg(feature = "v4l2")]
+pub mod io;
+pub mod uevent;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;

@@ -2,6 +2,13 @@
 //!
 //! Outside this folder nothing knows that V4L2 exists.
 
+pub mod colorimetry;
+#[cfg(feature = "v4l2")]
+pub mod io;
+pub mod layout;
+pub mod negotiate;
+pub mod queue;
+
 use std::fmt;
 use std::os::fd::BorrowedFd;
 

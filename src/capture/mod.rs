@@ -2,6 +2,8 @@
 //!
 //! Outside this folder nothing knows that V4L2 exists.
 
+pub mod testcard;
+
 use std::fmt;
 use std::os::fd::BorrowedFd;
 

@@ -1,6 +1,10 @@
 //! From frames to H.264 access units. Routes: passthrough and software here; the M2M hardware
 //! route will be a third implementation of [`Encoder`].
 
+pub mod convert;
+pub mod h264;
+pub mod software;
+
 use crate::capture::{Format, Frame};
 use crate::clock::Mono;
 use crate::error::Result;

@@ -84,9 +84,7 @@ impl<'a> Iterator for Nals<'a> {
                     return Some(nal);
                 }
             }
-            if found.is_none() {
-                return None;
-            }
+            found?;
         }
     }
 }

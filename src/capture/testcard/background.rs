@@ -83,14 +83,17 @@ impl Layout {
         self.radius + 16.0 * self.unit + 4.0
     }
 
-    /// Steps of a clock character: digits, and the narrower marks between them.
-    pub(super) fn step(pen: Pencil, c: char) -> f32 {
-        pen.unit
-            * if c == ':' || c == '.' {
-                ADVANCE - 2.6
-            } else {
-                ADVANCE
-            }
+    /// The characters of the clock from left to right: where each one's box begins, and what
+    /// stands there at midnight. The marks sit closer than the digits.
+    pub(super) fn clock(&self) -> impl Iterator<Item = (f32, char)> {
+        const CLOSER: f32 = 1.35;
+        let unit = self.clock_pen().unit;
+        "00:00:00.000".chars().scan(self.left, move |x, c| {
+            let mark = if c == '0' { 0.0 } else { CLOSER * unit };
+            let here = *x - mark;
+            *x += ADVANCE * unit - 2.0 * mark;
+            Some((here, c))
+        })
     }
 }
 
@@ -98,6 +101,21 @@ impl Layout {
 pub(super) const ACCENT: [f32; 3] = [255.0, 172.0, 64.0];
 /// Luma of lettering.
 pub(super) const INK: u8 = 226;
+
+/// Three quarters of white.
+const ON: f32 = 191.25;
+
+/// R'G'B' of the bars, left to right.
+pub(super) const BARS: [[f32; 3]; 8] = [
+    [ON, ON, ON],
+    [ON, ON, 0.0],
+    [0.0, ON, ON],
+    [0.0, ON, 0.0],
+    [ON, 0.0, ON],
+    [ON, 0.0, 0.0],
+    [0.0, 0.0, ON],
+    [0.0, 0.0, 0.0],
+];
 
 /// Puts a sprite's coverage on a luma plane; parts beyond the picture are cut.
 pub(super) fn stamp(luma: &mut Plane<'_>, sprite: &Sprite, x: usize, y: usize, ink: u8, alpha: u8) {
@@ -133,37 +151,20 @@ pub(super) fn still(format: &Format, layout: &Layout) -> Vec<u8> {
 fn field(planes: &mut [Plane<'_>; 3], layout: &Layout, matrix: Matrix) {
     const DEEP: [f32; 3] = [9.0, 13.0, 26.0];
     const GLOW: [f32; 3] = [30.0, 66.0, 92.0];
+    /// Ordered dither: without it, a gradient this dark shows its steps.
+    const BAYER: [[u8; 4]; 4] = [[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]];
     for (i, plane) in planes.iter_mut().enumerate() {
         let s = plane.scale;
         for (row, line) in plane.data.chunks_exact_mut(plane.width).enumerate() {
             for (column, v) in line.iter_mut().enumerate() {
                 let x = ((column as f32 + 0.5) / s - layout.centre.x) / layout.width;
                 let y = ((row as f32 + 0.5) / s - layout.centre.y) / layout.width;
-                let t = (-(x * x + 1.6 * y * y) * 5.5).exp();
-                // Recursion noise of half a step: without it, bands show in the dark.
-                let grain = ((column * 7 + row * 13 + column * row) % 16) as f32 / 16.0 - 0.5;
-                let Ycc(c) = Ycc::new(matrix, mix(DEEP, GLOW, t));
-                let exact = if i == 0 {
-                    luma_of(matrix, mix(DEEP, GLOW, t))
-                } else {
-                    f32::from(c[i])
-                };
-                *v = if i == 0 {
-                    byte(exact + grain * 0.5)
-                } else {
-                    c[i]
-                };
+                let glow = (-(x * x + 1.6 * y * y) * 5.5).exp();
+                let dither = f32::from(BAYER[row % 4][column % 4]) / 16.0 - 0.47;
+                *v = byte(Ycc::exact(matrix, mix(DEEP, GLOW, glow))[i] + dither);
             }
         }
     }
-}
-
-fn luma_of(matrix: Matrix, rgb: [f32; 3]) -> f32 {
-    let [r, g, b] = match matrix {
-        Matrix::Bt601 => [0.299, 0.587, 0.114],
-        Matrix::Bt709 => [0.2126, 0.7152, 0.0722],
-    };
-    16.0 + 219.0 * (r * rgb[0] + g * rgb[1] + b * rgb[2]) / 255.0
 }
 
 /// Squares, a great circle and brackets in the corners: geometry and cropping at a glance.
@@ -194,17 +195,6 @@ fn grid(planes: &mut [Plane<'_>; 3], layout: &Layout) {
 
 /// The eight 75 % bars and a grey ramp from black to white.
 fn bars(planes: &mut [Plane<'_>; 3], layout: &Layout, matrix: Matrix) {
-    const ON: f32 = 191.25;
-    const BARS: [[f32; 3]; 8] = [
-        [ON, ON, ON],
-        [ON, ON, 0.0],
-        [0.0, ON, ON],
-        [0.0, ON, 0.0],
-        [ON, 0.0, ON],
-        [ON, 0.0, 0.0],
-        [0.0, 0.0, ON],
-        [0.0, 0.0, 0.0],
-    ];
     for (k, rgb) in BARS.into_iter().enumerate() {
         let edge = |k: usize| (k as f32 * layout.width / 16.0).round() * 2.0;
         let Ycc(values) = Ycc::new(matrix, rgb);
@@ -291,8 +281,13 @@ fn lettering(luma: &mut Plane<'_>, format: &Format, layout: &Layout) {
     };
     let [name, _, caption] = layout.baselines;
     write(layout.name_pen(), "camera-service", name, 255);
-    let text = format!("{} @ {} fps", format.size, format.rate);
+    let text = format!("UTC · {} · {} fps", format.size, format.rate);
     write(layout.caption_pen(), &text, caption, 190);
     let lower = caption + 11.0 * layout.caption_pen().unit;
     write(layout.caption_pen(), "frame", lower, 190);
+    for (x, c) in layout.clock().filter(|(_, c)| *c != '0') {
+        let pen = layout.clock_pen();
+        let y = index(layout.baselines[1] - pen.ascent());
+        stamp(luma, &pen.glyph(c), index(x), y, INK, 255);
+    }
 }

@@ -36,7 +36,7 @@ impl TestCamera {
             ClockId::CLOCK_MONOTONIC,
             TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
         )
-        .map_err(|e| no_timer(e))?;
+        .map_err(no_timer)?;
         let start = clock::mono() + rate.interval();
         let camera = Self {
             timer,
@@ -101,5 +101,78 @@ impl Source for TestCamera {
             sequence,
             captured: now.mono,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::testcard::timecode;
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use std::time::Duration;
+
+    fn wait(camera: &TestCamera) {
+        let mut fds = [PollFd::new(camera.fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut fds, PollTimeout::from(1000_u16)).unwrap(), 1);
+    }
+
+    fn sequence(camera: &mut TestCamera) -> Option<(u32, Mono)> {
+        match camera.next().unwrap() {
+            Capture::Frame(frame) => Some((frame.sequence, frame.captured)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn frames_come_when_the_descriptor_says_so_and_at_the_rate_asked_for() {
+        let mut camera = TestCamera::open(Size::new(160, 90), Rate::fps(100)).unwrap();
+        assert!(
+            sequence(&mut camera).is_none(),
+            "the first frame is due later"
+        );
+        let mut last = (0, Mono::default());
+        let mut first = None;
+        while last.0 < 20 {
+            wait(&camera);
+            let now = sequence(&mut camera).unwrap();
+            assert!(
+                first.is_none() || now.0 > last.0,
+                "{} after {}",
+                now.0,
+                last.0
+            );
+            first.get_or_insert(now);
+            last = now;
+        }
+        let (number, begin) = first.unwrap();
+        let expected = Duration::from_millis(10) * (last.0 - number);
+        let off = last.1.since(begin).abs_diff(expected);
+        assert!(off < Duration::from_millis(60), "off by {off:?}");
+    }
+
+    #[test]
+    fn a_reader_that_sleeps_loses_frames_and_sees_it_in_the_sequence() {
+        let mut camera = TestCamera::open(Size::new(160, 90), Rate::fps(100)).unwrap();
+        wait(&camera);
+        let before = sequence(&mut camera).unwrap().0;
+        std::thread::sleep(Duration::from_millis(105));
+        let after = sequence(&mut camera).unwrap().0;
+        assert!(after >= before + 10, "{after} after {before}");
+        assert!(sequence(&mut camera).is_none_or(|(next, _)| next > after));
+    }
+
+    #[test]
+    fn the_burnt_in_number_and_time_are_those_of_the_frame() {
+        let mut camera = TestCamera::open(Size::new(320, 180), Rate::fps(100)).unwrap();
+        wait(&camera);
+        let before = clock::wall();
+        let Capture::Frame(frame) = camera.next().unwrap() else {
+            panic!("no frame though the descriptor said so");
+        };
+        let code = timecode::decode(&frame.data[..320 * 180], 320, 180, 320).unwrap();
+        assert_eq!(code.counter, frame.sequence);
+        let tick = 100_000;
+        assert!(code.captured.as_nanos() + tick > before.as_nanos());
+        assert!(code.captured <= clock::wall());
     }
 }

@@ -3,15 +3,15 @@
 //! Everything that stands still is drawn once; a frame restores and redraws the dial, the
 //! characters that changed and the time code, and nothing else.
 
-use super::background::{ACCENT, INK, Layout, on_circle, stamp, still};
-use super::glyphs::Sprite;
-use super::raster::{Plane, Ycc, blend, byte, coverage, index, planes};
+use super::background::{ACCENT, BARS, INK, Layout, on_circle, stamp, still};
+use super::glyphs::{ADVANCE, Sprite};
+use super::raster::{Plane, Ycc, blend, byte, coverage, index, length_of, planes};
 use super::timecode::{self, Timecode};
 use crate::capture::Format;
 use crate::clock::Wall;
 
-/// Characters that change: `HH:MM:SS.mmm`, then the frame number.
-const CLOCK: usize = 12;
+/// Digits that change: `HHMMSSmmm`, then the frame number.
+const CLOCK: usize = 9;
 const COUNTER: usize = 8;
 const FADE: usize = 1024;
 
@@ -40,7 +40,7 @@ pub struct Picture {
     layout: Layout,
     still: Vec<u8>,
     frame: Vec<u8>,
-    /// `0`…`9`, `:`, `.` for the clock and for the caption.
+    /// `0`…`9` for the clock and for the caption.
     fonts: [Vec<Sprite>; 2],
     slots: Vec<Slot>,
     tracks: [Vec<Track>; 3],
@@ -66,7 +66,7 @@ impl Picture {
         let pens = [layout.clock_pen(), layout.caption_pen()];
         Self {
             format,
-            fonts: pens.map(|pen| "0123456789:.".chars().map(|c| pen.glyph(c)).collect()),
+            fonts: pens.map(|pen| ('0'..='9').map(|c| pen.glyph(c)).collect()),
             slots: slots(&layout),
             tracks,
             accent: Ycc::new(format.colour.matrix, ACCENT),
@@ -157,12 +157,7 @@ impl Picture {
                 continue;
             }
             slot.shown = c;
-            let which = match c {
-                b'.' => 11,
-                b':' => 10,
-                digit => usize::from(digit - b'0'),
-            };
-            let sprite = &self.fonts[slot.font][which];
+            let sprite = &self.fonts[slot.font][usize::from(c - b'0')];
             for row in slot.y..(slot.y + sprite.height).min(height) {
                 let span = row * width + slot.x.min(width)
                     ..row * width + (slot.x + sprite.width).min(width);
@@ -172,6 +167,18 @@ impl Picture {
             stamp(&mut to, sprite, slot.x, slot.y, INK, alpha);
         }
     }
+}
+
+/// The middle of each of the eight colour bars, and the Y', Cb, Cr drawn there: for whoever wants
+/// to know whether colours survive.
+#[must_use]
+pub fn bars(format: &Format) -> [(usize, usize, [u8; 3]); 8] {
+    let layout = Layout::new(format.size.width as usize, format.size.height as usize);
+    let y = index(f32::midpoint(layout.bars, layout.ramp));
+    [0, 1, 2, 3, 4, 5, 6, 7].map(|k: usize| {
+        let x = format.size.width as usize * (2 * k + 1) / 16;
+        (x, y, Ycc::new(format.colour.matrix, BARS[k]).0)
+    })
 }
 
 /// Copies a square, given in luma pixels, from one plane to its twin.
@@ -193,7 +200,7 @@ fn track(plane: &Plane<'_>, layout: &Layout) -> Vec<Track> {
         for column in 0..plane.width {
             let x = (column as f32 + 0.5) / s - layout.centre.x;
             let y = (row as f32 + 0.5) / s - layout.centre.y;
-            let cover = coverage((half - (x.hypot(y) - layout.radius).abs()) * s);
+            let cover = coverage((half - (length_of(x, y) - layout.radius).abs()) * s);
             if cover > 0.0 {
                 let turn = (x.atan2(-y) / std::f32::consts::TAU).rem_euclid(1.0);
                 found.push(Track {
@@ -207,40 +214,29 @@ fn track(plane: &Plane<'_>, layout: &Layout) -> Vec<Track> {
     found
 }
 
-/// Where the changing characters stand.
+/// Where the changing digits stand.
 fn slots(layout: &Layout) -> Vec<Slot> {
     let [_, clock, caption] = layout.baselines;
     let (big, small) = (layout.clock_pen(), layout.caption_pen());
-    let mut slots = Vec::new();
-    let mut place = |mut x: f32, baseline: f32, pen: super::glyphs::Pencil, font, text: &[u8]| {
-        for c in text {
-            let step = Layout::step(pen, char::from(*c));
-            let narrow = (pen.unit * super::glyphs::ADVANCE - step) / 2.0;
-            slots.push(Slot {
-                x: index(x - narrow),
-                y: index(baseline - pen.ascent()),
-                font,
-                shown: 0,
-            });
-            x += step;
-        }
+    let slot = |x: f32, y: f32, font| Slot {
+        x: index(x),
+        y: index(y),
+        font,
+        shown: 0,
     };
-    place(layout.left, clock, big, 0, b"00:00:00.000");
     let label = small.text("frame").width as f32;
-    let lower = caption + 11.0 * small.unit;
-    place(
-        layout.left + label + 2.0 * small.unit,
-        lower,
-        small,
-        1,
-        &[b'0'; COUNTER],
-    );
-    slots
+    let start = layout.left + label + 2.0 * small.unit;
+    let lower = caption + 11.0 * small.unit - small.ascent();
+    let digits = layout.clock().filter(|(_, c)| *c == '0');
+    digits
+        .map(|(x, _)| slot(x, clock - big.ascent(), 0))
+        .chain((0..COUNTER).map(|k| slot(start + k as f32 * ADVANCE * small.unit, lower, 1)))
+        .collect()
 }
 
-/// The changing characters: the time of day in UTC and the frame's number.
+/// The changing digits: the time of day in UTC and the frame's number.
 fn text(counter: u32, wall: Wall) -> [u8; CLOCK + COUNTER] {
-    let mut text = *b"00:00:00.00000000000";
+    let mut text = [b'0'; CLOCK + COUNTER];
     let millis = wall.as_nanos() / 1_000_000;
     let mut write = |range: std::ops::Range<usize>, mut value: u64| {
         for c in text[range].iter_mut().rev() {
@@ -249,9 +245,81 @@ fn text(counter: u32, wall: Wall) -> [u8; CLOCK + COUNTER] {
         }
     };
     write(0..2, millis / 3_600_000 % 24);
-    write(3..5, millis / 60_000 % 60);
-    write(6..8, millis / 1000 % 60);
-    write(9..12, millis % 1000);
+    write(2..4, millis / 60_000 % 60);
+    write(4..6, millis / 1000 % 60);
+    write(6..9, millis % 1000);
     write(CLOCK..CLOCK + COUNTER, u64::from(counter));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::testcard;
+    use crate::units::{Rate, Size};
+
+    fn picture(width: u32, height: u32) -> Picture {
+        Picture::new(testcard::format(Size::new(width, height), Rate::fps(30)).unwrap())
+    }
+
+    const NOON: Wall = Wall::from_secs(1_790_078_400);
+
+    #[test]
+    fn a_frame_depends_on_nothing_but_its_number_and_time() {
+        let mut one = picture(640, 480);
+        let mut other = picture(640, 480);
+        for number in 0..7_u32 {
+            let later = Wall::from_nanos(NOON.as_nanos() + u64::from(number) * 777_777_777);
+            one.draw(number, later);
+        }
+        let (a, b) = (one.draw(9, NOON), other.draw(9, NOON));
+        assert!(a == b, "a trace of earlier frames is left");
+    }
+
+    #[test]
+    fn the_time_code_in_the_picture_is_the_one_asked_for() {
+        for (width, height) in [(160, 90), (320, 180), (854, 480), (480, 640)] {
+            let mut picture = picture(width, height);
+            let (w, h) = (width as usize, height as usize);
+            let data = picture.draw(4711, NOON);
+            assert_eq!(data.len(), w * h * 3 / 2);
+            let code = timecode::decode(&data[..w * h], w, h, w).unwrap();
+            assert_eq!((code.counter, code.captured), (4711, NOON));
+        }
+    }
+
+    #[test]
+    fn something_large_moves_from_every_frame_to_the_next() {
+        let mut picture = picture(640, 480);
+        let strip = (480 - timecode::strip_height(640)) * 640;
+        let mut before = picture.draw(0, NOON)[..strip].to_vec();
+        for number in 1..40_u32 {
+            let later = Wall::from_nanos(NOON.as_nanos() + u64::from(number) * 33_333_333);
+            let now = &picture.draw(number, later)[..strip];
+            let moved = before.iter().zip(now).filter(|(a, b)| a.abs_diff(**b) > 8);
+            assert!(
+                moved.count() > 200,
+                "frame {number} looks like the one before"
+            );
+            before.copy_from_slice(now);
+        }
+    }
+
+    #[test]
+    fn the_digits_show_the_time_of_day_and_the_number() {
+        let wall = Wall::from_nanos(1_790_000_000_123_456_789);
+        assert_eq!(&text(1_234_567_890, wall), b"14132012334567890");
+    }
+
+    #[test]
+    fn the_bars_are_where_they_are_said_to_be() {
+        let mut picture = picture(640, 360);
+        let format = picture.format();
+        let data = picture.draw(0, NOON);
+        for (x, y, [luma, cb, cr]) in bars(&format) {
+            let chroma = 640 * 360 + y / 2 * 320 + x / 2;
+            assert_eq!(data[y * 640 + x], luma);
+            assert_eq!((data[chroma], data[chroma + 320 * 180]), (cb, cr));
+        }
+    }
 }

@@ -44,17 +44,22 @@ pub(super) struct Ycc(pub(super) [u8; 3]);
 impl Ycc {
     /// From R'G'B' in 0…255.
     pub(super) fn new(matrix: Matrix, rgb: [f32; 3]) -> Self {
+        Self(Self::exact(matrix, rgb).map(byte))
+    }
+
+    /// The same before rounding.
+    pub(super) fn exact(matrix: Matrix, rgb: [f32; 3]) -> [f32; 3] {
         let (kr, kb) = match matrix {
             Matrix::Bt601 => (0.299, 0.114),
             Matrix::Bt709 => (0.2126, 0.0722),
         };
         let [r, g, b] = rgb.map(|v| v / 255.0);
         let y = kr * r + (1.0 - kr - kb) * g + kb * b;
-        Self([
-            byte(16.0 + 219.0 * y),
-            byte(128.0 + 112.0 * (b - y) / (1.0 - kb)),
-            byte(128.0 + 112.0 * (r - y) / (1.0 - kr)),
-        ])
+        [
+            16.0 + 219.0 * y,
+            128.0 + 112.0 * (b - y) / (1.0 - kb),
+            128.0 + 112.0 * (r - y) / (1.0 - kr),
+        ]
     }
 }
 
@@ -70,6 +75,11 @@ pub(super) fn mix(a: [f32; 3], b: [f32; 3], t: f32) -> [f32; 3] {
     [0, 1, 2].map(|i| a[i] + (b[i] - a[i]) * t)
 }
 
+/// Length of a vector; `hypot` guards against overflow, which costs more than all the rest.
+pub(super) fn length_of(x: f32, y: f32) -> f32 {
+    (x * x + y * y).sqrt()
+}
+
 /// Distance from `p` to the segment `a`–`b`.
 pub(super) fn distance(p: Point, a: Point, b: Point) -> f32 {
     let (dx, dy) = (b.x - a.x, b.y - a.y);
@@ -79,7 +89,7 @@ pub(super) fn distance(p: Point, a: Point, b: Point) -> f32 {
     } else {
         0.0
     };
-    (p.x - a.x - t * dx).hypot(p.y - a.y - t * dy)
+    length_of(p.x - a.x - t * dx, p.y - a.y - t * dy)
 }
 
 /// How much of a pixel lies inside an edge `inside` pixels away (negative: outside).
@@ -147,7 +157,7 @@ impl Plane<'_> {
             at(centre.x + reach, centre.y + reach),
             value,
             |p| {
-                let off = ((p.x - centre.x).hypot(p.y - centre.y) - radius).abs();
+                let off = (length_of(p.x - centre.x, p.y - centre.y) - radius).abs();
                 alpha * coverage((thick / 2.0 - off) * s)
             },
         );

@@ -210,6 +210,19 @@ async fn the_real_binary_takes_our_configuration_answers_and_ends_when_asked() {
     }
     let pid = snapshot.process.pid().unwrap();
     let begun = clock::mono();
+    for _ in 0..20 {
+        assert!(server.refresh().await.is_up());
+    }
+    println!(
+        "one round of questions, callback included: {:?}",
+        clock::mono().since(begun) / 20
+    );
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    println!(
+        "idle: {}",
+        status.lines().find(|l| l.starts_with("VmRSS")).unwrap()
+    );
+    let begun = clock::mono();
     server.stop().await;
     println!("stopped in {:?}", clock::mono().since(begun));
     assert!(!alive(pid));
@@ -263,6 +276,28 @@ async fn killed_it_is_known_at_once_and_answers_again_soon() {
         assert!(known < Duration::from_secs(2));
         pid = up.process.pid().unwrap();
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn one_that_hangs_is_known_within_two_seconds_and_forgiven_when_it_answers_again() {
+    let (dir, callback) = (Dir::new("hangs"), Callback::new().await);
+    let server = start(callback.settings(), &dir, binary()).await.unwrap();
+    let before = server
+        .until(PATIENCE, running)
+        .await
+        .expect("not up in time");
+    let pid = Pid::from_raw(before.process.pid().unwrap().try_into().unwrap());
+    let begun = clock::mono();
+    kill(pid, Signal::SIGSTOP).unwrap();
+    let hung = server.until(PATIENCE, |s| !s.is_up()).await;
+    let known = clock::mono().since(begun);
+    kill(pid, Signal::SIGCONT).unwrap();
+    assert!(hung.is_some(), "the hang was not seen");
+    println!("hanging: known after {known:?}");
+    assert!(known < Duration::from_millis(2500), "{known:?}");
+    let after = server.until(PATIENCE, running).await.expect("not forgiven");
+    assert_eq!(after.process.pid(), before.process.pid());
     server.stop().await;
 }
 

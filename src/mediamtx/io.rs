@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -316,6 +317,8 @@ fn write_config(path: &Path, text: &str) -> Result<()> {
         .parent()
         .map_or(Ok(()), fs::create_dir_all)
         .and_then(|()| fs::write(&temporary, text))
+        // Whatever our umask: the user that runs MediaMTX on a box reads it, and no secret is in it.
+        .and_then(|()| fs::set_permissions(&temporary, fs::Permissions::from_mode(0o644)))
         .and_then(|()| fs::rename(&temporary, path));
     written.map_err(|e| {
         let _ = fs::remove_file(&temporary);

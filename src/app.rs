@@ -106,16 +106,13 @@ impl App {
         };
         let stopping = supervisor.stopping();
         supervisor.spawn("the HTTP listeners", async move {
-            http::io::serve(
-                http::io::Listeners {
-                    api,
-                    health,
-                    internal,
-                },
-                services,
-                stopping,
-            )
-            .await
+            let listeners = http::io::Listeners {
+                api,
+                page: health,
+                internal: Some(internal),
+            };
+            http::io::serve(listeners, services, stopping).await;
+            Ok(())
         });
 
         // The media server, then the cameras that publish to it.

@@ -80,6 +80,15 @@ enum Verb {
         #[arg(long, default_value = "640x480")]
         size: Size,
     },
+    /// Write the test camera's raw YU12 frames to standard output in real time, for measuring other programs
+    TestCard {
+        /// Picture size
+        #[arg(long, default_value = "1280x720")]
+        size: Size,
+        /// Frames per second
+        #[arg(long, default_value_t = 30)]
+        fps: u32,
+    },
     /// Print the version, the compiler and the target
     Version,
 }
@@ -161,6 +170,9 @@ fn dispatch(verb: Verb) -> Result<()> {
             Ok(())
         }
         Verb::SelfTest { seconds, size } => self_test(seconds, size),
+        Verb::TestCard { size, fps } => {
+            crate::capture::testcard::io::write_frames(size, Rate::fps(fps))
+        }
         Verb::Version => {
             println!("{}", app::version_text());
             Ok(())

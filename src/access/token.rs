@@ -60,6 +60,23 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// The word for programs, as `reason` of an authentication error.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Expired { .. } => "token_expired",
+            Self::NotYet { .. } => "token_not_yet_valid",
+            Self::Malformed
+            | Self::TooLong
+            | Self::Algorithm
+            | Self::BadSignature
+            | Self::Missing(_)
+            | Self::UnknownRole(_) => "token_invalid",
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

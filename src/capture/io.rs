@@ -4,6 +4,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -15,10 +16,10 @@ use super::negotiate::{Candidate, Outcome, Wish, rank};
 use super::queue::{MOST, Ring};
 use super::{Capture, Format, Frame, PixelFormat, Source};
 use crate::camera::Mode;
-use crate::clock;
+use crate::clock::{self, Mono};
 use crate::error::{Error, Kind, Result};
+use crate::sys::mmap::Mapping;
 use crate::sys::v4l2::dqbuf::{DqbufError, dqbuf};
-use crate::sys::v4l2::mmap::Mapping;
 use crate::sys::v4l2::pix::Pix;
 use crate::sys::v4l2::qbuf::{QbufError, qbuf};
 use crate::sys::v4l2::querybuf::querybuf;
@@ -37,6 +38,9 @@ const BUFFERS: u32 = 4;
 
 /// With fewer the driver has nothing to fill while we read one.
 const LEAST_BUFFERS: u32 = 2;
+
+/// A stamp further from now is no capture time. Frames wait in the queue much less than this.
+const STAMP_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// `V4L2_FIELD_TOP`, `_BOTTOM`, `_SEQ_TB`, `_SEQ_BT`, `_ALTERNATE`: half pictures or fields behind
 /// each other, which no encoder of ours takes.
@@ -167,7 +171,7 @@ impl Source for V4l2Source {
         Ok(Capture::Frame(Frame {
             data,
             sequence: filled.sequence,
-            captured: filled.captured.unwrap_or_else(clock::mono),
+            captured: moment(filled.captured, clock::mono()),
         }))
     }
 }
@@ -177,6 +181,15 @@ impl Drop for V4l2Source {
         // Closing would stop the stream, too; a device that is gone has stopped already.
         let _ = streamoff(self.fd.as_fd(), self.queue);
     }
+}
+
+/// When a frame was taken: the driver's stamp unless it is far from now, which means that it was
+/// read from another clock. A little ahead of now is fine: some drivers stamp the end of the
+/// exposure that they have only begun.
+fn moment(stamp: Option<Mono>, now: Mono) -> Mono {
+    stamp
+        .filter(|stamp| now.since(*stamp) < STAMP_TOLERANCE && stamp.since(now) < STAMP_TOLERANCE)
+        .unwrap_or(now)
 }
 
 fn open_node(node: &Path) -> Result<OwnedFd> {
@@ -327,11 +340,68 @@ fn allocate(
     let mut buffers = heapless::Vec::new();
     for index in 0..count {
         let mapping = querybuf(fd, queue, index)
-            .and_then(|place| Mapping::new(fd, place))
+            .and_then(|at| Ok(Mapping::new(fd, at.length, at.offset)?))
             .map_err(|f| failed(node, "mapping the buffers", f))?;
         if buffers.push(mapping).is_err() {
             break; // cannot happen: the ring is no longer than the table
         }
     }
     Ok((ring, buffers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_of_another_clock_is_replaced_by_now() {
+        let at = |millis: u64| Mono::from_nanos(millis * 1_000_000);
+        assert_eq!(moment(Some(at(99_970)), at(100_000)), at(99_970));
+        assert_eq!(moment(Some(at(100_029)), at(100_000)), at(100_029));
+        assert_eq!(moment(Some(at(5)), at(100_000)), at(100_000));
+        assert_eq!(moment(Some(at(900_000)), at(100_000)), at(100_000));
+        assert_eq!(moment(None, at(100_000)), at(100_000));
+    }
+
+    #[test]
+    fn an_answer_that_no_encoder_takes_is_refused_with_its_reason() {
+        let answer = Pix::wish(*b"NV12", 640, 480);
+        assert_eq!(usable(&answer), Ok(PixelFormat::Nv12));
+        let apart = Pix {
+            memory_planes: 2,
+            ..answer
+        };
+        assert!(
+            usable(&apart)
+                .unwrap_err()
+                .contains("2 separate memory planes")
+        );
+        let bayer = Pix {
+            fourcc: *b"BA81",
+            ..answer
+        };
+        assert!(usable(&bayer).unwrap_err().contains("BA81"));
+        let fields = Pix { field: 7, ..answer };
+        assert!(usable(&fields).unwrap_err().contains("fields"));
+    }
+
+    #[test]
+    fn an_unplugged_device_is_waited_for_and_a_busy_one_tried_again() {
+        let node = Path::new("/dev/video0");
+        let kind = |fault| failed(node, "starting the stream", fault).kind();
+        assert_eq!(kind(Fault::Gone), Kind::Gone);
+        assert_eq!(kind(Fault::Busy), Kind::Reopen);
+        assert_eq!(kind(Fault::Refused), Kind::Reopen);
+        assert_eq!(kind(Fault::Other(Errno::ENOSPC)), Kind::Config);
+        let absent = V4l2Source::open(
+            Path::new("/nonexistent/video0"),
+            &[],
+            &Wish {
+                size: Size::new(640, 480),
+                rate: Rate::fps(30),
+                pixel: None,
+            },
+        );
+        assert_eq!(absent.unwrap_err().kind(), Kind::Gone);
+    }
 }

@@ -301,4 +301,9 @@ mod tests {
         assert_eq!(from("").unwrap(), Config::default());
         assert_eq!(from("server:\n").unwrap(), Config::default());
     }
+    #[test]
+    fn the_reference_page_lists_every_key_with_its_default() {
+        let page = include_str!("../../docs/reference/configuration.yaml");
+        assert_eq!(page, reference(), "run: camera-service check-config --reference > docs/reference/configuration.yaml");
+    }
 }

@@ -72,24 +72,29 @@ pub fn run(json: bool, state: Option<PathBuf>, file: Option<&Path>) -> Result<()
     app::runtime()?.block_on(async {
         let mut signals = app::Signals::new()?;
         let mut app = App::start(config).await?;
-        let shown = tokio::select! {
-            // Ctrl-C while waiting is an ordinary end.
-            () = signals.recv() => Ok(()),
-            failed = app.failed() => Err(failed),
-            found = picture(&app) => match found {
-                Ok(()) => {
-                    show(&app, json, &state.path, clock::mono().since(started))?;
-                    tokio::select! {
-                        () = signals.recv() => Ok(()),
-                        failed = app.failed() => Err(failed),
-                    }
-                }
-                Err(error) => Err(error),
-            },
-        };
+        let shown = show_and_wait(&mut app, &mut signals, json, &state.path, started).await;
         app.stop().await;
         shown
     })
+}
+
+async fn show_and_wait(
+    app: &mut App,
+    signals: &mut app::Signals,
+    json: bool,
+    state: &Path,
+    started: clock::Mono,
+) -> Result<()> {
+    tokio::select! {
+        // Ctrl-C while waiting is an ordinary end.
+        () = signals.recv() => return Ok(()),
+        found = picture(app) => found?,
+    }
+    show(app, json, state, clock::mono().since(started))?;
+    tokio::select! {
+        () = signals.recv() => Ok(()),
+        failed = app.failed() => Err(failed),
+    }
 }
 
 fn show(app: &App, json: bool, state: &Path, took: Duration) -> Result<()> {

@@ -105,7 +105,8 @@ impl Card {
                 .iter()
                 .map(|id| CameraLinks {
                     device: id.to_string(),
-                    rtsp: format!("rtsp://viewer:{}@{rtsp}/{id}", tokens.viewer),
+                    // Not as a password: ffmpeg cuts user and password off at 127 bytes.
+                    rtsp: format!("rtsp://{rtsp}/{id}?token={}", tokens.viewer),
                     hls: format!("http://{api}/hls/{id}.m3u8"),
                     webrtc: format!("http://{api}/whep/{id}"),
                 })

@@ -36,32 +36,24 @@ impl Pipeline {
     /// # Errors
     /// `Internal` when the kernel gives no thread or event descriptor.
     pub fn start(plan: Plan, publisher: Publisher, directory: Arc<Directory>) -> Result<Self> {
-        let internal = |what: &str, e: String| {
-            Error::new(Kind::Internal, format!("{}: {what}", plan.id)).because(e)
-        };
+        let id = plan.id;
+        let internal =
+            |what: &str, e: String| Error::new(Kind::Internal, format!("{id}: {what}")).because(e);
         let counters = directory
-            .get(plan.id)
+            .get(id)
             .map(|camera| camera.counters)
             .ok_or_else(|| internal("not in the directory", String::new()))?;
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
             .map_err(|e| internal("no event descriptor", e.to_string()))?;
         let wake = Arc::new(wake);
         let stop = Arc::new(AtomicBool::new(false));
-        let line = Line {
-            watch: Watch::new(clock::mono()),
-            open: None,
-            last_sequence: None,
-            force_idr: true,
-            plan: plan.clone(),
-            publisher,
-            directory,
-            counters,
-            stop: Arc::clone(&stop),
-            wake: Arc::clone(&wake),
-        };
         let thread = std::thread::Builder::new()
-            .name(plan.id.to_string())
-            .spawn(move || line.run())
+            .name(id.to_string())
+            .spawn({
+                let (stop, wake) = (Arc::clone(&stop), Arc::clone(&wake));
+                // Built on its own thread: sources and encoders need not be able to move between threads.
+                move || Line::new(plan, publisher, directory, counters, stop, wake).run()
+            })
             .map_err(|e| internal("no thread", e.to_string()))?;
         Ok(Self {
             stop,
@@ -111,6 +103,28 @@ struct Line {
 }
 
 impl Line {
+    fn new(
+        plan: Plan,
+        publisher: Publisher,
+        directory: Arc<Directory>,
+        counters: Arc<Counters>,
+        stop: Arc<AtomicBool>,
+        wake: Arc<EventFd>,
+    ) -> Self {
+        Self {
+            plan,
+            watch: Watch::new(clock::mono()),
+            open: None,
+            publisher,
+            directory,
+            counters,
+            last_sequence: None,
+            force_idr: true,
+            stop,
+            wake,
+        }
+    }
+
     fn run(mut self) {
         while !self.stop.load(Ordering::Acquire) {
             let now = clock::mono();
@@ -169,21 +183,16 @@ impl Line {
                 crate::capture::testcard::io::TestCamera::open(*size, *rate)?,
             ),
             #[cfg(feature = "v4l2")]
-            Origin::V4l2 {
-                node,
-                modes,
-                size,
-                rate,
-            } => Box::new(crate::capture::io::V4l2Source::open(
-                node, modes, *size, *rate,
-            )?),
+            Origin::V4l2 { node, modes, wish } => {
+                Box::new(crate::capture::io::V4l2Source::open(node, modes, wish)?)
+            }
             #[cfg(not(feature = "v4l2"))]
             Origin::V4l2 { .. } => {
                 return Err(Error::new(Kind::Config, "this build has no V4L2 support"));
             }
         };
         let format = source.format();
-        let encoder = encode::open::open(format, self.plan.settings(format.rate))?;
+        let encoder = encode::open(format, self.plan.settings(format.rate))?;
         Ok(Open { source, encoder })
     }
 

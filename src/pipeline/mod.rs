@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::camera::{CameraId, Mode};
-use crate::capture::PixelFormat;
+use crate::capture::negotiate::Wish;
 use crate::encode::Settings;
 use crate::units::{BitRate, Rate, Size};
 
@@ -33,12 +33,8 @@ pub enum Origin {
         node: PathBuf,
         /// What it offers.
         modes: Arc<[Mode]>,
-        /// Size wished for.
-        size: Size,
-        /// Rate wished for.
-        rate: Rate,
-        /// Layout wished for, if any.
-        pixel: Option<PixelFormat>,
+        /// What is asked of it.
+        wish: Wish,
     },
 }
 

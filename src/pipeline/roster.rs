@@ -74,12 +74,6 @@ impl Roster {
             Vec::new()
         }
     }
-
-    /// The devices running now, for comparing with a fresh scan.
-    #[must_use]
-    pub const fn devices(&self) -> &BTreeSet<CameraId> {
-        &self.devices
-    }
 }
 
 #[cfg(test)]

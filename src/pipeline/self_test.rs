@@ -10,7 +10,7 @@ use crate::capture::Frame;
 use crate::capture::testcard::picture::Picture;
 use crate::capture::testcard::{self, timecode};
 use crate::clock::{Mono, Wall};
-use crate::encode::{Settings, open};
+use crate::encode::{self, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::units::{BitRate, Rate, Size};
 
@@ -57,13 +57,13 @@ impl fmt::Display for Report {
 /// # Errors
 /// Whatever the encoder says; `Internal` when the decoder cannot be opened.
 pub fn run(seconds: u32, size: Size, rate: Rate) -> Result<Report> {
-    let format = testcard::format(size, rate);
+    let format = testcard::format(size, rate)?;
     let settings = Settings {
         bitrate: BitRate::from_kbps(1500),
         gop: rate.rounded(),
     };
     let mut picture = Picture::new(format);
-    let mut encoder = open::open(format, settings)?;
+    let mut encoder = encode::open(format, settings)?;
     let mut decoder =
         Decoder::new().map_err(|e| Error::new(Kind::Internal, "no H.264 decoder").because(e))?;
     let mut report = Report {

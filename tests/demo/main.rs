@@ -44,11 +44,15 @@ fn the_card_leads_to_everything_it_names() {
 fn nobody_reads_without_a_good_token() {
     let demo = Demo::start(&[]);
     let good = demo.text("/cameras/0/rtsp");
-    let (before, host) = good.split_once('@').unwrap();
+    let (plain, token) = good.split_once("?token=").unwrap();
+    let (header, rest) = token.split_once('.').unwrap();
     for bad in [
-        format!("rtsp://{host}"),
-        format!("rtsp://viewer:nonsense@{host}"),
-        format!("{}x@{host}", before),
+        plain.to_owned(),
+        plain.replace("rtsp://", "rtsp://viewer:nonsense@"),
+        format!(
+            "{plain}?token={header}.e30.{}",
+            rest.rsplit('.').next().unwrap()
+        ),
     ] {
         let out = Command::new("ffprobe")
             .args([

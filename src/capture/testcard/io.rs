@@ -3,8 +3,10 @@
 //! The timer is absolute, so the rate never drifts; ticks that nobody collected in time are frames
 //! "the driver dropped": the sequence jumps over them, exactly as a real camera's does.
 
+use std::io::Write as _;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
@@ -69,6 +71,24 @@ impl TestCamera {
     }
 }
 
+/// Writes raw YU12 frames to standard output in real time until it is closed.
+///
+/// # Errors
+/// As [`TestCamera::open`]; a closed pipe is an ordinary end.
+pub fn write_frames(size: Size, rate: Rate) -> Result<()> {
+    let mut camera = TestCamera::open(size, rate)?;
+    let mut out = std::io::stdout().lock();
+    loop {
+        let mut fds = [PollFd::new(camera.fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::NONE).map_err(no_timer)?;
+        if let Capture::Frame(frame) = camera.next()?
+            && out.write_all(frame.data).is_err()
+        {
+            return Ok(());
+        }
+    }
+}
+
 fn no_timer(e: nix::Error) -> Error {
     Error::new(Kind::Internal, "the test camera has no timer").because(e)
 }
@@ -108,7 +128,6 @@ impl Source for TestCamera {
 mod tests {
     use super::*;
     use crate::capture::testcard::timecode;
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use std::time::Duration;
 
     fn wait(camera: &TestCamera) {

@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 use super::{Settings, newcomer};
 use crate::camera::io::{Change, Found, Watcher};
 use crate::camera::{CameraId, Device, Directory, Status};
+use crate::capture::negotiate::Wish;
 use crate::capture::testcard;
 use crate::clock;
 use crate::error::{Error, Kind, Result};
@@ -43,8 +44,14 @@ impl Fleet {
         let internal = |what: &str, e: String| Error::new(Kind::Internal, what).because(e);
         // The socket is open before the scan, so that no device falls between the two.
         let mut watcher = Watcher::open()?;
-        let found: BTreeMap<CameraId, Found> =
-            watcher.scan().into_iter().map(|f| (f.id, f)).collect();
+        let found: BTreeMap<CameraId, Found> = watcher
+            .scan()
+            .into_iter()
+            .filter_map(|change| match change {
+                Change::Added(found) => Some((found.id, found)),
+                Change::Removed(_) => None,
+            })
+            .collect();
         let ids: Vec<CameraId> = found.keys().copied().collect();
         let (roster, orders) = Roster::start(settings.test.is_some(), &ids);
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
@@ -114,7 +121,7 @@ impl Hands {
                 match watcher.read() {
                     Ok(changes) => {
                         for change in changes {
-                            self.changed(change, &mut watcher);
+                            self.changed(change);
                         }
                     }
                     Err(error) => error!(%error, "kernel events cannot be read"),
@@ -124,7 +131,7 @@ impl Hands {
         }
     }
 
-    fn changed(&mut self, change: Change, watcher: &mut Watcher) {
+    fn changed(&mut self, change: Change) {
         match change {
             Change::Added(found) => {
                 info!(camera = %found.id, name = found.name, "plugged in");
@@ -137,29 +144,6 @@ impl Hands {
                 info!(camera = %id, "unplugged");
                 let orders = self.roster.removed(id);
                 self.obey(orders);
-            }
-            Change::Rescan => {
-                warn!("kernel events were lost; looking at all devices afresh");
-                let now: BTreeMap<CameraId, Found> =
-                    watcher.scan().into_iter().map(|f| (f.id, f)).collect();
-                let gone: Vec<CameraId> = self
-                    .roster
-                    .devices()
-                    .iter()
-                    .filter(|id| !now.contains_key(id))
-                    .copied()
-                    .collect();
-                for id in gone {
-                    let orders = self.roster.removed(id);
-                    self.obey(orders);
-                }
-                for (id, found) in now {
-                    if !self.roster.devices().contains(&id) {
-                        self.found.insert(id, found);
-                        let orders = self.roster.added(id);
-                        self.obey(orders);
-                    }
-                }
             }
         }
     }
@@ -214,9 +198,11 @@ impl Hands {
         let origin = Origin::V4l2 {
             node: found.node.clone(),
             modes: Arc::clone(&modes),
-            size: self.settings.camera.size,
-            rate: Rate::fps(self.settings.camera.fps),
-            pixel: self.settings.camera.pixel_format,
+            wish: Wish {
+                size: self.settings.camera.size,
+                rate: Rate::fps(self.settings.camera.fps),
+                pixel: self.settings.camera.pixel_format,
+            },
         };
         self.directory.put(newcomer(
             id,

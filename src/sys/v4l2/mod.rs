@@ -17,7 +17,6 @@ pub mod enum_fmt;
 pub mod enuminput;
 pub mod g_fmt;
 pub mod handle;
-pub mod mmap;
 pub mod pix;
 pub mod qbuf;
 pub mod querybuf;

@@ -8,9 +8,6 @@ use nix::errno::Errno;
 use nix::libc::{c_void, off_t};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
-use super::Fault;
-use super::querybuf::Place;
-
 /// One buffer of the driver in our address space. Unmapped when dropped.
 #[derive(Debug)]
 pub struct Mapping {
@@ -22,21 +19,20 @@ pub struct Mapping {
 unsafe impl Send for Mapping {}
 
 impl Mapping {
-    /// Maps the buffer at `place`.
+    /// Maps `length` bytes at `offset`, as the driver names the place of its buffer.
     ///
     /// # Errors
-    /// [`Fault::Refused`] for an empty or unreachable place, `Other(ENOMEM)` when address space
-    /// is short.
-    pub fn new(fd: BorrowedFd<'_>, place: Place) -> Result<Self, Fault> {
-        let length = usize::try_from(place.length)
+    /// `EINVAL` for an empty or unreachable place, `ENOMEM` when address space is short.
+    pub fn new(fd: BorrowedFd<'_>, length: u32, offset: u32) -> Result<Self, Errno> {
+        let length = usize::try_from(length)
             .ok()
             .and_then(NonZeroUsize::new)
-            .ok_or(Fault::Refused)?;
+            .ok_or(Errno::EINVAL)?;
         // By way of usize, because off_t has 32 bits on some targets and 64 on others.
-        let offset = usize::try_from(place.offset)
+        let offset = usize::try_from(offset)
             .ok()
             .and_then(|offset| off_t::try_from(offset).ok())
-            .ok_or(Fault::Refused)?;
+            .ok_or(Errno::EINVAL)?;
         // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
         let start = unsafe {
             mmap(
@@ -47,8 +43,7 @@ impl Mapping {
                 fd,
                 offset,
             )
-        }
-        .map_err(|errno: Errno| Fault::from(errno))?;
+        }?;
         Ok(Self {
             start,
             length: length.get(),
@@ -91,23 +86,12 @@ mod tests {
             })
             .unwrap();
         file.write_all(&[7; 4096]).unwrap();
-        let place = Place {
-            length: 4096,
-            offset: 0,
-        };
-        let mapping = Mapping::new(file.as_fd(), place).unwrap();
+        let mapping = Mapping::new(file.as_fd(), 4096, 0).unwrap();
         assert_eq!(mapping.bytes(0, 4096).len(), 4096);
         assert_eq!(mapping.bytes(0, u32::MAX).len(), 4096);
         assert_eq!(mapping.bytes(4000, 4096), [7; 96]);
         assert!(mapping.bytes(9, 3).is_empty());
         assert!(mapping.bytes(u32::MAX, u32::MAX).is_empty());
-        let empty = Place {
-            length: 0,
-            offset: 0,
-        };
-        assert_eq!(
-            Mapping::new(file.as_fd(), empty).unwrap_err(),
-            Fault::Refused
-        );
+        assert_eq!(Mapping::new(file.as_fd(), 0, 0).unwrap_err(), Errno::EINVAL);
     }
 }

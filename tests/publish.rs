@@ -90,6 +90,7 @@ impl Server {
         let child = Command::new(program)
             .arg("mediamtx.yml")
             .current_dir(dir)
+            .env("TZ", "UTC")
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
@@ -115,6 +116,19 @@ impl Server {
 
     fn log(&self) -> String {
         fs::read_to_string(self.dir.join("log")).unwrap()
+    }
+
+    /// The recording with this number, once `frames` frames are in it.
+    fn whole_recording(&self, number: usize, frames: usize) -> PathBuf {
+        let mut seen = 0;
+        let ask = || {
+            let file = self.recordings().get(number)?.clone();
+            seen = frames_in(&file).len();
+            (seen == frames).then_some(file)
+        };
+        let file = eventually("the recording is whole", secs(10), ask);
+        assert_eq!(self.recordings().len(), number + 1);
+        file
     }
 
     /// Recorded files, oldest first.
@@ -347,4 +361,168 @@ fn a_reader_decodes_every_frame_that_was_published() {
     );
     assert_consecutive(&frames);
     assert_eq!(load(&camera.counters.unsent), 0);
+}
+
+#[test]
+fn with_absolute_time_the_recording_holds_the_first_frame_and_every_other() {
+    let server = Server::start("", RECORD);
+    let mut camera = Camera::new(&server, "s3cret", Limits::default());
+    let first = clock::wall();
+    camera.film("100 frames", secs(20), |c| c.pushed == 100);
+    camera.publisher.stop();
+    let file = server.whole_recording(0, 100);
+    assert_eq!(frames_in(&file)[0], 0);
+    assert_consecutive(&frames_in(&file));
+    assert!(!server.log().contains("without absolute time"));
+    let late = started(&file).as_nanos().abs_diff(first.as_nanos());
+    assert!(
+        late < 60_000_000,
+        "the file is named {late} ns off the first frame"
+    );
+}
+
+#[test]
+fn when_mediamtx_is_killed_the_ring_bridges_its_absence_at_true_times() {
+    let mut server = Server::start("", RECORD);
+    let mut camera = Camera::new(&server, "s3cret", Limits::default());
+    camera.film("60 frames", secs(20), |c| c.pushed == 60);
+    server.kill();
+    camera.film_for(Duration::from_millis(1500));
+    let back = clock::wall();
+    server.child = Server::launch(&server.dir, server.rtsp);
+    let up = clock::mono();
+    camera.film_until_recording();
+    let gap = clock::mono().since(up);
+    camera.film_for(secs(1));
+    camera.publisher.stop();
+
+    // Frames 50… were in the group under way when MediaMTX died.
+    let held = usize::try_from(camera.pushed).unwrap() - 50;
+    let file = server.whole_recording(1, held);
+    assert_eq!(frames_in(&file)[0], 0, "the group's key frame");
+    assert_consecutive(&frames_in(&file));
+    assert_eq!(load(&camera.counters.unsent), 0);
+    let ahead = Duration::from_nanos(back.as_nanos() - started(&file).as_nanos());
+    assert!(ahead > secs(1), "the ring's frames were given new times");
+    println!("recording {gap:?} after MediaMTX listened; the file starts {ahead:?} before that");
+    assert!(gap < secs(3));
+}
+
+#[test]
+fn a_second_publisher_takes_the_path_and_the_first_comes_back_after_it() {
+    let server = Server::start("", "");
+    let mut first = Camera::new(&server, "s3cret", Limits::default());
+    first.film_until_recording();
+    let patient = Limits {
+        backoff_min: secs(2),
+        ..Limits::default()
+    };
+    let mut second = Camera::new(&server, "s3cret", patient);
+    second.film_until_recording();
+    first.film("being told", secs(5), |c| c.refusal().is_some());
+    assert!(first.refusal().unwrap().contains("closed"));
+    first.film_until_recording();
+    second.film("being told", secs(5), |c| c.refusal().is_some());
+    second.publisher.stop();
+    first.film_for(secs(3));
+    assert!(first.recording());
+}
+
+#[test]
+fn wrong_credentials_are_refused_with_the_reason_and_tried_again_slowly() {
+    let server = Server::start("", "");
+    let mut camera = Camera::new(&server, "wrong", Limits::default());
+    let start = clock::mono();
+    camera.film("a refusal", secs(10), |c| c.refusal().is_some());
+    let took = clock::mono().since(start);
+    let reason = camera.refusal().unwrap();
+    assert!(
+        reason.contains("401") && reason.contains("password"),
+        "{reason}"
+    );
+    camera.film_for(secs(5));
+    let attempts = server.log().matches("opened").count();
+    println!("refused after {took:?}; {attempts} connections in 5 s more; {reason}");
+    assert!((1..=5).contains(&attempts), "{attempts} connections");
+    assert_eq!(load(&camera.counters.sent), 0);
+    camera.publisher.stop();
+    assert_eq!(load(&camera.counters.unsent), camera.pushed);
+}
+
+#[test]
+fn while_mediamtx_is_stopped_memory_is_bounded_losses_are_counted_and_pictures_return() {
+    let server = Server::start("", "");
+    let limits = Limits {
+        ring_bytes: 2 << 20,
+        ..Limits::default()
+    };
+    let mut camera = Camera::new(&server, "s3cret", limits);
+    camera.filler = 60_000;
+    camera.interval = Duration::from_millis(10);
+    camera.film_until_recording();
+    server.signal(Signal::SIGSTOP);
+    let before = resident();
+    let mut reasons = vec![];
+    let start = clock::mono();
+    camera.film("five seconds", secs(20), |c| {
+        reasons.extend(c.refusal().filter(|_| reasons.is_empty()));
+        clock::mono().since(start) >= secs(5)
+    });
+    let (grown, lost) = (
+        resident().saturating_sub(before),
+        load(&camera.counters.unsent),
+    );
+    server.signal(Signal::SIGCONT);
+    let start = clock::mono();
+    let sent = load(&camera.counters.sent);
+    camera.film("pictures", secs(20), |c| {
+        c.recording() && load(&c.counters.sent) > sent
+    });
+    println!(
+        "5 s stopped: {reasons:?}, {grown} KiB more, {lost} of {} unsent; back after {:?}",
+        camera.pushed,
+        clock::mono().since(start)
+    );
+    assert!(
+        lost > 0 && reasons[0].contains("stopped reading"),
+        "{reasons:?}"
+    );
+    assert!(grown < 4096, "{grown} KiB more");
+    camera.publisher.stop();
+    let counted = load(&camera.counters.sent) + load(&camera.counters.unsent);
+    assert_eq!(counted, camera.pushed);
+}
+
+#[test]
+fn sender_reports_alone_keep_the_session_of_a_silent_camera() {
+    let server = Server::start("readTimeout: 2s", "");
+    let limits = Limits {
+        sender_report: secs(1),
+        ..Limits::default()
+    };
+    let mut camera = Camera::new(&server, "s3cret", limits);
+    camera.film_until_recording();
+    let state = camera.publisher.state();
+    let start = clock::mono();
+    while clock::mono().since(start) < secs(6) {
+        camera.turn(false);
+    }
+    assert_eq!(camera.publisher.state(), state);
+}
+
+/// Resident memory of this process, KiB.
+fn resident() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// The time in a recording's name, which MediaMTX writes in the machine's time zone; here UTC.
+fn started(file: &Path) -> clock::Wall {
+    let name = file.file_stem().unwrap().to_str().unwrap();
+    let format = time::macros::format_description!(
+        "[year]-[month]-[day]_[hour]-[minute]-[second]-[subsecond digits:6]"
+    );
+    let at = time::PrimitiveDateTime::parse(name, format).unwrap();
+    clock::Wall::from_nanos(u64::try_from(at.assume_utc().unix_timestamp_nanos()).unwrap())
 }

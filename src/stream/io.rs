@@ -1,0 +1,242 @@
+//! The publisher's socket: one non-blocking TCP connection for the camera thread's `epoll`.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrStorage, connect, setsockopt, socket, sockopt,
+};
+
+use super::publisher::{Machine, Order};
+use super::{Limits, State, Target};
+use crate::camera::Counters;
+use crate::clock::{Mono, Now};
+use crate::encode::AccessUnit;
+
+/// Writes per call at most, so that one camera's backlog cannot hold its thread: 64 batches are some
+/// 6 MB. What is left goes on the next readiness.
+const WRITES: usize = 64;
+
+/// What to wait for on [`Publisher::fd`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interest {
+    /// Bytes or the end may come.
+    pub read: bool,
+    /// Something waits to go.
+    pub write: bool,
+}
+
+/// Publishes one camera to MediaMTX. Never blocks.
+///
+/// The owner watches [`Publisher::fd`] for [`Publisher::interest`] (level-triggered), asks anew after
+/// every call, and registers again when [`Publisher::generation`] has changed.
+#[derive(Debug)]
+pub struct Publisher {
+    machine: Machine,
+    addr: SocketAddr,
+    send_buffer: usize,
+    socket: Option<TcpStream>,
+    handshaking: bool,
+    generation: u64,
+}
+
+impl Publisher {
+    /// A publisher that connects once the first key frame was pushed.
+    #[must_use]
+    pub fn new(target: Target, counters: Arc<Counters>, limits: Limits) -> Self {
+        Self {
+            addr: target.addr,
+            send_buffer: limits.send_buffer,
+            machine: Machine::new(target, counters, limits),
+            socket: None,
+            handshaking: false,
+            generation: 0,
+        }
+    }
+
+    /// Keeps a copy of an access unit and, while MediaMTX records, sends it.
+    pub fn push(&mut self, au: &AccessUnit<'_>, now: Now) {
+        self.machine.push(au, now);
+        self.obey(now);
+        self.write(now);
+    }
+
+    /// The socket, if there is one. Another one after each change of [`Publisher::generation`].
+    #[must_use]
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.socket.as_ref().map(TcpStream::as_fd)
+    }
+
+    /// Counts the sockets opened and closed; when it has changed, register [`Publisher::fd`] again.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What to wait for.
+    #[must_use]
+    pub fn interest(&self) -> Interest {
+        Interest {
+            read: self.socket.is_some() && !self.handshaking,
+            write: self.handshaking || (self.socket.is_some() && self.machine.wants_write()),
+        }
+    }
+
+    /// The socket is ready, for whatever.
+    pub fn on_ready(&mut self, now: Now) {
+        if self.handshaking {
+            self.finish_handshake(now);
+        }
+        self.read(now);
+        self.write(now);
+    }
+
+    /// When to call [`Publisher::on_timeout`] at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Mono> {
+        self.machine.poll_timeout()
+    }
+
+    /// The time of [`Publisher::poll_timeout`] may have come.
+    pub fn on_timeout(&mut self, now: Now) {
+        self.machine.handle_timeout(now);
+        self.obey(now);
+        self.write(now);
+    }
+
+    /// Whether the encoder should make a key frame now; asking clears the wish.
+    pub fn wants_keyframe(&mut self) -> bool {
+        self.machine.take_keyframe_wish()
+    }
+
+    /// How the publisher stands, with the reason of the last failure.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.machine.state()
+    }
+
+    /// Takes leave with TEARDOWN, as far as the socket takes it at once, and closes.
+    pub fn stop(&mut self) {
+        self.machine.stop();
+        if let Some(mut socket) = self.socket.take() {
+            self.generation += 1;
+            let slices = self.machine.slices();
+            if !self.handshaking && socket.write_vectored(&slices).is_ok() {
+                // The goodbye is in the kernel's hands; the end of the stream follows it.
+                let _ = socket.shutdown(Shutdown::Write);
+            }
+        }
+        self.handshaking = false;
+        let _ = self.machine.poll_order();
+    }
+
+    fn obey(&mut self, now: Now) {
+        while let Some(order) = self.machine.poll_order() {
+            if self.socket.take().is_some() {
+                self.generation += 1;
+            }
+            self.handshaking = false;
+            if order == Order::Connect {
+                match open(self.addr, self.send_buffer) {
+                    Ok((socket, handshaking)) => {
+                        self.socket = Some(socket);
+                        self.generation += 1;
+                        self.handshaking = handshaking;
+                        if !handshaking {
+                            self.machine.connected(now);
+                        }
+                    }
+                    Err(errno) => self.fail(errno, now),
+                }
+            }
+        }
+    }
+
+    fn finish_handshake(&mut self, now: Now) {
+        let Some(socket) = &self.socket else { return };
+        match socket.take_error() {
+            Ok(None) if socket.peer_addr().is_ok() => {
+                self.handshaking = false;
+                self.machine.connected(now);
+            }
+            // Woken too early.
+            Ok(None) => {}
+            Ok(Some(error)) | Err(error) => self.fail(error, now),
+        }
+        self.obey(now);
+    }
+
+    fn read(&mut self, now: Now) {
+        let mut buffer = [0; 2048];
+        while let Some(socket) = self.socket.as_mut().filter(|_| !self.handshaking) {
+            match socket.read(&mut buffer) {
+                Ok(0) => self.machine.failed("MediaMTX closed the connection", now),
+                Ok(n) => self.machine.received(&buffer[..n], now),
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+                Err(e) => self.fail(e, now),
+            }
+            self.obey(now);
+        }
+    }
+
+    fn write(&mut self, now: Now) {
+        if self.handshaking {
+            return;
+        }
+        for _ in 0..WRITES {
+            let Some(socket) = &mut self.socket else {
+                return;
+            };
+            self.machine.fill(now);
+            let result = {
+                let slices = self.machine.slices();
+                if slices.is_empty() {
+                    return;
+                }
+                socket.write_vectored(&slices)
+            };
+            match result {
+                Ok(n) => self.machine.written(n),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    self.machine.blocked(now);
+                    return;
+                }
+                Err(e) => {
+                    // A refusal may have come just before the end; it says more than a broken pipe.
+                    self.read(now);
+                    self.fail(e, now);
+                    self.obey(now);
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, error: impl std::fmt::Display, now: Now) {
+        self.machine
+            .failed(format!("MediaMTX at {}: {error}", self.addr), now);
+    }
+}
+
+/// A non-blocking connection, and whether its handshake is still under way.
+fn open(addr: SocketAddr, send_buffer: usize) -> nix::Result<(TcpStream, bool)> {
+    let family = if addr.is_ipv4() {
+        AddressFamily::Inet
+    } else {
+        AddressFamily::Inet6
+    };
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let fd = socket(family, SockType::Stream, flags, None)?;
+    setsockopt(&fd, sockopt::TcpNoDelay, &true)?;
+    setsockopt(&fd, sockopt::SndBuf, &send_buffer)?;
+    let handshaking = match connect(fd.as_raw_fd(), &SockaddrStorage::from(addr)) {
+        Ok(()) => false,
+        Err(Errno::EINPROGRESS) => true,
+        Err(errno) => return Err(errno),
+    };
+    Ok((TcpStream::from(fd), handshaking))
+}

@@ -1,0 +1,497 @@
+//! When to connect, what to send, what to give up. Pure: told the time, the bytes that came and how
+//! many went.
+//!
+//! A session starts in an order that loses nothing: one RTP packet with an access unit delimiter,
+//! then a sender report, then the first key frame (`docs/design/0001-publishing-to-mediamtx.md`).
+//! A slow MediaMTX pushes back through the socket; the ring fills, and what it evicts before it was
+//! sent is counted as unsent. Sending goes on at the next key frame.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rtsp_types::Url;
+
+use super::outbox::{Outbox, Slices};
+use super::ring::Ring;
+use super::rtcp::{self, SenderReport};
+use super::rtp::Packetizer;
+use super::rtsp::{CHANNELS, Client, Event};
+use super::{Limits, State, Target, sdp};
+use crate::camera::Counters;
+use crate::clock::{Mono, Now};
+use crate::encode::AccessUnit;
+
+/// A change of wall against monotonic time larger than this is a step and is reported at once.
+const CLOCK_STEP: Duration = Duration::from_millis(100);
+
+/// What the shell must do. Asked for with [`Machine::poll_order`] after every other call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Drop the connection, if any, and start a new one.
+    Connect,
+    /// Drop the connection.
+    Close,
+}
+
+/// A session that MediaMTX accepted.
+#[derive(Debug)]
+struct Recording {
+    client: Client,
+    rtp: Packetizer,
+    since: Mono,
+    /// Number in the ring of the access unit under way, or next.
+    cursor: u64,
+    /// The access unit at `cursor` was begun.
+    begun: bool,
+    /// The delimiter and the first report are out, so MediaMTX knows our time.
+    primed: bool,
+    next_report: Mono,
+    /// Wall less monotonic time, nanoseconds, as last reported.
+    reported: i128,
+    /// Since when the socket takes nothing although something waits.
+    blocked: Option<Mono>,
+}
+
+#[derive(Debug)]
+enum Link {
+    /// Left on the first key frame.
+    Idle,
+    /// Left when the handshake ends or at the deadline.
+    Connecting { deadline: Mono },
+    /// Left on an event of the client or at the deadline.
+    Announcing { client: Client, deadline: Mono },
+    /// Left when the connection ends or stalls.
+    Recording(Box<Recording>),
+    /// Left when the time has come.
+    Backoff { until: Mono, reason: String },
+    /// Never left.
+    Stopped,
+}
+
+/// The publisher of one camera.
+#[derive(Debug)]
+pub struct Machine {
+    target: Target,
+    url: Option<Url>,
+    limits: Limits,
+    counters: Arc<Counters>,
+    ring: Ring,
+    outbox: Outbox,
+    link: Link,
+    order: Option<Order>,
+    /// Failures in a row.
+    failures: u32,
+    keyframe_wanted: bool,
+    /// What came cannot be decoded without what was lost; drop until a key frame.
+    await_keyframe: bool,
+}
+
+impl Machine {
+    /// A publisher that starts with the first key frame.
+    #[must_use]
+    pub fn new(target: Target, counters: Arc<Counters>, limits: Limits) -> Self {
+        let url = Url::parse(&format!("rtsp://{}/{}", target.addr, target.path)).ok();
+        Self {
+            url,
+            target,
+            limits,
+            counters,
+            ring: Ring::new(limits.ring_bytes, limits.ring_span),
+            outbox: Outbox::default(),
+            link: Link::Idle,
+            order: None,
+            failures: 0,
+            keyframe_wanted: false,
+            await_keyframe: true,
+        }
+    }
+
+    /// Takes one access unit: into the ring, and out of it when the session records.
+    pub fn push(&mut self, au: &AccessUnit<'_>, now: Now) {
+        if au.data.is_empty() || matches!(self.link, Link::Stopped) {
+            return;
+        }
+        if !self.admit(au) {
+            self.unsent(1);
+            self.await_keyframe = true;
+            self.keyframe_wanted = true;
+            return;
+        }
+        self.await_keyframe = false;
+        if matches!(self.link, Link::Idle) {
+            self.connect(now);
+        }
+        if let Link::Recording(session) = &mut self.link {
+            let mapping = i128::from(now.wall.as_nanos()) - i128::from(now.mono.as_nanos());
+            let stepped = mapping.abs_diff(session.reported) > CLOCK_STEP.as_nanos();
+            if session.primed && stepped {
+                self.report(now);
+            }
+        }
+    }
+
+    /// Makes room and stores; false when the access unit is given up.
+    fn admit(&mut self, au: &AccessUnit<'_>) -> bool {
+        if self.await_keyframe && !au.keyframe || au.data.len() > self.ring.capacity() {
+            return false;
+        }
+        while let Some(count) = self.ring.must_evict(au.data.len(), au.captured) {
+            let after = self.ring.first() + count as u64;
+            // A group longer than the ring loses its head. That is fine for what a running session
+            // has sent already; anything else could not be decoded any more, so it all goes.
+            let headless = self.ring.get(after).is_some_and(|held| !held.keyframe);
+            let behind_us = matches!(&self.link, Link::Recording(s) if after <= s.cursor);
+            if headless && !behind_us {
+                self.evict(self.ring.len());
+                if !au.keyframe {
+                    return false;
+                }
+                break;
+            }
+            self.keyframe_wanted |= headless;
+            self.evict(count);
+        }
+        let stored = self.ring.push(au.data, au.captured, au.keyframe);
+        stored.is_some()
+    }
+
+    fn evict(&mut self, count: usize) {
+        let after = self.ring.first() + count as u64;
+        if let Link::Recording(session) = &mut self.link
+            && session.cursor < after
+        {
+            if session.begun {
+                let held = self.ring.get(session.cursor);
+                self.outbox.abandon(held.map_or(&[], |h| h.data));
+                session.begun = false;
+            }
+            session.cursor = after;
+        }
+        let unsent = self.ring.evict(count);
+        self.unsent(unsent);
+    }
+
+    /// The connection stands.
+    pub fn connected(&mut self, now: Now) {
+        let (Link::Connecting { .. }, Some(url)) = (&self.link, &self.url) else {
+            return;
+        };
+        // The newest key frame held describes what will be sent.
+        let keyframe = (self.ring.first()..self.ring.next())
+            .rev()
+            .filter_map(|number| self.ring.get(number))
+            .find(|held| held.keyframe);
+        let description = sdp::describe(keyframe.map_or(&[], |held| held.data), &self.target.path);
+        let (user, password) = (&self.target.user, &self.target.password);
+        let mut client = Client::new(url.clone(), user, password, description);
+        self.outbox.clear();
+        self.outbox
+            .control()
+            .extend(client.poll_output().unwrap_or_default());
+        let deadline = now.mono + self.limits.reply_timeout;
+        self.link = Link::Announcing { client, deadline };
+    }
+
+    /// The connection failed or ended, for the reason given.
+    pub fn failed(&mut self, reason: impl Into<String>, now: Now) {
+        self.back_off(reason.into(), false, now);
+    }
+
+    /// Bytes came.
+    pub fn received(&mut self, bytes: &[u8], now: Now) {
+        let client = match &mut self.link {
+            Link::Announcing { client, .. } => client,
+            Link::Recording(session) => &mut session.client,
+            _ => return,
+        };
+        let event = client.handle_bytes(bytes);
+        if let Some(output) = client.poll_output() {
+            self.outbox.control().extend(output);
+        }
+        match event {
+            None => {}
+            Some(Event::Recording) => self.start_recording(now),
+            Some(Event::Refused { status, reason }) => {
+                let hint = match status {
+                    401 | 403 => " (check the publisher's user and password in MediaMTX)",
+                    400 | 404 => " (MediaMTX's log tells why)",
+                    _ => "",
+                };
+                self.back_off(format!("{reason}{hint}"), true, now);
+            }
+            Some(Event::Broken(what)) => self.back_off(what, false, now),
+        }
+    }
+
+    fn start_recording(&mut self, now: Now) {
+        let link = std::mem::replace(&mut self.link, Link::Idle);
+        let Link::Announcing { client, .. } = link else {
+            self.link = link;
+            return;
+        };
+        // What cannot be decoded any more would only be noise to a new reader.
+        let cursor = self.ring.resume_from().unwrap_or_else(|| {
+            let unsent = self.ring.evict(usize::MAX);
+            self.unsent(unsent);
+            self.await_keyframe = true;
+            self.ring.next()
+        });
+        let seed = now.wall.as_nanos().rotate_left(32) ^ now.mono.as_nanos();
+        self.link = Link::Recording(Box::new(Recording {
+            client,
+            rtp: Packetizer::new(seed, self.limits.rtp_payload),
+            since: now.mono,
+            cursor,
+            begun: false,
+            primed: false,
+            next_report: now.mono + self.limits.sender_report,
+            reported: 0,
+            blocked: None,
+        }));
+        self.keyframe_wanted = true;
+        let since = now.mono.as_nanos().max(1);
+        self.counters
+            .publishing_since_nanos
+            .store(since, Ordering::Relaxed);
+    }
+
+    /// Makes the next packets if the last are out. Call before [`Machine::slices`].
+    pub fn fill(&mut self, now: Now) {
+        loop {
+            let Link::Recording(session) = &mut self.link else {
+                return;
+            };
+            let Some(held) = self.ring.get(session.cursor) else {
+                return;
+            };
+            let Some(batch) = self.outbox.refill() else {
+                return;
+            };
+            if !session.begun {
+                if !session.primed {
+                    session.primed = true;
+                    let captured = held.captured;
+                    session.rtp.primer(captured, self.outbox.control());
+                    self.report(now);
+                    continue;
+                }
+                session.rtp.begin(held.data, held.captured);
+                session.begun = true;
+            }
+            session.rtp.fill(held.data, batch);
+            if !batch.is_empty() {
+                return;
+            }
+            self.finish_unit();
+        }
+    }
+
+    /// The bytes to write next; empty when nothing waits.
+    #[must_use]
+    pub fn slices(&self) -> Slices<'_> {
+        let au = match &self.link {
+            Link::Recording(session) => self.ring.get(session.cursor).map_or(&[][..], |h| h.data),
+            _ => &[],
+        };
+        self.outbox.slices(au)
+    }
+
+    /// True when [`Machine::slices`] gives or would give something after [`Machine::fill`].
+    #[must_use]
+    pub fn wants_write(&self) -> bool {
+        let next = match &self.link {
+            Link::Recording(session) => self.ring.get(session.cursor),
+            _ => None,
+        };
+        next.is_some() || !self.outbox.is_empty()
+    }
+
+    /// The socket took `n` bytes of [`Machine::slices`].
+    pub fn written(&mut self, n: usize) {
+        let rtp = self.outbox.written(n);
+        self.counters
+            .bytes_sent
+            .fetch_add(rtp as u64, Ordering::Relaxed);
+        let out = self.outbox.batch_is_out();
+        if let Link::Recording(session) = &mut self.link {
+            session.blocked = None;
+            if out && session.begun && session.rtp.is_done() {
+                self.finish_unit();
+            }
+        }
+    }
+
+    /// The socket takes no more for now.
+    pub fn blocked(&mut self, now: Now) {
+        if let Link::Recording(session) = &mut self.link {
+            session.blocked.get_or_insert(now.mono);
+        }
+    }
+
+    fn finish_unit(&mut self) {
+        if let Link::Recording(session) = &mut self.link {
+            if self.ring.mark_sent(session.cursor) {
+                self.counters.sent.fetch_add(1, Ordering::Relaxed);
+            }
+            session.cursor += 1;
+            session.begun = false;
+        }
+    }
+
+    /// When to call [`Machine::handle_timeout`] at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Mono> {
+        match &self.link {
+            Link::Idle | Link::Stopped => None,
+            Link::Connecting { deadline } | Link::Announcing { deadline, .. } => Some(*deadline),
+            Link::Recording(session) => {
+                let stall = session.blocked.map(|at| at + self.limits.stall_timeout);
+                Some(stall.map_or(session.next_report, |stall| stall.min(session.next_report)))
+            }
+            Link::Backoff { until, .. } => Some(*until),
+        }
+    }
+
+    /// The time of [`Machine::poll_timeout`] may have come; early and late calls do no harm.
+    pub fn handle_timeout(&mut self, now: Now) {
+        if self.poll_timeout().is_none_or(|at| now.mono < at) {
+            return;
+        }
+        match &self.link {
+            Link::Idle | Link::Stopped => {}
+            Link::Connecting { .. } => self.failed("MediaMTX does not take the connection", now),
+            Link::Announcing { .. } => self.failed("MediaMTX does not answer", now),
+            Link::Backoff { .. } => self.connect(now),
+            Link::Recording(session) => {
+                let stall = session.blocked.map(|at| at + self.limits.stall_timeout);
+                if stall.is_some_and(|stall| stall <= now.mono) {
+                    self.failed("MediaMTX has stopped reading", now);
+                } else {
+                    self.report(now);
+                }
+            }
+        }
+    }
+
+    /// Queues a sender report (RFC 3550 §6.4.1) that maps this very moment.
+    fn report(&mut self, now: Now) {
+        let Link::Recording(session) = &mut self.link else {
+            return;
+        };
+        session.next_report = now.mono + self.limits.sender_report;
+        session.reported = i128::from(now.wall.as_nanos()) - i128::from(now.mono.as_nanos());
+        let (packets, octets) = session.rtp.totals();
+        let report = SenderReport {
+            ssrc: session.rtp.ssrc(),
+            wall: now.wall,
+            rtp: session.rtp.time(now.mono),
+            packets,
+            octets,
+        };
+        rtcp::write(
+            &report,
+            &self.target.path,
+            CHANNELS.1,
+            self.outbox.control(),
+        );
+    }
+
+    /// Whether a key frame should be made now; asking clears the wish.
+    pub fn take_keyframe_wish(&mut self) -> bool {
+        std::mem::take(&mut self.keyframe_wanted)
+    }
+
+    /// The next order to the shell.
+    pub fn poll_order(&mut self) -> Option<Order> {
+        self.order.take()
+    }
+
+    /// How the publisher stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match &self.link {
+            Link::Idle => State::Idle,
+            Link::Connecting { .. } => State::Connecting,
+            Link::Announcing { .. } => State::Announcing,
+            Link::Recording(session) => State::Recording {
+                since: session.since,
+            },
+            Link::Backoff { until, reason } => State::Backoff {
+                until: *until,
+                reason: reason.clone(),
+            },
+            Link::Stopped => State::Stopped,
+        }
+    }
+
+    /// Ends the session; the shell writes what [`Machine::slices`] still gives and closes.
+    pub fn stop(&mut self) {
+        // A batch under way points into the ring, which the stopped state no longer looks at.
+        if let Link::Recording(session) = &self.link {
+            let held = self.ring.get(session.cursor);
+            self.outbox.abandon(held.map_or(&[], |h| h.data));
+        }
+        match std::mem::replace(&mut self.link, Link::Stopped) {
+            Link::Announcing { mut client, .. } => self.tear_down(&mut client),
+            Link::Recording(mut session) => self.tear_down(&mut session.client),
+            Link::Idle | Link::Connecting { .. } | Link::Backoff { .. } | Link::Stopped => {}
+        }
+        let unsent = self.ring.evict(usize::MAX);
+        self.unsent(unsent);
+        self.counters
+            .publishing_since_nanos
+            .store(0, Ordering::Relaxed);
+        self.order = Some(Order::Close);
+    }
+
+    fn tear_down(&mut self, client: &mut Client) {
+        client.teardown();
+        self.outbox
+            .control()
+            .extend(client.poll_output().unwrap_or_default());
+    }
+
+    fn connect(&mut self, now: Now) {
+        let deadline = now.mono + self.limits.connect_timeout;
+        self.link = Link::Connecting { deadline };
+        self.order = Some(Order::Connect);
+        if self.url.is_none() {
+            self.back_off(format!("{:?} is not a URL", self.target), true, now);
+        }
+    }
+
+    fn back_off(&mut self, reason: String, refused: bool, now: Now) {
+        match &self.link {
+            Link::Idle | Link::Backoff { .. } | Link::Stopped => return,
+            Link::Recording(s) if now.mono.since(s.since) >= self.limits.settled => {
+                self.failures = 0
+            }
+            _ => {}
+        }
+        // 2⁶ · 50 ms is beyond the longest pause already.
+        let pause = self.limits.backoff_min * 2u32.pow(self.failures.min(6));
+        self.failures = self.failures.saturating_add(1);
+        let pause = if refused {
+            self.limits.backoff_max
+        } else {
+            pause
+        };
+        self.link = Link::Backoff {
+            until: now.mono + pause.min(self.limits.backoff_max),
+            reason,
+        };
+        self.outbox.clear();
+        self.order = Some(Order::Close);
+        self.counters
+            .publishing_since_nanos
+            .store(0, Ordering::Relaxed);
+    }
+
+    fn unsent(&self, count: u64) {
+        self.counters.unsent.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

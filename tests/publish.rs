@@ -1,0 +1,528 @@
+//! The publisher against the real MediaMTX: what is pushed here must come out there, frame by frame.
+//!
+//! MediaMTX is taken from `MEDIAMTX` or `target/mediamtx/mediamtx`. Frames are told apart by the
+//! MD5 of their decoded pixels; the fixture has 50 different ones, with key frames at 0 and 25.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails where its assumption breaks"
+)]
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use camera_service::camera::Counters;
+use camera_service::clock::{self, Mono};
+use camera_service::encode::AccessUnit;
+use camera_service::stream::{Limits, Publisher, State, Target, annexb};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+const FIXTURE: &str = "tests/fixtures/rtsp_testsrc_320x180_25fps.h264";
+const FRAMES: usize = 50;
+const INTERVAL: Duration = Duration::from_millis(40);
+
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+/// Asks until it is so; a wait without luck in it.
+fn eventually<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = clock::mono();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(clock::mono().since(start) < limit, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A MediaMTX of our own in a directory of its own, killed by pid when dropped.
+struct Server {
+    child: Child,
+    dir: PathBuf,
+    rtsp: SocketAddr,
+}
+
+impl Server {
+    fn start(global: &str, path: &str) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let name = format!("{}-{}", std::process::id(), NUMBER.fetch_add(1, Relaxed));
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&dir).unwrap();
+        let free = || {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap()
+        };
+        let (rtsp, api) = (free(), free());
+        let records = dir.join("rec").display().to_string();
+        let config = format!(
+            "logLevel: info\nrtspAddress: {rtsp}\nrtspTransports: [tcp]\napi: yes\napiAddress: {api}\n\
+             rtmp: no\nhls: no\nwebrtc: no\nsrt: no\nmoq: no\n{global}\n\
+             authInternalUsers:\n\
+             - {{user: box, pass: s3cret, permissions: [{{action: publish}}]}}\n\
+             - {{user: any, permissions: [{{action: read}}, {{action: api}}]}}\n\
+             paths:\n  camera0:\n    source: publisher\n\
+             \x20   recordPath: {records}/%path/%Y-%m-%d_%H-%M-%S-%f\n    recordPartDuration: 200ms\n{path}"
+        );
+        fs::write(dir.join("mediamtx.yml"), config).unwrap();
+        let child = Self::launch(&dir, rtsp);
+        Self { child, dir, rtsp }
+    }
+
+    fn launch(dir: &Path, rtsp: SocketAddr) -> Child {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let program = std::env::var_os("MEDIAMTX")
+            .map_or_else(|| root.join("target/mediamtx/mediamtx"), PathBuf::from);
+        assert!(program.exists(), "no MediaMTX at {program:?}: set MEDIAMTX");
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(dir.join("log"))
+            .unwrap();
+        let child = Command::new(program)
+            .arg("mediamtx.yml")
+            .current_dir(dir)
+            .env("TZ", "UTC")
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        eventually("MediaMTX listens", secs(20), || {
+            TcpStream::connect(rtsp).ok()
+        });
+        child
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(
+            Pid::from_raw(i32::try_from(self.child.id()).unwrap()),
+            signal,
+        )
+        .unwrap();
+    }
+
+    fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.child.wait().unwrap();
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.join("log")).unwrap()
+    }
+
+    /// The recording with this number, once `frames` frames are in it.
+    fn whole_recording(&self, number: usize, frames: usize) -> PathBuf {
+        let mut seen = 0;
+        let ask = || {
+            let file = self.recordings().get(number)?.clone();
+            seen = frames_in(&file).len();
+            (seen == frames).then_some(file)
+        };
+        let file = eventually("the recording is whole", secs(10), ask);
+        assert_eq!(self.recordings().len(), number + 1);
+        file
+    }
+
+    /// Recorded files, oldest first.
+    fn recordings(&self) -> Vec<PathBuf> {
+        let folder = self.dir.join("rec/camera0");
+        let mut found: Vec<_> = fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        found.sort();
+        found
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("{}", self.log());
+        }
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+fn ffmpeg(input: &[&str], output: &[&str]) -> Command {
+    let mut command = Command::new("ffmpeg");
+    command
+        .args(["-nostdin", "-v", "error"])
+        .args(input)
+        .args(["-fps_mode", "passthrough"]);
+    command.args(output).args(["-f", "framemd5", "-"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn md5s(framemd5: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(framemd5);
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| line.rsplit(' ').next().unwrap().to_owned())
+        .collect()
+}
+
+/// The frames of a file by their number in the fixture.
+fn frames_in(file: &Path) -> Vec<usize> {
+    let of = |file: &Path| {
+        md5s(
+            &ffmpeg(&["-i", file.to_str().unwrap()], &[])
+                .output()
+                .unwrap()
+                .stdout,
+        )
+    };
+    numbered(&of(file))
+}
+
+fn numbered(md5s: &[String]) -> Vec<usize> {
+    let fixture = ffmpeg(&["-i", FIXTURE], &[]).output().unwrap().stdout;
+    let reference = self::md5s(&fixture);
+    assert_eq!(reference.len(), FRAMES);
+    let number = |md5: &String| reference.iter().position(|r| r == md5);
+    md5s.iter()
+        .map(|md5| number(md5).expect("a damaged frame"))
+        .collect()
+}
+
+#[track_caller]
+fn assert_consecutive(frames: &[usize]) {
+    let gap = frames.windows(2).position(|w| w[1] != (w[0] + 1) % FRAMES);
+    assert_eq!(gap, None, "a frame is missing or damaged: {frames:?}");
+}
+
+/// A camera that plays the fixture round and round in real time, and its publisher.
+struct Camera {
+    publisher: Publisher,
+    counters: Arc<Counters>,
+    units: Vec<(Vec<u8>, bool)>,
+    /// Appended to every access unit: filler data (H.264 §7.3.2.7) for a high bit rate.
+    filler: usize,
+    interval: Duration,
+    pushed: u64,
+    started: Mono,
+}
+
+impl Camera {
+    fn new(server: &Server, password: &str, limits: Limits) -> Self {
+        let target = Target {
+            addr: server.rtsp,
+            path: "camera0".into(),
+            user: "box".into(),
+            password: password.into(),
+        };
+        let counters = Arc::new(Counters::default());
+        let data = fs::read(FIXTURE).unwrap();
+        let mut units = vec![];
+        let mut unit = vec![];
+        for nal in annexb::ranges(&data).map(|range| &data[range]) {
+            unit.extend([0, 0, 0, 1]);
+            unit.extend(nal);
+            if matches!(annexb::nal_type(nal), 1 | 5) {
+                units.push((std::mem::take(&mut unit), annexb::nal_type(nal) == 5));
+            }
+        }
+        assert_eq!(units.len(), FRAMES);
+        Self {
+            publisher: Publisher::new(target, Arc::clone(&counters), limits),
+            counters,
+            units,
+            filler: 0,
+            interval: INTERVAL,
+            pushed: 0,
+            started: clock::mono(),
+        }
+    }
+
+    /// What the camera's thread does, once: wait for the socket or a deadline, then act.
+    fn turn(&mut self, film: bool) {
+        let now = clock::now();
+        let due = self.started + self.interval;
+        let next = self.publisher.poll_timeout().map_or(due, |at| at.min(due));
+        let wait = next.since(now.mono).min(self.interval);
+        let wait = PollTimeout::try_from(wait + Duration::from_micros(900)).unwrap();
+        let interest = self.publisher.interest();
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::POLLIN, interest.read);
+        flags.set(PollFlags::POLLOUT, interest.write);
+        let fds = |fd: BorrowedFd<'_>| poll(&mut [PollFd::new(fd, flags)], wait).unwrap() > 0;
+        let ready = match self.publisher.fd() {
+            Some(fd) => fds(fd),
+            None => poll(&mut [], wait).unwrap() > 0,
+        };
+        if ready {
+            self.publisher.on_ready(clock::now());
+        }
+        let now = clock::now();
+        if self
+            .publisher
+            .poll_timeout()
+            .is_some_and(|at| at <= now.mono)
+        {
+            self.publisher.on_timeout(now);
+        }
+        if now.mono >= due {
+            self.started = due;
+            if film {
+                self.push();
+            }
+        }
+    }
+
+    fn push(&mut self) {
+        let (data, keyframe) = &self.units[usize::try_from(self.pushed).unwrap() % FRAMES];
+        let mut data = data.clone();
+        if self.filler > 0 {
+            data.extend([0, 0, 0, 1, 12]);
+            data.extend(std::iter::repeat_n(0xFF, self.filler));
+            data.push(0x80);
+        }
+        let unit = AccessUnit {
+            data: &data,
+            keyframe: *keyframe,
+            captured: self.started,
+        };
+        self.publisher.push(&unit, clock::now());
+        self.pushed += 1;
+    }
+
+    /// Films until `done`.
+    #[track_caller]
+    fn film(&mut self, what: &str, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) {
+        let start = clock::mono();
+        while !done(self) {
+            let waited = clock::mono().since(start);
+            assert!(
+                waited < limit,
+                "filmed in vain for {what}: {:?}",
+                self.publisher.state()
+            );
+            self.turn(true);
+        }
+    }
+
+    fn film_for(&mut self, span: Duration) {
+        let start = clock::mono();
+        self.film("time", span * 2, |_| clock::mono().since(start) >= span);
+    }
+
+    fn film_until_recording(&mut self) {
+        self.film("recording", secs(20), |c| c.recording());
+    }
+
+    fn recording(&self) -> bool {
+        matches!(self.publisher.state(), State::Recording { .. })
+    }
+
+    fn refusal(&self) -> Option<String> {
+        match self.publisher.state() {
+            State::Backoff { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+fn load(counter: &AtomicU64) -> u64 {
+    counter.load(Relaxed)
+}
+
+const RECORD: &str = "    record: yes\n    useAbsoluteTimestamp: yes\n";
+
+#[test]
+fn a_reader_decodes_every_frame_that_was_published() {
+    let server = Server::start("", "");
+    let mut camera = Camera::new(&server, "s3cret", Limits::default());
+    camera.film_until_recording();
+    let url = format!("rtsp://{}/camera0", server.rtsp);
+    let input = ["-rtsp_transport", "tcp", "-i", &url];
+    let mut reader = ffmpeg(&input, &["-frames:v", "100"]).spawn().unwrap();
+    camera.film("a reader of 100 frames", secs(40), |_| {
+        reader.try_wait().unwrap().is_some()
+    });
+    let output = reader.wait_with_output().unwrap();
+    let frames = numbered(&md5s(&output.stdout));
+    assert_eq!(
+        frames.len(),
+        100,
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_consecutive(&frames);
+    assert_eq!(load(&camera.counters.unsent), 0);
+}
+
+#[test]
+fn with_absolute_time_the_recording_holds_the_first_frame_and_every_other() {
+    let server = Server::start("", RECORD);
+    let mut camera = Camera::new(&server, "s3cret", Limits::default());
+    let first = clock::wall();
+    camera.film("100 frames", secs(20), |c| c.pushed == 100);
+    camera.publisher.stop();
+    let file = server.whole_recording(0, 100);
+    assert_eq!(frames_in(&file)[0], 0);
+    assert_consecutive(&frames_in(&file));
+    assert!(!server.log().contains("without absolute time"));
+    let late = started(&file).as_nanos().abs_diff(first.as_nanos());
+    assert!(
+        late < 60_000_000,
+        "the file is named {late} ns off the first frame"
+    );
+}
+
+#[test]
+fn when_mediamtx_is_killed_the_ring_bridges_its_absence_at_true_times() {
+    let mut server = Server::start("", RECORD);
+    let mut camera = Camera::new(&server, "s3cret", Limits::default());
+    camera.film("60 frames", secs(20), |c| c.pushed == 60);
+    server.kill();
+    camera.film_for(Duration::from_millis(1500));
+    let back = clock::wall();
+    server.child = Server::launch(&server.dir, server.rtsp);
+    let up = clock::mono();
+    camera.film_until_recording();
+    let gap = clock::mono().since(up);
+    camera.film_for(secs(1));
+    camera.publisher.stop();
+
+    // Frames 50… were in the group under way when MediaMTX died.
+    let held = usize::try_from(camera.pushed).unwrap() - 50;
+    let file = server.whole_recording(1, held);
+    assert_eq!(frames_in(&file)[0], 0, "the group's key frame");
+    assert_consecutive(&frames_in(&file));
+    assert_eq!(load(&camera.counters.unsent), 0);
+    let ahead = Duration::from_nanos(back.as_nanos() - started(&file).as_nanos());
+    assert!(ahead > secs(1), "the ring's frames were given new times");
+    println!("recording {gap:?} after MediaMTX listened; the file starts {ahead:?} before that");
+    assert!(gap < secs(3));
+}
+
+#[test]
+fn a_second_publisher_takes_the_path_and_the_first_comes_back_after_it() {
+    let server = Server::start("", "");
+    let mut first = Camera::new(&server, "s3cret", Limits::default());
+    first.film_until_recording();
+    let patient = Limits {
+        backoff_min: secs(2),
+        ..Limits::default()
+    };
+    let mut second = Camera::new(&server, "s3cret", patient);
+    second.film_until_recording();
+    first.film("being told", secs(5), |c| c.refusal().is_some());
+    assert!(first.refusal().unwrap().contains("closed"));
+    first.film_until_recording();
+    second.film("being told", secs(5), |c| c.refusal().is_some());
+    second.publisher.stop();
+    first.film_for(secs(3));
+    assert!(first.recording());
+}
+
+#[test]
+fn wrong_credentials_are_refused_with_the_reason_and_tried_again_slowly() {
+    let server = Server::start("", "");
+    let mut camera = Camera::new(&server, "wrong", Limits::default());
+    let start = clock::mono();
+    camera.film("a refusal", secs(10), |c| c.refusal().is_some());
+    let took = clock::mono().since(start);
+    let reason = camera.refusal().unwrap();
+    assert!(
+        reason.contains("401") && reason.contains("password"),
+        "{reason}"
+    );
+    camera.film_for(secs(5));
+    let attempts = server.log().matches("opened").count();
+    println!("refused after {took:?}; {attempts} connections in 5 s more; {reason}");
+    assert!((1..=5).contains(&attempts), "{attempts} connections");
+    assert_eq!(load(&camera.counters.sent), 0);
+    camera.publisher.stop();
+    assert_eq!(load(&camera.counters.unsent), camera.pushed);
+}
+
+#[test]
+fn while_mediamtx_is_stopped_memory_is_bounded_losses_are_counted_and_pictures_return() {
+    let server = Server::start("", "");
+    let limits = Limits {
+        ring_bytes: 2 << 20,
+        ..Limits::default()
+    };
+    let mut camera = Camera::new(&server, "s3cret", limits);
+    camera.filler = 60_000;
+    camera.interval = Duration::from_millis(10);
+    camera.film_until_recording();
+    server.signal(Signal::SIGSTOP);
+    let before = resident();
+    let mut reasons = vec![];
+    let start = clock::mono();
+    camera.film("five seconds", secs(20), |c| {
+        reasons.extend(c.refusal().filter(|_| reasons.is_empty()));
+        clock::mono().since(start) >= secs(5)
+    });
+    let (grown, lost) = (
+        resident().saturating_sub(before),
+        load(&camera.counters.unsent),
+    );
+    server.signal(Signal::SIGCONT);
+    let start = clock::mono();
+    let sent = load(&camera.counters.sent);
+    camera.film("pictures", secs(20), |c| {
+        c.recording() && load(&c.counters.sent) > sent
+    });
+    println!(
+        "5 s stopped: {reasons:?}, {grown} KiB more, {lost} of {} unsent; back after {:?}",
+        camera.pushed,
+        clock::mono().since(start)
+    );
+    assert!(
+        lost > 0 && reasons[0].contains("stopped reading"),
+        "{reasons:?}"
+    );
+    assert!(grown < 4096, "{grown} KiB more");
+    camera.publisher.stop();
+    let counted = load(&camera.counters.sent) + load(&camera.counters.unsent);
+    assert_eq!(counted, camera.pushed);
+}
+
+#[test]
+fn sender_reports_alone_keep_the_session_of_a_silent_camera() {
+    let server = Server::start("readTimeout: 2s", "");
+    let limits = Limits {
+        sender_report: secs(1),
+        ..Limits::default()
+    };
+    let mut camera = Camera::new(&server, "s3cret", limits);
+    camera.film_until_recording();
+    let state = camera.publisher.state();
+    let start = clock::mono();
+    while clock::mono().since(start) < secs(6) {
+        camera.turn(false);
+    }
+    assert_eq!(camera.publisher.state(), state);
+}
+
+/// Resident memory of this process, KiB.
+fn resident() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// The time in a recording's name, which MediaMTX writes in the machine's time zone; here UTC.
+fn started(file: &Path) -> clock::Wall {
+    let name = file.file_stem().unwrap().to_str().unwrap();
+    let format = time::macros::format_description!(
+        "[year]-[month]-[day]_[hour]-[minute]-[second]-[subsecond digits:6]"
+    );
+    let at = time::PrimitiveDateTime::parse(name, format).unwrap();
+    clock::Wall::from_nanos(u64::try_from(at.assume_utc().unix_timestamp_nanos()).unwrap())
+}

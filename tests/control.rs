@@ -1,5 +1,7 @@
 //! The control plane as its clients meet it, over real sockets.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[expect(dead_code, reason = "each test file uses its own part of the support")]
 mod support;
 
@@ -12,13 +14,11 @@ use camera_service::rpc::methods::core;
 use camera_service::rpc::table::{Method, Outcome};
 use futures_util::SinkExt;
 use serde_json::json;
-use support::{Client, Rig, camera, http, within};
+use support::{Client, Rig, UPGRADE, camera, http, upgrade, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_tungstenite::tungstenite::Message;
-
-const UPGRADE: &str = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 fn gone() -> Status {
     Status::Disconnected {
@@ -136,21 +136,11 @@ async fn an_upgrade_that_is_none_is_told_why() {
 #[tokio::test]
 async fn a_foreign_page_may_not_connect_and_our_own_may_from_its_port() {
     let rig = Rig::with(|s| s.origins = vec!["https://panel.example".to_owned()]).await;
-    let from = async |origin: &str| {
-        let mut stream = TcpStream::connect(rig.api).await.unwrap();
-        let request = format!(
-            "GET /ws HTTP/1.1\r\nhost: {}\r\norigin: {origin}\r\n{UPGRADE}\r\n",
-            rig.api
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut start = [0; 12];
-        within(stream.read_exact(&mut start)).await.unwrap();
-        String::from_utf8_lossy(&start[9..]).into_owned()
-    };
-    assert_eq!(from("http://evil.example").await, "403");
-    assert_eq!(from("null").await, "403");
-    assert_eq!(from("https://panel.example").await, "101");
-    assert_eq!(from(&format!("http://{}", rig.page)).await, "101");
+    let from = async |origin: &str| upgrade(rig.api, &format!("origin: {origin}\r\n")).await.1;
+    assert_eq!(from("http://evil.example").await, 403);
+    assert_eq!(from("null").await, 403);
+    assert_eq!(from("https://panel.example").await, 101);
+    assert_eq!(from(&format!("http://{}", rig.page)).await, 101);
     rig.stop().await;
 }
 
@@ -176,7 +166,7 @@ async fn a_socket_beyond_its_bound_gets_503_before_the_upgrade_and_room_comes_ba
     three.ws.close(None).await.unwrap();
     three.closed().await;
     // The seat is given back when the task ends, a moment after the close frame.
-    let again = async { while full().await.status == 503 {} };
+    let again = async { while upgrade(rig.api, "").await.1 == 503 {} };
     within(again).await;
     rig.stop().await;
 }
@@ -349,5 +339,21 @@ async fn an_idle_socket_lives_as_long_as_it_answers_pings() {
     within(count()).await;
     client.ws.flush().await.unwrap();
     assert_eq!(client.call("ping", json!({})).await["result"], "pong");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn the_discovery_document_is_the_golden_one_and_needs_no_login() {
+    let rig = Rig::start().await;
+    let answer = rig.stranger().await.call("rpc.discover", json!({})).await;
+    let text = serde_json::to_string_pretty(&answer["result"]).unwrap() + "\n";
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/openrpc.json");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    assert!(
+        text == std::fs::read_to_string(path).unwrap(),
+        "the methods changed; if that is meant, run this test with UPDATE_GOLDEN=1 and review the difference"
+    );
     rig.stop().await;
 }

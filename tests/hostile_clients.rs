@@ -1,5 +1,7 @@
 //! Clients that are broken, slow or ill-meaning get a clear end; the others do not notice.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[expect(dead_code, reason = "each test file uses its own part of the support")]
 mod support;
 
@@ -8,28 +10,15 @@ use std::time::Duration;
 use camera_service::camera::{Camera, Status};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
-use support::{Client, Rig, camera, raw, within};
+use support::{Client, Rig, camera, raw, upgrade, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
-const OPEN: &str = "GET /ws HTTP/1.1\r\nhost: box\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-
-/// Asks for an upgrade; gives the stream after the answer's head, and the status.
-async fn open(rig: &Rig) -> (TcpStream, Vec<u8>) {
-    let mut stream = within(TcpStream::connect(rig.api)).await.unwrap();
-    within(stream.write_all(OPEN.as_bytes())).await.unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(within(stream.read_u8()).await.unwrap());
-    }
-    (stream, head[9..12].to_vec())
-}
-
 /// A socket after the upgrade, for writing frames by hand.
 async fn bare(rig: &Rig) -> TcpStream {
-    let (stream, status) = open(rig).await;
-    assert_eq!(status, b"101");
+    let (stream, status) = upgrade(rig.api, "").await;
+    assert_eq!(status, 101);
     stream
 }
 
@@ -231,7 +220,7 @@ async fn a_reader_that_takes_nothing_is_cut_and_delays_nobody() {
     let mut other = within(reading).await.unwrap();
     still_answers(&mut other).await;
     // Both seats are taken; one becomes free when the deaf one is cut.
-    let cut = async { while open(&rig).await.1 != b"101"[..] {} };
+    let cut = async { while upgrade(rig.api, "").await.1 != 101 {} };
     within(cut).await;
     // What lay in the buffers can still be read; then comes the end and no close frame.
     assert_eq!(deaf.closed().await, None);

@@ -28,6 +28,9 @@ use tokio_tungstenite::tungstenite::Message;
 /// No test waits longer than this for something that must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The headers of an opening handshake.
+pub(crate) const UPGRADE: &str = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
 /// Every token is its role.
 struct RoleWords;
 
@@ -248,6 +251,20 @@ pub(crate) async fn raw(addr: SocketAddr, request: &str) -> String {
     let mut answer = Vec::new();
     within(stream.read_to_end(&mut answer)).await.unwrap();
     String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Asks for a WebSocket; gives the stream after the answer's head, and the status. `extra` is
+/// header lines, each ending in CRLF.
+pub(crate) async fn upgrade(addr: SocketAddr, extra: &str) -> (TcpStream, u16) {
+    let mut stream = within(TcpStream::connect(addr)).await.unwrap();
+    let request = format!("GET /ws HTTP/1.1\r\nhost: {addr}\r\n{extra}{UPGRADE}\r\n");
+    within(stream.write_all(request.as_bytes())).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(within(stream.read_u8()).await.unwrap());
+    }
+    let status = String::from_utf8_lossy(&head[9..12]).parse().unwrap();
+    (stream, status)
 }
 
 /// One request on a connection of its own; `extra` is header lines, each ending in CRLF.

@@ -107,6 +107,8 @@ pub(in crate::http) async fn run(
         .max_frame_size(longest);
     let stream = parts.io.into_inner();
     let early = parts.read_buf.to_vec();
+    // Empty or not, it keeps hyper's 8 KiB alive.
+    drop(parts.read_buf);
     let mut ws = Ws::from_partially_read(stream, early, Role::Server, Some(config)).await;
     let room = Room {
         methods: shared.services.methods,
@@ -166,7 +168,11 @@ impl Talk {
                 () = wake => match self.beat.due(clock::mono()) {
                     None => Ok(()),
                     Some(Due::Ping) => self.send(ws, Message::Ping(Vec::new().into())).await,
-                    Some(Due::Dead) if !may_read => Ok(self.beat.heard(clock::mono())),
+                    // Nothing could be heard while nothing was read.
+                    Some(Due::Dead) if !may_read => {
+                        self.beat.heard(clock::mono());
+                        Ok(())
+                    }
                     Some(Due::Dead) => return End::Gone,
                     Some(Due::LoginOverdue) => {
                         return End::Close(CloseCode::Policy, "nobody logged in in time");

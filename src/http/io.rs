@@ -1,38 +1,29 @@
 //! The doors themselves: accepts connections, routes requests, hands sockets over.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, Limited, combinators::UnsyncBoxBody};
-use hyper::body::{Bytes, Frame, Incoming, SizeHint};
-use hyper::header::{HeaderName, HeaderValue};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinSet;
 
 use super::reply::Reply;
+use super::reply::io::{Body, ready, text};
 use super::route::{Door, Route, route};
-use super::seats::{Full as NoSeat, Id, Seats};
+use super::seats::io::{Busy, Hall, Seat};
 use super::{Services, assets, proxy, ws};
 use crate::camera::Camera;
 use crate::clock;
-use crate::error::Result;
 use crate::health;
 use crate::health::facts::{CameraFact, Facts};
 use crate::rpc::links::Reached;
-
-/// Any failure of a body on its way.
-pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
-/// The body of every answer, ready-made or streamed.
-pub(super) type Body = UnsyncBoxBody<Bytes, BodyError>;
 
 /// Camera changes that a slow socket may lag behind before the oldest are dropped.
 const CHANGES_KEPT: usize = 64;
@@ -54,96 +45,7 @@ pub struct Listeners {
 pub(super) struct Shared {
     pub(super) services: Services,
     pub(super) changes: broadcast::Sender<Arc<Camera>>,
-    seats: Mutex<(Seats, HashMap<Id, Arc<Notify>>)>,
-}
-
-impl Shared {
-    fn seats(&self) -> MutexGuard<'_, (Seats, HashMap<Id, Arc<Notify>>)> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A connection's seat; leaves when dropped.
-pub(super) struct Seat {
-    shared: Arc<Shared>,
-    id: Id,
-}
-
-impl Seat {
-    fn enter(shared: &Arc<Shared>, peer: SocketAddr) -> Option<(Self, Arc<Notify>)> {
-        let mut guard = shared.seats();
-        let (seats, doors) = &mut *guard;
-        let (id, leaves) = seats.enter(peer.ip())?;
-        if let Some(leaver) = leaves.and_then(|id| doors.remove(&id)) {
-            leaver.notify_one();
-        }
-        let leave = Arc::new(Notify::new());
-        doors.insert(id, Arc::clone(&leave));
-        let seat = Self {
-            shared: Arc::clone(shared),
-            id,
-        };
-        Some((seat, leave))
-    }
-
-    fn upgrade(&self) -> Result<(), NoSeat> {
-        self.shared.seats().0.upgrade(self.id)
-    }
-
-    /// Somebody logged in on this socket.
-    pub(super) fn known(&self) {
-        self.shared.seats().0.known(self.id);
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut guard = self.shared.seats();
-        guard.0.leave(self.id);
-        guard.1.remove(&self.id);
-    }
-}
-
-/// While one lives, its connection is not sent away for a newcomer.
-struct Busy(Arc<Seat>);
-
-impl Busy {
-    fn new(seat: &Arc<Seat>) -> Self {
-        seat.shared.seats().0.busy(seat.id, true);
-        Self(Arc::clone(seat))
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.shared.seats().0.busy(self.0.id, false);
-    }
-}
-
-/// A body that keeps its connection busy.
-struct Guarded {
-    body: Body,
-    _busy: Busy,
-}
-
-impl hyper::body::Body for Guarded {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+    hall: Arc<Hall>,
 }
 
 /// Serves all doors until `shutdown` turns true; then stops accepting, closes WebSockets with 1001,
@@ -156,7 +58,7 @@ pub async fn serve(listeners: Listeners, services: Services, shutdown: watch::Re
         let _ = sender.send(Arc::new(camera.clone()));
     }));
     let shared = Arc::new(Shared {
-        seats: Mutex::new((Seats::new(services.limits), HashMap::new())),
+        hall: Arc::new(Hall::new(services.limits)),
         services,
         changes,
     });
@@ -190,8 +92,10 @@ async fn accept(
             Ok((stream, peer)) => {
                 tune(&stream, shared.services.limits.write_within);
                 // Without a seat the connection is dropped here: everyone inside is busy.
-                if let Some((seat, leave)) = Seat::enter(&shared, peer) {
-                    let one = connection(stream, peer, door, seat, leave, shutdown.clone());
+                if let Some((seat, leave)) = Seat::enter(&shared.hall, peer.ip()) {
+                    let shared = Arc::clone(&shared);
+                    let one =
+                        connection(stream, peer, door, shared, (seat, leave), shutdown.clone());
                     connections.spawn(one);
                 }
             }
@@ -235,11 +139,10 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     door: Door,
-    seat: Seat,
-    leave: Arc<Notify>,
+    shared: Arc<Shared>,
+    (seat, leave): (Seat, Arc<Notify>),
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let shared = Arc::clone(&seat.shared);
     let Ok(local) = stream.local_addr() else {
         return;
     };
@@ -266,8 +169,7 @@ async fn connection(
                 async move {
                     let busy = Busy::new(&visit.seat);
                     let answer = handle(&visit, request).await;
-                    // Until the last byte of the body has left.
-                    Ok::<_, Infallible>(answer.map(|body| Guarded { body, _busy: busy }))
+                    Ok::<_, Infallible>(answer.map(|body| busy.until_sent(body)))
                 }
             });
             let mut builder = hyper::server::conn::http1::Builder::new();
@@ -423,38 +325,4 @@ fn facts(services: &Services) -> Facts {
         now: clock::now(),
         version: services.version,
     }
-}
-
-/// A request's header as text.
-pub(super) fn text<'a, B>(request: &'a Request<B>, name: &str) -> Option<&'a str> {
-    request.headers().get(name)?.to_str().ok()
-}
-
-/// Turns an answer of ours into hyper's; `head` leaves the body out and keeps its length.
-pub(super) fn ready(reply: Reply, head: bool) -> Response<Body> {
-    let length = reply.body.len();
-    let bytes = match reply.body {
-        _ if head => Bytes::new(),
-        std::borrow::Cow::Borrowed(bytes) => Bytes::from_static(bytes),
-        std::borrow::Cow::Owned(bytes) => Bytes::from(bytes),
-    };
-    let body = Full::new(bytes)
-        .map_err(|never| match never {})
-        .boxed_unsync();
-    let mut response = Response::new(body);
-    *response.status_mut() =
-        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    for (name, value) in reply.headers {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            response
-                .headers_mut()
-                .insert(HeaderName::from_static(name), value);
-        }
-    }
-    if head {
-        response
-            .headers_mut()
-            .insert("content-length", length.into());
-    }
-    response
 }

@@ -13,8 +13,9 @@ use tokio::time::timeout;
 
 use super::rewrite::{self, Side};
 use crate::clock;
-use crate::http::io::{Body, Visit, ready};
+use crate::http::io::Visit;
 use crate::http::reply::Reply;
+use crate::http::reply::io::{Body, ready};
 
 /// Loopback answers at once or not at all.
 const CONNECT: Duration = Duration::from_secs(2);

@@ -1,5 +1,7 @@
 //! An answer of our own making: status, headers, a body that is there already.
 
+pub mod io;
+
 use std::borrow::Cow;
 
 use serde_json::{Value, json};

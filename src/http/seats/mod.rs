@@ -4,6 +4,8 @@
 //! when all are taken, an idle one of the address that holds the most idle ones leaves, so one who
 //! opens thousands and says nothing only crowds out himself.
 
+pub mod io;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 

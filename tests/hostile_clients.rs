@@ -246,6 +246,22 @@ async fn a_thousand_silent_connections_crowd_out_nobody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_socket_costs_little_memory() {
     const SOCKETS: usize = 1000;
+    // In a process of its own, where the other tests' memory does not count.
+    if std::env::var_os("MEASURE").is_none() {
+        let alone = tokio::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "an_idle_socket_costs_little_memory",
+                "--nocapture",
+            ])
+            .env("MEASURE", "1")
+            .output();
+        let output = alone.await.unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{told}");
+        println!("{told}");
+        return;
+    }
     more_descriptors();
     let rig = Rig::with(|s| {
         s.limits.sockets = 0;
@@ -266,7 +282,7 @@ async fn an_idle_socket_costs_little_memory() {
     still_answers(&mut last).await;
     let each = resident().saturating_sub(before) / SOCKETS;
     println!("{each} bytes per idle socket, client side included");
-    assert!(each < 16 << 10, "{each} bytes per idle socket");
+    assert!(each < 8 << 10, "{each} bytes per idle socket");
     drop(held);
     rig.stop().await;
 }

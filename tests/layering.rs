@@ -24,6 +24,7 @@ const OUTSIDE: &[&str] = &[
 const SHELLS: &[&str] = &[
     "io.rs",
     "app.rs",
+    "cli.rs",
     "clock.rs",
     "supervise.rs",
     "main.rs",
@@ -34,9 +35,15 @@ const SHELLS: &[&str] = &[
 const LONGEST: usize = 600;
 
 fn is_shell(path: &Path) -> bool {
-    path.starts_with("src/sys")
-        || path.starts_with("src/cli")
-        || SHELLS.iter().any(|name| path.ends_with(name))
+    path.starts_with("src/sys") || SHELLS.iter().any(|name| path.ends_with(name))
+}
+
+/// Whether the word stands there, and not only the beginning of a longer one.
+fn says(code: &str, word: &str) -> bool {
+    let longer =
+        |c: char| word.ends_with(char::is_alphanumeric) && (c.is_alphanumeric() || c == '_');
+    code.match_indices(word)
+        .any(|(at, _)| !code[at + word.len()..].starts_with(longer))
 }
 
 fn rust_files(dir: &Path) -> Vec<PathBuf> {
@@ -72,7 +79,7 @@ fn only_shells_touch_the_outside_world() {
             let code = code(p);
             OUTSIDE
                 .iter()
-                .filter(|w| code.contains(**w))
+                .filter(|w| says(&code, w))
                 .map(|w| format!("{}: `{w}`", p.display()))
                 .collect::<Vec<_>>()
         })
@@ -93,7 +100,11 @@ fn unsafe_has_one_door() {
 fn concerns_do_not_reach_into_each_others_shells() {
     let offences: Vec<String> = rust_files(Path::new("src"))
         .iter()
-        .filter(|p| !["src/app.rs", "src/main.rs"].iter().any(|a| p.ends_with(a)))
+        .filter(|p| {
+            !["src/app.rs", "src/cli.rs", "src/main.rs"]
+                .iter()
+                .any(|a| p.ends_with(a))
+        })
         .filter(|p| {
             !p.starts_with("src/cli") && !p.starts_with("src/pipeline") && !p.starts_with("src/app")
         })

@@ -52,8 +52,9 @@ class CameraBox:
         return json.loads(reply.stdout)
 
     def camera(self, device: str) -> dict[str, Any]:
-        """What /health/cameras says of one camera."""
-        cameras = self.health("/cameras")["details"]["cameras"]
+        """What health says of one camera."""
+        parts = self.health()["components"]
+        cameras = next(part for part in parts if part["name"] == "cameras")["details"]["cameras"]
         return next(c for c in cameras if c["device"] == device)
 
     def wait_for(self, what: str, condition: Callable[[], bool], timeout: float) -> float:

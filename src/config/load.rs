@@ -304,6 +304,10 @@ mod tests {
     #[test]
     fn the_reference_page_lists_every_key_with_its_default() {
         let page = include_str!("../../docs/reference/configuration.yaml");
-        assert_eq!(page, reference(), "run: camera-service check-config --reference > docs/reference/configuration.yaml");
+        assert_eq!(
+            page,
+            reference(),
+            "run: camera-service check-config --reference > docs/reference/configuration.yaml"
+        );
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::Probe;
 use super::assess::{Component, Finding, Report, Verdict, assess};
 use super::facts::Facts;
+use crate::camera::Status;
 
 /// Status and body for a question.
 #[must_use]
@@ -189,9 +190,18 @@ fn camera_details(facts: &Facts) -> Value {
             let age = c
                 .last_frame
                 .map(|at| facts.now.mono.since(at).as_secs_f64());
+            let (reason, action) = match &c.status {
+                Status::Connected => (None, None),
+                Status::Disconnected { reason } => (Some(reason), None),
+                Status::Error { reason, action } => (Some(reason), Some(action)),
+            };
             json!({
                 "device": c.id.to_string(),
                 "status": c.status.as_str(),
+                "reason": reason,
+                "action": action,
+                "pixel_format": c.pixel_format.map(|p| p.to_string()),
+                "frames": c.frames,
                 "last_frame_age_seconds": age,
             })
         })
@@ -240,6 +250,8 @@ mod tests {
                 since: now,
                 last_frame: Some(now),
                 interval: None,
+                pixel_format: None,
+                frames: 0,
             }],
             expected: Vec::new(),
             media: MediaState {

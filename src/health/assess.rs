@@ -251,6 +251,8 @@ mod tests {
             since: before(50_000),
             last_frame: Some(before(age)),
             interval: Some(Duration::from_millis(33)),
+            pixel_format: None,
+            frames: 0,
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::camera::{Camera, CameraId, Status};
+use crate::capture::PixelFormat;
 use crate::clock::{Mono, Now};
 use crate::rpc::media::MediaState;
 
@@ -20,6 +21,10 @@ pub struct CameraFact {
     pub last_frame: Option<Mono>,
     /// The time from one frame to the next, once it was opened.
     pub interval: Option<Duration>,
+    /// What it delivers, as V4L2 calls it, once it was opened.
+    pub pixel_format: Option<PixelFormat>,
+    /// Frames taken so far.
+    pub frames: u64,
 }
 
 impl CameraFact {
@@ -35,6 +40,8 @@ impl CameraFact {
                 nanos => Some(Mono::from_nanos(nanos)),
             },
             interval: camera.format.map(|f| f.rate.interval()),
+            pixel_format: camera.format.map(|f| f.pixel),
+            frames: camera.counters.captured.load(Relaxed),
         }
     }
 }

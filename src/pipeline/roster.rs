@@ -74,6 +74,12 @@ impl Roster {
             Vec::new()
         }
     }
+
+    /// The devices running now, for comparing with a fresh look.
+    #[must_use]
+    pub const fn devices(&self) -> &BTreeSet<CameraId> {
+        &self.devices
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The hot-plug thread: kernel event → roster → pipelines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -124,10 +124,41 @@ impl Hands {
                             self.changed(change);
                         }
                     }
-                    Err(error) => error!(%error, "kernel events cannot be read"),
+                    Err(error) => {
+                        error!(%error, "kernel events cannot be read; listening afresh");
+                        self.listen_afresh(&mut watcher);
+                    }
                 }
             }
             self.revive();
+        }
+    }
+
+    /// A new socket, and a look at what the old one may have missed.
+    fn listen_afresh(&mut self, watcher: &mut Watcher) {
+        match Watcher::open() {
+            Ok(fresh) => {
+                *watcher = fresh;
+                let mut here = BTreeSet::new();
+                for change in watcher.scan() {
+                    if let Change::Added(found) = change {
+                        here.insert(found.id);
+                        if !self.roster.devices().contains(&found.id) {
+                            self.changed(Change::Added(found));
+                        }
+                    }
+                }
+                let gone: Vec<CameraId> =
+                    self.roster.devices().difference(&here).copied().collect();
+                for id in gone {
+                    self.changed(Change::Removed(id));
+                }
+            }
+            // The next round tries again; until then no plug is noticed.
+            Err(error) => {
+                error!(%error, "no event socket");
+                std::thread::sleep(std::time::Duration::from_millis(ROUND_MS.into()));
+            }
         }
     }
 

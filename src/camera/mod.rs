@@ -3,6 +3,9 @@
 pub mod discovery;
 #[cfg(feature = "v4l2")]
 pub mod io;
+#[cfg(not(feature = "v4l2"))]
+#[path = "absent/io.rs"]
+pub mod io;
 pub mod uevent;
 
 use std::collections::BTreeMap;

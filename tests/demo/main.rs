@@ -4,8 +4,9 @@
 mod stage;
 
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use camera_service::clock;
 use stage::{Demo, binary, exists, until};
 
 #[test]
@@ -76,7 +77,7 @@ fn nobody_reads_without_a_good_token() {
 fn a_killed_mediamtx_is_back_with_the_picture() {
     let demo = Demo::start(&[]);
     let old = demo.mediamtx_pid().unwrap();
-    let killed = Instant::now();
+    let killed = clock::mono();
     stage::kill(old, "KILL");
     let new = until(Duration::from_secs(10), || {
         demo.mediamtx_pid().filter(|pid| *pid != old)
@@ -87,7 +88,10 @@ fn a_killed_mediamtx_is_back_with_the_picture() {
         demo.log()
     );
     let codes = demo.read_timecodes_patiently("camera0", 10, Duration::from_secs(20));
-    println!("picture back {:?} after kill -9", killed.elapsed());
+    println!(
+        "picture back {:?} after kill -9",
+        clock::mono().since(killed)
+    );
     assert_eq!(codes.len(), 10);
     let healthy = until(Duration::from_secs(3), || {
         (demo.http(&demo.text("/health"), None).0 == 200).then_some(())

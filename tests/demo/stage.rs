@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use camera_service::capture::testcard::timecode::{self, Timecode};
+use camera_service::clock;
 
 /// The test camera's size in these tests: small, so that a debug build keeps up.
 const SIZE: (usize, usize) = (640, 360);
@@ -66,12 +67,12 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
 
 /// Asks again and again until there is an answer or the time is up.
 pub(crate) fn until<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
-    let started = Instant::now();
+    let started = clock::mono();
     loop {
         if let Some(answer) = ask() {
             return Some(answer);
         }
-        if started.elapsed() > patience {
+        if clock::mono().since(started) > patience {
             return None;
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -110,9 +111,9 @@ impl Demo {
     /// Starts it and waits for its card.
     pub(crate) fn start(args: &[&str]) -> Self {
         let log = std::env::temp_dir().join(format!(
-            "camera-service-test-{}-{:?}.log",
+            "camera-service-test-{}-{}.log",
             std::process::id(),
-            Instant::now()
+            clock::mono().as_nanos()
         ));
         let mut child = command(&["demo", "--json"])
             .args(args)

@@ -45,11 +45,11 @@ setup-test:
 	@tools/setup test
 
 .PHONY: check
-check: setup-test web ## the fast loop for every save: format, lints, unit tests; no rig, no browser
+check: setup-test web mediamtx ## the fast loop for every save: format, lints, unit tests; no rig, no browser
 	@tools/test check
 
 .PHONY: test
-test: setup-test web mediamtx ## every test there is: unit, integration, browser, QEMU rig, aarch64
+test: setup-test build ## every test there is: unit, integration, browser, QEMU rig, aarch64
 	@tools/test all
 
 .PHONY: rig

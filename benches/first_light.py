@@ -3,7 +3,7 @@
 
     make bench                    everything, a few minutes
     tools/bench --seconds 60      longer spans, steadier percentiles
-    tools/bench --only latency    one part: start, latency, cost, restart
+    tools/bench --only latency    one part: start, latency, browser, cost, restart
 
 The peer is `ffmpeg -f rawvideo … -c:v libx264 -tune zerolatency` publishing the same test card
 into the same MediaMTX binary (an instance of its own: ours lets nobody else publish). Both carry the capture time in the picture, so both are measured by the
@@ -92,6 +92,19 @@ def latency(seconds: float, runs: int) -> None:
         record(f"lost_frames_{size}", "frames", sum(r["lost"] for r in ours), runs=runs)
 
 
+def browser() -> None:
+    """From capture to the pixels of a video element in Chromium, by WHEP."""
+    environment = dict(os.environ, CAMERA_SERVICE_BIN=str(SERVICE), CAMERA_SERVICE_LOGGING_LEVEL="warn")
+    subprocess.run(["npx", "tsc", "-p", "test/tsconfig.json"], cwd=ROOT / "web", check=True)
+    reply = subprocess.run(
+        ["node", "e2e/latency.mjs"], cwd=ROOT / "web", env=environment,
+        capture_output=True, text=True, timeout=180, check=True,
+    )
+    report = json.loads(reply.stdout)
+    for p in ("p50", "p95", "p99"):
+        record(f"latency_whep_chromium_1280x720_{p}", "ms", report[p])
+
+
 def cost(seconds: float) -> None:
     """CPU and memory of service and MediaMTX, and of the peer's encoder."""
     for size in ("640x480", "1280x720"):
@@ -136,13 +149,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--only", choices=["start", "latency", "cost", "restart"])
+    parser.add_argument("--only", choices=["start", "latency", "browser", "cost", "restart"])
     chosen = parser.parse_args()
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text("")
     parts = {
         "start": lambda: start(chosen.runs),
         "latency": lambda: latency(chosen.seconds, chosen.runs),
+        "browser": browser,
         "cost": lambda: cost(chosen.seconds),
         "restart": lambda: restart(chosen.runs),
     }

@@ -1,5 +1,4 @@
 //! The software route: openh264 on the CPU. The only route on a machine without an encoder chip.
-//! Pure.
 //!
 //! Constrained baseline, one slice a picture, no B-frames, no look-ahead: a frame that goes in
 //! comes out at once. SPS and PPS stand in front of every IDR. The SPS says what the colours mean
@@ -12,10 +11,10 @@ use openh264::encoder::{
 };
 use openh264::formats::YUVSlices;
 
-use super::convert::{Planar, convert, planar_as_is};
-use super::jpeg::Jpeg;
-use super::{AccessUnit, Encoder, Route, Settings};
 use crate::capture::{Colour, Format, Frame, Matrix, PixelFormat};
+use crate::encode::convert::{Planar, convert, planar_as_is};
+use crate::encode::jpeg::Jpeg;
+use crate::encode::{AccessUnit, Encoder, Route, Settings};
 use crate::error::{Error, Kind, Result};
 
 /// openh264 with everything a frame needs on its way into it.
@@ -49,13 +48,16 @@ impl Software {
             )
             .action("choose a size between 16x16 and 3840x2160"));
         }
+        let mut encoder = openh264::encoder::Encoder::with_api_config(
+            OpenH264API::from_source(),
+            config(&format, settings),
+        )
+        .map_err(|e| Error::new(Kind::Internal, "openh264 does not start").because(e))?;
+        // With every frame kept, it would warn at each start that the bit rate may be exceeded.
+        crate::sys::openh264::silence(&mut encoder);
         Ok(Self {
             format,
-            encoder: openh264::encoder::Encoder::with_api_config(
-                OpenH264API::from_source(),
-                config(&format, settings),
-            )
-            .map_err(|e| Error::new(Kind::Internal, "openh264 does not start").because(e))?,
+            encoder,
             picture,
             jpeg: Jpeg::new(),
             out: Vec::with_capacity(OUT),

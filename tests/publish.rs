@@ -118,13 +118,14 @@ impl Server {
         fs::read_to_string(self.dir.join("log")).unwrap()
     }
 
-    /// The recording with this number, once `frames` frames are in it.
+    /// The recording with this number, once `frames` frames less one are in it: MediaMTX never
+    /// writes the last, because its duration would be told by the next.
     fn whole_recording(&self, number: usize, frames: usize) -> PathBuf {
         let mut seen = 0;
         let ask = || {
             let file = self.recordings().get(number)?.clone();
             seen = frames_in(&file).len();
-            (seen == frames).then_some(file)
+            (seen + 1 == frames).then_some(file)
         };
         let file = eventually("the recording is whole", secs(10), ask);
         assert_eq!(self.recordings().len(), number + 1);
@@ -318,6 +319,14 @@ impl Camera {
         self.film("time", span * 2, |_| clock::mono().since(start) >= span);
     }
 
+    /// Keeps the session but films nothing.
+    fn rest(&mut self, span: Duration) {
+        let start = clock::mono();
+        while clock::mono().since(start) < span {
+            self.turn(false);
+        }
+    }
+
     fn film_until_recording(&mut self) {
         self.film("recording", secs(20), |c| c.recording());
     }
@@ -369,6 +378,7 @@ fn with_absolute_time_the_recording_holds_the_first_frame_and_every_other() {
     let mut camera = Camera::new(&server, "s3cret", Limits::default());
     let first = clock::wall();
     camera.film("100 frames", secs(20), |c| c.pushed == 100);
+    camera.rest(secs(1));
     camera.publisher.stop();
     let file = server.whole_recording(0, 100);
     assert_eq!(frames_in(&file)[0], 0);
@@ -394,6 +404,7 @@ fn when_mediamtx_is_killed_the_ring_bridges_its_absence_at_true_times() {
     camera.film_until_recording();
     let gap = clock::mono().since(up);
     camera.film_for(secs(1));
+    camera.rest(secs(1));
     camera.publisher.stop();
 
     // Frames 50… were in the group under way when MediaMTX died.
@@ -503,10 +514,7 @@ fn sender_reports_alone_keep_the_session_of_a_silent_camera() {
     let mut camera = Camera::new(&server, "s3cret", limits);
     camera.film_until_recording();
     let state = camera.publisher.state();
-    let start = clock::mono();
-    while clock::mono().since(start) < secs(6) {
-        camera.turn(false);
-    }
+    camera.rest(secs(6));
     assert_eq!(camera.publisher.state(), state);
 }
 

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! push ─► ring (arena) ─► rtp::Packetizer ─► outbox ─► io (writev) ─► MediaMTX
-//!                 publisher::Machine decides; rtsp::Client speaks; rtcp tells the wall time
+//!                 publisher::Machine and session::Session decide; rtsp::Client speaks; rtcp tells the wall time
 //! ```
 
 pub mod annexb;
@@ -19,6 +19,7 @@ pub mod rtcp;
 pub mod rtp;
 pub mod rtsp;
 pub mod sdp;
+pub mod session;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -8,22 +8,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use rtsp_types::Url;
 
 use super::outbox::{Outbox, Slices};
 use super::ring::Ring;
-use super::rtcp::{self, SenderReport};
 use super::rtp::Packetizer;
-use super::rtsp::{CHANNELS, Client, Event};
+use super::rtsp::{Client, Event};
+use super::session::Session;
 use super::{Limits, State, Target, sdp};
 use crate::camera::Counters;
 use crate::clock::{Mono, Now};
 use crate::encode::AccessUnit;
-
-/// A change of wall against monotonic time larger than this is a step and is reported at once.
-const CLOCK_STEP: Duration = Duration::from_millis(100);
 
 /// What the shell must do. Asked for with [`Machine::poll_order`] after every other call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,25 +28,6 @@ pub enum Order {
     Connect,
     /// Drop the connection.
     Close,
-}
-
-/// A session that MediaMTX accepted.
-#[derive(Debug)]
-struct Recording {
-    client: Client,
-    rtp: Packetizer,
-    since: Mono,
-    /// Number in the ring of the access unit under way, or next.
-    cursor: u64,
-    /// The access unit at `cursor` was begun.
-    begun: bool,
-    /// The delimiter and the first report are out, so MediaMTX knows our time.
-    primed: bool,
-    next_report: Mono,
-    /// Wall less monotonic time, nanoseconds, as last reported.
-    reported: i128,
-    /// Since when the socket takes nothing although something waits.
-    blocked: Option<Mono>,
 }
 
 #[derive(Debug)]
@@ -62,7 +39,7 @@ enum Link {
     /// Left on an event of the client or at the deadline.
     Announcing { client: Client, deadline: Mono },
     /// Left when the connection ends or stalls.
-    Recording(Box<Recording>),
+    Recording(Box<Session>),
     /// Left when the time has come.
     Backoff { until: Mono, reason: String },
     /// Never left.
@@ -122,12 +99,10 @@ impl Machine {
         if matches!(self.link, Link::Idle) {
             self.connect(now);
         }
-        if let Link::Recording(session) = &mut self.link {
-            let mapping = i128::from(now.wall.as_nanos()) - i128::from(now.mono.as_nanos());
-            let stepped = mapping.abs_diff(session.reported) > CLOCK_STEP.as_nanos();
-            if session.primed && stepped {
-                self.report(now);
-            }
+        if let Link::Recording(session) = &mut self.link
+            && session.clock_stepped(now)
+        {
+            session.report(&mut self.outbox, now);
         }
     }
 
@@ -141,7 +116,7 @@ impl Machine {
             // A group longer than the ring loses its head. That is fine for what a running session
             // has sent already; anything else could not be decoded any more, so it all goes.
             let headless = self.ring.get(after).is_some_and(|held| !held.keyframe);
-            let behind_us = matches!(&self.link, Link::Recording(s) if after <= s.cursor);
+            let behind_us = matches!(&self.link, Link::Recording(s) if after <= s.cursor());
             if headless && !behind_us {
                 self.evict(self.ring.len());
                 if !au.keyframe {
@@ -158,15 +133,8 @@ impl Machine {
 
     fn evict(&mut self, count: usize) {
         let after = self.ring.first() + count as u64;
-        if let Link::Recording(session) = &mut self.link
-            && session.cursor < after
-        {
-            if session.begun {
-                let held = self.ring.get(session.cursor);
-                self.outbox.abandon(held.map_or(&[], |h| h.data));
-                session.begun = false;
-            }
-            session.cursor = after;
+        if let Link::Recording(session) = &mut self.link {
+            session.skip_to(after, &self.ring, &mut self.outbox);
         }
         let unsent = self.ring.evict(count);
         self.unsent(unsent);
@@ -202,7 +170,7 @@ impl Machine {
     pub fn received(&mut self, bytes: &[u8], now: Now) {
         let client = match &mut self.link {
             Link::Announcing { client, .. } => client,
-            Link::Recording(session) => &mut session.client,
+            Link::Recording(session) => session.client(),
             _ => return,
         };
         let event = client.handle_bytes(bytes);
@@ -238,17 +206,10 @@ impl Machine {
             self.ring.next()
         });
         let seed = now.wall.as_nanos().rotate_left(32) ^ now.mono.as_nanos();
-        self.link = Link::Recording(Box::new(Recording {
-            client,
-            rtp: Packetizer::new(seed, self.limits.rtp_payload),
-            since: now.mono,
-            cursor,
-            begun: false,
-            primed: false,
-            next_report: now.mono + self.limits.sender_report,
-            reported: 0,
-            blocked: None,
-        }));
+        let rtp = Packetizer::new(seed, self.limits.rtp_payload);
+        let every = self.limits.sender_report;
+        let session = Session::new(client, rtp, &self.target.path, every, cursor, now.mono);
+        self.link = Link::Recording(Box::new(session));
         self.keyframe_wanted = true;
         let since = now.mono.as_nanos().max(1);
         self.counters
@@ -258,53 +219,30 @@ impl Machine {
 
     /// Makes the next packets if the last are out. Call before [`Machine::slices`].
     pub fn fill(&mut self, now: Now) {
-        loop {
-            let Link::Recording(session) = &mut self.link else {
-                return;
-            };
-            let Some(held) = self.ring.get(session.cursor) else {
-                return;
-            };
-            let Some(batch) = self.outbox.refill() else {
-                return;
-            };
-            if !session.begun {
-                if !session.primed {
-                    session.primed = true;
-                    let captured = held.captured;
-                    session.rtp.primer(captured, self.outbox.control());
-                    self.report(now);
-                    continue;
-                }
-                session.rtp.begin(held.data, held.captured);
-                session.begun = true;
-            }
-            session.rtp.fill(held.data, batch);
-            if !batch.is_empty() {
-                return;
-            }
-            self.finish_unit();
+        if let Link::Recording(session) = &mut self.link {
+            let sent = session.fill(&mut self.ring, &mut self.outbox, now);
+            self.counters.sent.fetch_add(sent, Ordering::Relaxed);
         }
     }
 
     /// The bytes to write next; empty when nothing waits.
     #[must_use]
     pub fn slices(&self) -> Slices<'_> {
-        let au = match &self.link {
-            Link::Recording(session) => self.ring.get(session.cursor).map_or(&[][..], |h| h.data),
-            _ => &[],
-        };
-        self.outbox.slices(au)
+        self.outbox.slices(self.current().unwrap_or_default())
+    }
+
+    /// The access unit that the outbox points into, or that comes next.
+    fn current(&self) -> Option<&[u8]> {
+        match &self.link {
+            Link::Recording(session) => self.ring.get(session.cursor()).map(|held| held.data),
+            _ => None,
+        }
     }
 
     /// True when [`Machine::slices`] gives or would give something after [`Machine::fill`].
     #[must_use]
     pub fn wants_write(&self) -> bool {
-        let next = match &self.link {
-            Link::Recording(session) => self.ring.get(session.cursor),
-            _ => None,
-        };
-        next.is_some() || !self.outbox.is_empty()
+        self.current().is_some() || !self.outbox.is_empty()
     }
 
     /// The socket took `n` bytes of [`Machine::slices`].
@@ -313,29 +251,16 @@ impl Machine {
         self.counters
             .bytes_sent
             .fetch_add(rtp as u64, Ordering::Relaxed);
-        let out = self.outbox.batch_is_out();
         if let Link::Recording(session) = &mut self.link {
-            session.blocked = None;
-            if out && session.begun && session.rtp.is_done() {
-                self.finish_unit();
-            }
+            let sent = session.written(&mut self.ring, &self.outbox);
+            self.counters.sent.fetch_add(sent, Ordering::Relaxed);
         }
     }
 
     /// The socket takes no more for now.
     pub fn blocked(&mut self, now: Now) {
         if let Link::Recording(session) = &mut self.link {
-            session.blocked.get_or_insert(now.mono);
-        }
-    }
-
-    fn finish_unit(&mut self) {
-        if let Link::Recording(session) = &mut self.link {
-            if self.ring.mark_sent(session.cursor) {
-                self.counters.sent.fetch_add(1, Ordering::Relaxed);
-            }
-            session.cursor += 1;
-            session.begun = false;
+            session.blocked(now.mono);
         }
     }
 
@@ -346,8 +271,8 @@ impl Machine {
             Link::Idle | Link::Stopped => None,
             Link::Connecting { deadline } | Link::Announcing { deadline, .. } => Some(*deadline),
             Link::Recording(session) => {
-                let stall = session.blocked.map(|at| at + self.limits.stall_timeout);
-                Some(stall.map_or(session.next_report, |stall| stall.min(session.next_report)))
+                let (report, stall) = (session.next_report(), self.stalled_at(session));
+                Some(stall.map_or(report, |stall| stall.min(report)))
             }
             Link::Backoff { until, .. } => Some(*until),
         }
@@ -358,43 +283,26 @@ impl Machine {
         if self.poll_timeout().is_none_or(|at| now.mono < at) {
             return;
         }
-        match &self.link {
+        match &mut self.link {
             Link::Idle | Link::Stopped => {}
             Link::Connecting { .. } => self.failed("MediaMTX does not take the connection", now),
             Link::Announcing { .. } => self.failed("MediaMTX does not answer", now),
             Link::Backoff { .. } => self.connect(now),
             Link::Recording(session) => {
-                let stall = session.blocked.map(|at| at + self.limits.stall_timeout);
-                if stall.is_some_and(|stall| stall <= now.mono) {
-                    self.failed("MediaMTX has stopped reading", now);
-                } else {
-                    self.report(now);
+                if session.next_report() <= now.mono {
+                    session.report(&mut self.outbox, now);
                 }
             }
         }
+        if let Link::Recording(session) = &self.link
+            && self.stalled_at(session).is_some_and(|at| at <= now.mono)
+        {
+            self.failed("MediaMTX has stopped reading", now);
+        }
     }
 
-    /// Queues a sender report (RFC 3550 §6.4.1) that maps this very moment.
-    fn report(&mut self, now: Now) {
-        let Link::Recording(session) = &mut self.link else {
-            return;
-        };
-        session.next_report = now.mono + self.limits.sender_report;
-        session.reported = i128::from(now.wall.as_nanos()) - i128::from(now.mono.as_nanos());
-        let (packets, octets) = session.rtp.totals();
-        let report = SenderReport {
-            ssrc: session.rtp.ssrc(),
-            wall: now.wall,
-            rtp: session.rtp.time(now.mono),
-            packets,
-            octets,
-        };
-        rtcp::write(
-            &report,
-            &self.target.path,
-            CHANNELS.1,
-            self.outbox.control(),
-        );
+    fn stalled_at(&self, session: &Session) -> Option<Mono> {
+        Some(session.blocked_since()? + self.limits.stall_timeout)
     }
 
     /// Whether a key frame should be made now; asking clears the wish.
@@ -415,7 +323,7 @@ impl Machine {
             Link::Connecting { .. } => State::Connecting,
             Link::Announcing { .. } => State::Announcing,
             Link::Recording(session) => State::Recording {
-                since: session.since,
+                since: session.since(),
             },
             Link::Backoff { until, reason } => State::Backoff {
                 until: *until,
@@ -427,18 +335,13 @@ impl Machine {
 
     /// Ends the session; the shell writes what [`Machine::slices`] still gives and closes.
     pub fn stop(&mut self) {
-        // A batch under way points into the ring, which the stopped state no longer looks at.
-        if let Link::Recording(session) = &self.link {
-            let held = self.ring.get(session.cursor);
-            self.outbox.abandon(held.map_or(&[], |h| h.data));
-        }
+        // The batch under way points into the ring, which is about to be emptied.
+        self.evict(self.ring.len());
         match std::mem::replace(&mut self.link, Link::Stopped) {
             Link::Announcing { mut client, .. } => self.tear_down(&mut client),
-            Link::Recording(mut session) => self.tear_down(&mut session.client),
+            Link::Recording(mut session) => self.tear_down(session.client()),
             Link::Idle | Link::Connecting { .. } | Link::Backoff { .. } | Link::Stopped => {}
         }
-        let unsent = self.ring.evict(usize::MAX);
-        self.unsent(unsent);
         self.counters
             .publishing_since_nanos
             .store(0, Ordering::Relaxed);
@@ -464,7 +367,7 @@ impl Machine {
     fn back_off(&mut self, reason: String, refused: bool, now: Now) {
         match &self.link {
             Link::Idle | Link::Backoff { .. } | Link::Stopped => return,
-            Link::Recording(s) if now.mono.since(s.since) >= self.limits.settled => {
+            Link::Recording(s) if now.mono.since(s.since()) >= self.limits.settled => {
                 self.failures = 0
             }
             _ => {}

@@ -1,6 +1,7 @@
 use super::*;
 use crate::clock::Wall;
 use proptest::prelude::*;
+use std::time::Duration;
 
 const LIMITS: Limits = Limits {
     ring_bytes: 20_000,

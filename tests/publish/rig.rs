@@ -1,11 +1,6 @@
-//! The publisher against the real MediaMTX: what is pushed here must come out there, frame by frame.
+//! A MediaMTX, a camera and a reader for the scenarios.
 //!
-//! MediaMTX is taken from `MEDIAMTX` or `target/mediamtx/mediamtx`. Frames are told apart by the
-//! MD5 of their decoded pixels; the fixture has 50 different ones, with key frames at 0 and 25.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails where its assumption breaks"
-)]
+//! MediaMTX is taken from `MEDIAMTX` or `target/mediamtx/mediamtx`.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -28,12 +23,12 @@ const FIXTURE: &str = "tests/fixtures/rtsp_testsrc_320x180_25fps.h264";
 const FRAMES: usize = 50;
 const INTERVAL: Duration = Duration::from_millis(40);
 
-fn secs(secs: u64) -> Duration {
+pub(crate) fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
 /// Asks until it is so; a wait without luck in it.
-fn eventually<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = clock::mono();
     loop {
         if let Some(answer) = ask() {
@@ -45,14 +40,14 @@ fn eventually<T>(what: &str, limit: Duration, mut ask: impl FnMut() -> Option<T>
 }
 
 /// A MediaMTX of our own in a directory of its own, killed by pid when dropped.
-struct Server {
-    child: Child,
-    dir: PathBuf,
-    rtsp: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    pub(crate) dir: PathBuf,
+    pub(crate) rtsp: SocketAddr,
 }
 
 impl Server {
-    fn start(global: &str, path: &str) -> Self {
+    pub(crate) fn start(global: &str, path: &str) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let name = format!("{}-{}", std::process::id(), NUMBER.fetch_add(1, Relaxed));
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -77,7 +72,7 @@ impl Server {
         Self { child, dir, rtsp }
     }
 
-    fn launch(dir: &Path, rtsp: SocketAddr) -> Child {
+    pub(crate) fn launch(dir: &Path, rtsp: SocketAddr) -> Child {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let program = std::env::var_os("MEDIAMTX")
             .map_or_else(|| root.join("target/mediamtx/mediamtx"), PathBuf::from);
@@ -101,7 +96,7 @@ impl Server {
         child
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(
             Pid::from_raw(i32::try_from(self.child.id()).unwrap()),
             signal,
@@ -109,30 +104,39 @@ impl Server {
         .unwrap();
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
         self.child.wait().unwrap();
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir.join("log")).unwrap()
     }
 
-    /// The recording with this number, once `frames` frames are in it.
-    fn whole_recording(&self, number: usize, frames: usize) -> PathBuf {
+    /// The recording with this number, once `frames` frames less one are in it: MediaMTX never
+    /// writes the last, because its duration would be told by the next.
+    pub(crate) fn whole_recording(&self, number: usize, frames: usize) -> PathBuf {
         let mut seen = 0;
         let ask = || {
             let file = self.recordings().get(number)?.clone();
             seen = frames_in(&file).len();
-            (seen == frames).then_some(file)
+            (seen + 1 == frames).then_some(file)
         };
         let file = eventually("the recording is whole", secs(10), ask);
         assert_eq!(self.recordings().len(), number + 1);
         file
     }
 
+    /// Starts a reader of so many frames; it writes what [`md5s`] reads.
+    pub(crate) fn reader(&self, frames: usize) -> Child {
+        let url = format!("rtsp://{}/camera0", self.rtsp);
+        let input = ["-rtsp_transport", "tcp", "-i", &url];
+        let mut reader = ffmpeg(&input, &["-frames:v", &frames.to_string()]);
+        reader.spawn().unwrap()
+    }
+
     /// Recorded files, oldest first.
-    fn recordings(&self) -> Vec<PathBuf> {
+    pub(crate) fn recordings(&self) -> Vec<PathBuf> {
         let folder = self.dir.join("rec/camera0");
         let mut found: Vec<_> = fs::read_dir(folder)
             .into_iter()
@@ -155,7 +159,7 @@ impl Drop for Server {
     }
 }
 
-fn ffmpeg(input: &[&str], output: &[&str]) -> Command {
+pub(crate) fn ffmpeg(input: &[&str], output: &[&str]) -> Command {
     let mut command = Command::new("ffmpeg");
     command
         .args(["-nostdin", "-v", "error"])
@@ -166,7 +170,7 @@ fn ffmpeg(input: &[&str], output: &[&str]) -> Command {
     command
 }
 
-fn md5s(framemd5: &[u8]) -> Vec<String> {
+pub(crate) fn md5s(framemd5: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(framemd5);
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
@@ -175,7 +179,7 @@ fn md5s(framemd5: &[u8]) -> Vec<String> {
 }
 
 /// The frames of a file by their number in the fixture.
-fn frames_in(file: &Path) -> Vec<usize> {
+pub(crate) fn frames_in(file: &Path) -> Vec<usize> {
     let of = |file: &Path| {
         md5s(
             &ffmpeg(&["-i", file.to_str().unwrap()], &[])
@@ -187,7 +191,7 @@ fn frames_in(file: &Path) -> Vec<usize> {
     numbered(&of(file))
 }
 
-fn numbered(md5s: &[String]) -> Vec<usize> {
+pub(crate) fn numbered(md5s: &[String]) -> Vec<usize> {
     let fixture = ffmpeg(&["-i", FIXTURE], &[]).output().unwrap().stdout;
     let reference = self::md5s(&fixture);
     assert_eq!(reference.len(), FRAMES);
@@ -198,25 +202,25 @@ fn numbered(md5s: &[String]) -> Vec<usize> {
 }
 
 #[track_caller]
-fn assert_consecutive(frames: &[usize]) {
+pub(crate) fn assert_consecutive(frames: &[usize]) {
     let gap = frames.windows(2).position(|w| w[1] != (w[0] + 1) % FRAMES);
     assert_eq!(gap, None, "a frame is missing or damaged: {frames:?}");
 }
 
 /// A camera that plays the fixture round and round in real time, and its publisher.
-struct Camera {
-    publisher: Publisher,
-    counters: Arc<Counters>,
+pub(crate) struct Camera {
+    pub(crate) publisher: Publisher,
+    pub(crate) counters: Arc<Counters>,
     units: Vec<(Vec<u8>, bool)>,
     /// Appended to every access unit: filler data (H.264 §7.3.2.7) for a high bit rate.
-    filler: usize,
-    interval: Duration,
-    pushed: u64,
+    pub(crate) filler: usize,
+    pub(crate) interval: Duration,
+    pub(crate) pushed: u64,
     started: Mono,
 }
 
 impl Camera {
-    fn new(server: &Server, password: &str, limits: Limits) -> Self {
+    pub(crate) fn new(server: &Server, password: &str, limits: Limits) -> Self {
         let target = Target {
             addr: server.rtsp,
             path: "camera0".into(),
@@ -247,7 +251,7 @@ impl Camera {
     }
 
     /// What the camera's thread does, once: wait for the socket or a deadline, then act.
-    fn turn(&mut self, film: bool) {
+    pub(crate) fn turn(&mut self, film: bool) {
         let now = clock::now();
         let due = self.started + self.interval;
         let next = self.publisher.poll_timeout().map_or(due, |at| at.min(due));
@@ -281,7 +285,7 @@ impl Camera {
         }
     }
 
-    fn push(&mut self) {
+    pub(crate) fn push(&mut self) {
         let (data, keyframe) = &self.units[usize::try_from(self.pushed).unwrap() % FRAMES];
         let mut data = data.clone();
         if self.filler > 0 {
@@ -300,7 +304,12 @@ impl Camera {
 
     /// Films until `done`.
     #[track_caller]
-    fn film(&mut self, what: &str, limit: Duration, mut done: impl FnMut(&mut Self) -> bool) {
+    pub(crate) fn film(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mut done: impl FnMut(&mut Self) -> bool,
+    ) {
         let start = clock::mono();
         while !done(self) {
             let waited = clock::mono().since(start);
@@ -313,20 +322,28 @@ impl Camera {
         }
     }
 
-    fn film_for(&mut self, span: Duration) {
+    pub(crate) fn film_for(&mut self, span: Duration) {
         let start = clock::mono();
         self.film("time", span * 2, |_| clock::mono().since(start) >= span);
     }
 
-    fn film_until_recording(&mut self) {
+    /// Keeps the session but films nothing.
+    pub(crate) fn rest(&mut self, span: Duration) {
+        let start = clock::mono();
+        while clock::mono().since(start) < span {
+            self.turn(false);
+        }
+    }
+
+    pub(crate) fn film_until_recording(&mut self) {
         self.film("recording", secs(20), |c| c.recording());
     }
 
-    fn recording(&self) -> bool {
+    pub(crate) fn recording(&self) -> bool {
         matches!(self.publisher.state(), State::Recording { .. })
     }
 
-    fn refusal(&self) -> Option<String> {
+    pub(crate) fn refusal(&self) -> Option<String> {
         match self.publisher.state() {
             State::Backoff { reason, .. } => Some(reason),
             _ => None,
@@ -334,191 +351,12 @@ impl Camera {
     }
 }
 
-fn load(counter: &AtomicU64) -> u64 {
+pub(crate) fn load(counter: &AtomicU64) -> u64 {
     counter.load(Relaxed)
 }
 
-const RECORD: &str = "    record: yes\n    useAbsoluteTimestamp: yes\n";
-
-#[test]
-fn a_reader_decodes_every_frame_that_was_published() {
-    let server = Server::start("", "");
-    let mut camera = Camera::new(&server, "s3cret", Limits::default());
-    camera.film_until_recording();
-    let url = format!("rtsp://{}/camera0", server.rtsp);
-    let input = ["-rtsp_transport", "tcp", "-i", &url];
-    let mut reader = ffmpeg(&input, &["-frames:v", "100"]).spawn().unwrap();
-    camera.film("a reader of 100 frames", secs(40), |_| {
-        reader.try_wait().unwrap().is_some()
-    });
-    let output = reader.wait_with_output().unwrap();
-    let frames = numbered(&md5s(&output.stdout));
-    assert_eq!(
-        frames.len(),
-        100,
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert_consecutive(&frames);
-    assert_eq!(load(&camera.counters.unsent), 0);
-}
-
-#[test]
-fn with_absolute_time_the_recording_holds_the_first_frame_and_every_other() {
-    let server = Server::start("", RECORD);
-    let mut camera = Camera::new(&server, "s3cret", Limits::default());
-    let first = clock::wall();
-    camera.film("100 frames", secs(20), |c| c.pushed == 100);
-    camera.publisher.stop();
-    let file = server.whole_recording(0, 100);
-    assert_eq!(frames_in(&file)[0], 0);
-    assert_consecutive(&frames_in(&file));
-    assert!(!server.log().contains("without absolute time"));
-    let late = started(&file).as_nanos().abs_diff(first.as_nanos());
-    assert!(
-        late < 60_000_000,
-        "the file is named {late} ns off the first frame"
-    );
-}
-
-#[test]
-fn when_mediamtx_is_killed_the_ring_bridges_its_absence_at_true_times() {
-    let mut server = Server::start("", RECORD);
-    let mut camera = Camera::new(&server, "s3cret", Limits::default());
-    camera.film("60 frames", secs(20), |c| c.pushed == 60);
-    server.kill();
-    camera.film_for(Duration::from_millis(1500));
-    let back = clock::wall();
-    server.child = Server::launch(&server.dir, server.rtsp);
-    let up = clock::mono();
-    camera.film_until_recording();
-    let gap = clock::mono().since(up);
-    camera.film_for(secs(1));
-    camera.publisher.stop();
-
-    // Frames 50… were in the group under way when MediaMTX died.
-    let held = usize::try_from(camera.pushed).unwrap() - 50;
-    let file = server.whole_recording(1, held);
-    assert_eq!(frames_in(&file)[0], 0, "the group's key frame");
-    assert_consecutive(&frames_in(&file));
-    assert_eq!(load(&camera.counters.unsent), 0);
-    let ahead = Duration::from_nanos(back.as_nanos() - started(&file).as_nanos());
-    assert!(ahead > secs(1), "the ring's frames were given new times");
-    println!("recording {gap:?} after MediaMTX listened; the file starts {ahead:?} before that");
-    assert!(gap < secs(3));
-}
-
-#[test]
-fn a_second_publisher_takes_the_path_and_the_first_comes_back_after_it() {
-    let server = Server::start("", "");
-    let mut first = Camera::new(&server, "s3cret", Limits::default());
-    first.film_until_recording();
-    let patient = Limits {
-        backoff_min: secs(2),
-        ..Limits::default()
-    };
-    let mut second = Camera::new(&server, "s3cret", patient);
-    second.film_until_recording();
-    first.film("being told", secs(5), |c| c.refusal().is_some());
-    assert!(first.refusal().unwrap().contains("closed"));
-    first.film_until_recording();
-    second.film("being told", secs(5), |c| c.refusal().is_some());
-    second.publisher.stop();
-    first.film_for(secs(3));
-    assert!(first.recording());
-}
-
-#[test]
-fn wrong_credentials_are_refused_with_the_reason_and_tried_again_slowly() {
-    let server = Server::start("", "");
-    let mut camera = Camera::new(&server, "wrong", Limits::default());
-    let start = clock::mono();
-    camera.film("a refusal", secs(10), |c| c.refusal().is_some());
-    let took = clock::mono().since(start);
-    let reason = camera.refusal().unwrap();
-    assert!(
-        reason.contains("401") && reason.contains("password"),
-        "{reason}"
-    );
-    camera.film_for(secs(5));
-    let attempts = server.log().matches("opened").count();
-    println!("refused after {took:?}; {attempts} connections in 5 s more; {reason}");
-    assert!((1..=5).contains(&attempts), "{attempts} connections");
-    assert_eq!(load(&camera.counters.sent), 0);
-    camera.publisher.stop();
-    assert_eq!(load(&camera.counters.unsent), camera.pushed);
-}
-
-#[test]
-fn while_mediamtx_is_stopped_memory_is_bounded_losses_are_counted_and_pictures_return() {
-    let server = Server::start("", "");
-    let limits = Limits {
-        ring_bytes: 2 << 20,
-        ..Limits::default()
-    };
-    let mut camera = Camera::new(&server, "s3cret", limits);
-    camera.filler = 60_000;
-    camera.interval = Duration::from_millis(10);
-    camera.film_until_recording();
-    server.signal(Signal::SIGSTOP);
-    let before = resident();
-    let mut reasons = vec![];
-    let start = clock::mono();
-    camera.film("five seconds", secs(20), |c| {
-        reasons.extend(c.refusal().filter(|_| reasons.is_empty()));
-        clock::mono().since(start) >= secs(5)
-    });
-    let (grown, lost) = (
-        resident().saturating_sub(before),
-        load(&camera.counters.unsent),
-    );
-    server.signal(Signal::SIGCONT);
-    let start = clock::mono();
-    let sent = load(&camera.counters.sent);
-    camera.film("pictures", secs(20), |c| {
-        c.recording() && load(&c.counters.sent) > sent
-    });
-    println!(
-        "5 s stopped: {reasons:?}, {grown} KiB more, {lost} of {} unsent; back after {:?}",
-        camera.pushed,
-        clock::mono().since(start)
-    );
-    assert!(
-        lost > 0 && reasons[0].contains("stopped reading"),
-        "{reasons:?}"
-    );
-    assert!(grown < 4096, "{grown} KiB more");
-    camera.publisher.stop();
-    let counted = load(&camera.counters.sent) + load(&camera.counters.unsent);
-    assert_eq!(counted, camera.pushed);
-}
-
-#[test]
-fn sender_reports_alone_keep_the_session_of_a_silent_camera() {
-    let server = Server::start("readTimeout: 2s", "");
-    let limits = Limits {
-        sender_report: secs(1),
-        ..Limits::default()
-    };
-    let mut camera = Camera::new(&server, "s3cret", limits);
-    camera.film_until_recording();
-    let state = camera.publisher.state();
-    let start = clock::mono();
-    while clock::mono().since(start) < secs(6) {
-        camera.turn(false);
-    }
-    assert_eq!(camera.publisher.state(), state);
-}
-
-/// Resident memory of this process, KiB.
-fn resident() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
 /// The time in a recording's name, which MediaMTX writes in the machine's time zone; here UTC.
-fn started(file: &Path) -> clock::Wall {
+pub(crate) fn started(file: &Path) -> clock::Wall {
     let name = file.file_stem().unwrap().to_str().unwrap();
     let format = time::macros::format_description!(
         "[year]-[month]-[day]_[hour]-[minute]-[second]-[subsecond digits:6]"

@@ -1,0 +1,178 @@
+//! A session that MediaMTX accepted: where in the ring it is, and what time it told.
+//!
+//! The start loses nothing: one RTP packet with an access unit delimiter, then a sender report, then
+//! the key frame at the cursor (`docs/design/0001-publishing-to-mediamtx.md`).
+
+use std::time::Duration;
+
+use super::outbox::Outbox;
+use super::ring::Ring;
+use super::rtcp::{self, SenderReport};
+use super::rtp::Packetizer;
+use super::rtsp::{CHANNELS, Client};
+use crate::clock::{Mono, Now};
+
+/// A change of wall against monotonic time larger than this is a step and is reported at once.
+const CLOCK_STEP: Duration = Duration::from_millis(100);
+
+/// One recording session.
+#[derive(Debug)]
+pub struct Session {
+    client: Client,
+    rtp: Packetizer,
+    cname: String,
+    /// From one sender report to the next.
+    every: Duration,
+    since: Mono,
+    /// Number in the ring of the access unit under way, or next.
+    cursor: u64,
+    /// The access unit at `cursor` was begun.
+    begun: bool,
+    /// Wall less monotonic time as last reported, nanoseconds; `None` before the start sequence.
+    reported: Option<i128>,
+    next_report: Mono,
+    /// Since when the socket takes nothing although something waits.
+    blocked: Option<Mono>,
+}
+
+impl Session {
+    /// A session that starts with the access unit numbered `cursor`, which must be a key frame.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        rtp: Packetizer,
+        cname: &str,
+        every: Duration,
+        cursor: u64,
+        now: Mono,
+    ) -> Self {
+        Self {
+            client,
+            rtp,
+            cname: cname.to_owned(),
+            every,
+            since: now,
+            cursor,
+            begun: false,
+            reported: None,
+            next_report: now + every,
+            blocked: None,
+        }
+    }
+
+    /// The RTSP side.
+    pub fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// Since when MediaMTX records.
+    #[must_use]
+    pub const fn since(&self) -> Mono {
+        self.since
+    }
+
+    /// Number of the access unit under way, or next.
+    #[must_use]
+    pub const fn cursor(&self) -> u64 {
+        self.cursor
+    }
+
+    /// When the next sender report is due.
+    #[must_use]
+    pub const fn next_report(&self) -> Mono {
+        self.next_report
+    }
+
+    /// Since when the socket takes nothing.
+    #[must_use]
+    pub const fn blocked_since(&self) -> Option<Mono> {
+        self.blocked
+    }
+
+    /// The socket takes no more for now.
+    pub fn blocked(&mut self, now: Mono) {
+        self.blocked.get_or_insert(now);
+    }
+
+    /// Makes the next packets if the last are out; returns how many access units that ended (those
+    /// without any NAL unit).
+    pub fn fill(&mut self, ring: &mut Ring, outbox: &mut Outbox, now: Now) -> u64 {
+        let mut ended = 0;
+        while let Some(held) = ring.get(self.cursor) {
+            if self.reported.is_none() {
+                self.rtp.primer(held.captured, outbox.control());
+                self.report(outbox, now);
+            }
+            let Some(batch) = outbox.refill() else { break };
+            if !self.begun {
+                self.rtp.begin(held.data, held.captured);
+                self.begun = true;
+            }
+            self.rtp.fill(held.data, batch);
+            if !batch.is_empty() {
+                break;
+            }
+            ended += self.finish(ring);
+        }
+        ended
+    }
+
+    /// Bytes went out; returns how many access units are out in full for the first time: 0 or 1.
+    pub fn written(&mut self, ring: &mut Ring, outbox: &Outbox) -> u64 {
+        self.blocked = None;
+        if self.begun && outbox.batch_is_out() && self.rtp.is_done() {
+            self.finish(ring)
+        } else {
+            0
+        }
+    }
+
+    fn finish(&mut self, ring: &mut Ring) -> u64 {
+        let first_time = ring.mark_sent(self.cursor);
+        self.cursor += 1;
+        self.begun = false;
+        u64::from(first_time)
+    }
+
+    /// What is before `number` is about to leave the ring: gives it up where it is not out yet.
+    pub fn skip_to(&mut self, number: u64, ring: &Ring, outbox: &mut Outbox) {
+        if self.cursor >= number {
+            return;
+        }
+        if self.begun {
+            outbox.abandon(ring.get(self.cursor).map_or(&[], |held| held.data));
+            self.begun = false;
+        }
+        self.cursor = number;
+    }
+
+    /// True when the wall clock was set since the last report.
+    #[must_use]
+    pub fn clock_stepped(&self, now: Now) -> bool {
+        self.reported
+            .is_some_and(|told| told.abs_diff(mapping(now)) > CLOCK_STEP.as_nanos())
+    }
+
+    /// Queues a sender report (RFC 3550 §6.4.1) that maps this very moment.
+    pub fn report(&mut self, outbox: &mut Outbox, now: Now) {
+        self.next_report = now.mono + self.every;
+        // Before the start sequence MediaMTX ignores what a report says; it only shows that we live.
+        if self.rtp.totals().0 > 0 {
+            self.reported = Some(mapping(now));
+        }
+        let (packets, octets) = self.rtp.totals();
+        let report = SenderReport {
+            ssrc: self.rtp.ssrc(),
+            wall: now.wall,
+            rtp: self.rtp.time(now.mono),
+            packets,
+            octets,
+        };
+        rtcp::write(&report, &self.cname, CHANNELS.1, outbox.control());
+    }
+}
+
+/// Wall less monotonic time, nanoseconds.
+fn mapping(now: Now) -> i128 {
+    i128::from(now.wall.as_nanos()) - i128::from(now.mono.as_nanos())
+}

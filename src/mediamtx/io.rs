@@ -220,6 +220,14 @@ impl Eye {
                     super::ApiState::Reachable { .. } => {
                         tracing::info!("MediaMTX {version} answers");
                     }
+                    // A death has been told by the process's keeper, an end that was asked for is no news.
+                    super::ApiState::Unreachable { .. }
+                        if matches!(
+                            now.process,
+                            ProcessState::Backoff { .. }
+                                | ProcessState::Stopped
+                                | ProcessState::Stopping { .. }
+                        ) => {}
                     super::ApiState::Unreachable { reason, .. } => tracing::warn!("{reason}"),
                 }
             }

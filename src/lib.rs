@@ -9,18 +9,23 @@
 //! In each concern the pure files decide and `io.rs` does; `tests/layering.rs` holds that wall.
 
 pub mod access;
+pub mod app;
 pub mod camera;
 pub mod capture;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod encode;
 pub mod error;
 pub mod health;
 pub mod http;
+pub mod log;
 pub mod mediamtx;
 pub mod pipeline;
 pub mod rpc;
 pub mod stream;
+pub mod supervise;
 #[expect(
     unsafe_code,
     reason = "the one door: system calls that no safe crate offers"

@@ -1,5 +1,10 @@
 //! Who may do what: roles, tokens, and the answer to "may this one read that stream?".
 
+pub mod io;
+pub mod token;
+
+pub use token::{Keyring, Principal, Refusal};
+
 /// Roles, each including the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {

@@ -1,5 +1,13 @@
 //! Cameras as people see them: identity, state, capabilities. Plain types; the hot-plug watcher is in `io.rs`.
 
+pub mod discovery;
+#[cfg(feature = "v4l2")]
+pub mod io;
+#[cfg(not(feature = "v4l2"))]
+#[path = "absent/io.rs"]
+pub mod io;
+pub mod uevent;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -149,6 +157,14 @@ pub struct Camera {
     pub counters: Arc<Counters>,
 }
 
+impl Camera {
+    /// Whether a thread serves it: unplugged cameras have none.
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        !matches!(self.status, Status::Disconnected { .. })
+    }
+}
+
 /// Live figures of one camera. Written by one thread, read by anyone, never locked.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -170,6 +186,8 @@ pub struct Counters {
     pub last_frame_nanos: AtomicU64,
     /// Nanoseconds on the monotonic clock since when the RTSP session records; 0 = it does not.
     pub publishing_since_nanos: AtomicU64,
+    /// Nanoseconds on the monotonic clock of the thread's last look around; proves it is alive.
+    pub tick_nanos: AtomicU64,
     /// Set by anyone to ask for a key frame; cleared by the camera's thread.
     pub keyframe_wanted: std::sync::atomic::AtomicBool,
 }

@@ -2,6 +2,14 @@
 //!
 //! Outside this folder nothing knows that V4L2 exists.
 
+pub mod colorimetry;
+#[cfg(feature = "v4l2")]
+pub mod io;
+pub mod layout;
+pub mod negotiate;
+pub mod queue;
+pub mod testcard;
+
 use std::fmt;
 use std::os::fd::BorrowedFd;
 

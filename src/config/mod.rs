@@ -1,1 +1,209 @@
-//! The one typed configuration.
+//! The one typed configuration: a YAML file, then `CAMERA_SERVICE_…` overrides, then nothing else.
+//!
+//! Every key stands once, in [`keys::KEYS`], with its default and its meaning; unknown keys are
+//! refused with the nearest known one. What was asked is in these types; what *is* (a port the
+//! kernel picked, a size the driver chose) is never written back here.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use crate::capture::PixelFormat;
+use crate::units::{BitRate, Size};
+
+pub mod io;
+pub mod keys;
+pub mod load;
+pub mod nearest;
+pub mod setting;
+
+/// Everything that can be asked of the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The JSON-RPC listener.
+    pub server: Server,
+    /// The health and web page listener.
+    pub http_health: HttpHealth,
+    /// The media server beside us.
+    pub mediamtx: MediaMtx,
+    /// What is asked of every camera.
+    pub camera: Camera,
+    /// The built-in test camera.
+    pub test_camera: TestCamera,
+    /// Tokens and origins.
+    pub security: Security,
+    /// Where things are kept.
+    pub storage: Storage,
+    /// What is written to the log.
+    pub logging: Logging,
+}
+
+/// The JSON-RPC listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Address to listen on.
+    pub host: IpAddr,
+    /// TCP port; 0 lets the kernel pick one.
+    pub port: u16,
+    /// Where the WebSocket is upgraded.
+    pub websocket_path: String,
+    /// Connections in all; 0 = no limit.
+    pub max_connections: u32,
+    /// Connections of one address; 0 = no limit.
+    pub max_connections_per_address: u32,
+    /// Connections of one address that have not logged in; 0 = no limit.
+    pub max_unauthenticated_per_address: u32,
+    /// Bytes of one message.
+    pub max_message_size: u32,
+}
+
+/// The health and web page listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpHealth {
+    /// Address to listen on.
+    pub host: IpAddr,
+    /// TCP port; 0 lets the kernel pick one.
+    pub port: u16,
+}
+
+/// The media server beside us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaMtx {
+    /// The binary; empty = beside our own, else on PATH.
+    pub binary: PathBuf,
+    /// True: our child. False: systemd runs it with the file we write.
+    pub managed: bool,
+    /// Where RTSP listens.
+    pub rtsp_host: IpAddr,
+    /// RTSP port.
+    pub rtsp_port: u16,
+    /// Control API port, always on loopback.
+    pub api_port: u16,
+    /// HLS port, always on loopback: viewers reach it through us.
+    pub hls_port: u16,
+    /// WHEP port, always on loopback: viewers reach it through us.
+    pub webrtc_port: u16,
+    /// UDP port that carries WebRTC media.
+    pub webrtc_udp_port: u16,
+    /// Further names or addresses under which viewers reach the box (NAT, containers).
+    pub additional_hosts: Vec<String>,
+}
+
+/// What is asked of every camera; the driver may give something near it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Camera {
+    /// Picture size wished for.
+    pub size: Size,
+    /// Frames per second wished for.
+    pub fps: u32,
+    /// Layout wished for; `None` leaves the choice to us.
+    pub pixel_format: Option<PixelFormat>,
+    /// Target of our encoder.
+    pub bitrate: BitRate,
+    /// Seconds from one key frame to the next, at most.
+    pub keyframe_seconds: u32,
+}
+
+/// The built-in test camera.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestCamera {
+    /// Whether it is there.
+    pub enabled: bool,
+    /// Its picture size.
+    pub size: Size,
+    /// Its frames per second.
+    pub fps: u32,
+}
+
+/// Tokens and origins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Security {
+    /// Life of a token minted without `--ttl`, in hours.
+    pub jwt_expiry_hours: u32,
+    /// Web origins beside our own that may open the WebSocket.
+    pub cors_origins: Vec<String>,
+}
+
+/// Where things are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storage {
+    /// Survives a reboot: the token secret.
+    pub data_dir: PathBuf,
+    /// Does not: MediaMTX's generated configuration.
+    pub runtime_dir: PathBuf,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// journald when systemd started us, else text.
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What is written to the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logging {
+    /// error, warn, info, debug, trace.
+    pub level: String,
+    /// Form.
+    pub format: LogFormat,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let any = IpAddr::from([0, 0, 0, 0]);
+        Self {
+            server: Server {
+                host: any,
+                port: 8002,
+                websocket_path: "/ws".into(),
+                max_connections: 1000,
+                max_connections_per_address: 50,
+                max_unauthenticated_per_address: 20,
+                max_message_size: 1 << 20,
+            },
+            http_health: HttpHealth {
+                host: any,
+                port: 8003,
+            },
+            mediamtx: MediaMtx {
+                binary: PathBuf::new(),
+                managed: true,
+                rtsp_host: any,
+                rtsp_port: 8554,
+                api_port: 9997,
+                hls_port: 8888,
+                webrtc_port: 8889,
+                webrtc_udp_port: 8189,
+                additional_hosts: Vec::new(),
+            },
+            camera: Camera {
+                size: Size::new(1280, 720),
+                fps: 30,
+                pixel_format: None,
+                bitrate: BitRate::from_kbps(2500),
+                keyframe_seconds: 1,
+            },
+            test_camera: TestCamera {
+                enabled: false,
+                size: Size::new(1280, 720),
+                fps: 30,
+            },
+            security: Security {
+                jwt_expiry_hours: 24,
+                cors_origins: Vec::new(),
+            },
+            storage: Storage {
+                data_dir: "/var/lib/camera-service".into(),
+                runtime_dir: "/run/camera-service".into(),
+            },
+            logging: Logging {
+                level: "info".into(),
+                format: LogFormat::Auto,
+            },
+        }
+    }
+}

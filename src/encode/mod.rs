@@ -1,6 +1,16 @@
 //! From frames to H.264 access units. Routes: passthrough and software here; the M2M hardware
 //! route will be a third implementation of [`Encoder`].
 
+pub mod convert;
+pub mod h264;
+pub mod jpeg;
+mod open;
+pub mod passthrough;
+pub mod software;
+pub mod sps;
+
+pub use open::open;
+
 use crate::capture::{Format, Frame};
 use crate::clock::Mono;
 use crate::error::Result;
@@ -54,11 +64,20 @@ pub trait Encoder {
     /// The format it was opened for.
     fn format(&self) -> Format;
 
+    /// True when `force_idr` is obeyed at once; else the caller has to ask the camera.
+    fn forces_idr(&self) -> bool {
+        true
+    }
+
     /// Codes one frame; `force_idr` asks for a decodable start. `None` when the encoder skipped
-    /// the frame or waits for its first key frame.
+    /// the frame or waits for its first key frame. The bytes may be the frame's own.
     ///
     /// # Errors
     /// `Transient`: this frame could not be used (say a truncated JPEG); count it and go on.
     /// `Reopen`: the encoder itself broke.
-    fn encode(&mut self, frame: &Frame<'_>, force_idr: bool) -> Result<Option<AccessUnit<'_>>>;
+    fn encode<'a>(
+        &'a mut self,
+        frame: &Frame<'a>,
+        force_idr: bool,
+    ) -> Result<Option<AccessUnit<'a>>>;
 }

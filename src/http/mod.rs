@@ -1,1 +1,114 @@
-//! http.
+//! The doors: HTTP listeners, the WebSocket upgrade, the proxy to MediaMTX, the embedded page.
+//!
+//! Build [`Services`], bind with [`bind::io::bind`], hand both to [`io::serve`]. Pure files decide
+//! ([`route`], [`seats`], [`origin`], [`reply`], [`assets`], [`proxy::rewrite`], [`ws::beat`]);
+//! every file called `io.rs` does.
+
+pub mod assets;
+pub mod bind;
+pub mod io;
+pub mod origin;
+pub mod proxy;
+pub mod reply;
+pub mod route;
+pub mod seats;
+pub mod ws;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::camera::CameraId;
+use crate::clock::Mono;
+use crate::rpc::Desk;
+use crate::rpc::table::Method;
+
+/// Answers MediaMTX's question "may this one read or publish that path?": the body of its POST in,
+/// the HTTP status out. It must not block: MediaMTX stands still meanwhile.
+pub type AuthCallback = Arc<dyn Fn(&[u8]) -> u16 + Send + Sync>;
+
+/// Everything the doors lead to. Built by the wiring.
+#[derive(Clone)]
+pub struct Services {
+    /// Cameras, tokens and MediaMTX as the methods see them.
+    pub desk: Arc<Desk>,
+    /// The methods on offer: [`crate::rpc::table::METHODS`].
+    pub methods: &'static [Method],
+    /// MediaMTX's authorisation callback, served on the internal listener.
+    pub auth: AuthCallback,
+    /// Bounds on what clients may take.
+    pub limits: Limits,
+    /// Origins of other sites whose pages may open the WebSocket, such as `https://panel.example`.
+    pub origins: Vec<String>,
+    /// The WebSocket's path, `/ws` unless configured.
+    pub ws_path: String,
+    /// MediaMTX's WebRTC listener.
+    pub webrtc: SocketAddr,
+    /// MediaMTX's HLS listener.
+    pub hls: SocketAddr,
+    /// Cameras that must deliver for the box to count as ready.
+    pub expected_cameras: Vec<CameraId>,
+    /// Version of the program.
+    pub version: &'static str,
+    /// When the program started.
+    pub started: Mono,
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services")
+            .field("desk", &self.desk)
+            .field("limits", &self.limits)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bounds on what clients may take. A count of 0 and a duration of 0 mean no bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// WebSockets in all.
+    pub sockets: usize,
+    /// WebSockets of one address (an IPv6 /64 counts as one address).
+    pub sockets_per_address: usize,
+    /// WebSockets of one address that nobody has logged in on.
+    pub strangers_per_address: usize,
+    /// Plain HTTP connections in all; one more makes an idle one leave.
+    pub plain: usize,
+    /// Bytes of one message; a longer one closes the socket with 1009.
+    pub message_bytes: usize,
+    /// Requests of one socket that run at once; more are not read before one ends.
+    pub in_flight: usize,
+    /// Time from one WebSocket ping to the next.
+    pub ping_every: Duration,
+    /// A socket from which nothing came for so long, not even a pong, is dead.
+    pub dead_after: Duration,
+    /// Time to log in after the upgrade.
+    pub login_within: Duration,
+    /// Time for a request's head, and for a kept-alive connection to send its next one.
+    pub head_within: Duration,
+    /// Time for a message to leave; a reader slower than this is cut.
+    pub write_within: Duration,
+    /// Time for connections to end after shutdown was asked for.
+    pub drain_within: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sockets: 1000,
+            sockets_per_address: 50,
+            strangers_per_address: 20,
+            plain: 1024,
+            message_bytes: 1 << 20,
+            in_flight: 16,
+            ping_every: Duration::from_secs(30),
+            dead_after: Duration::from_secs(60),
+            login_within: Duration::from_secs(300),
+            head_within: Duration::from_secs(15),
+            write_within: Duration::from_secs(10),
+            drain_within: Duration::from_secs(5),
+        }
+    }
+}

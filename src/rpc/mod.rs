@@ -1,1 +1,48 @@
-//! rpc.
+//! JSON-RPC 2.0 over WebSocket, without the socket: text in, text out.
+//!
+//! [`dispatch::accept`] takes one message and the connection's [`session::Session`], checks it in
+//! the contract's order (envelope, method, login, role, params) against the one [`table`], and
+//! hands back a [`dispatch::Turn`]: the answer, or a future that will be it. Nothing here waits,
+//! reads a clock or knows of sockets; `http/ws/io.rs` does that.
+
+pub mod discover;
+pub mod dispatch;
+pub mod envelope;
+pub mod error;
+pub mod links;
+pub mod media;
+pub mod methods;
+pub mod near;
+pub mod notify;
+pub mod params;
+pub mod schema;
+pub mod session;
+pub mod table;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::camera::Directory;
+use media::MediaServer;
+use session::Verify;
+
+/// What every method may look at. Built once by the wiring and shared by all connections.
+pub struct Desk {
+    /// The cameras.
+    pub directory: Arc<Directory>,
+    /// Judges tokens.
+    pub verifier: Arc<dyn Verify>,
+    /// What is known of MediaMTX; must answer from memory.
+    pub media: Arc<dyn MediaServer>,
+    /// The port MediaMTX serves RTSP on, for links.
+    pub rtsp_port: u16,
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk")
+            .field("directory", &self.directory)
+            .field("rtsp_port", &self.rtsp_port)
+            .finish_non_exhaustive()
+    }
+}

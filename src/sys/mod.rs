@@ -1,1 +1,8 @@
 //! The one door to `unsafe`: one file per system call, each with one safe function.
+
+pub mod mmap;
+pub mod openh264;
+pub mod pdeathsig;
+
+#[cfg(feature = "v4l2")]
+pub mod v4l2;

@@ -1,0 +1,75 @@
+# Two commands matter: `make demo` shows a picture, `make test` proves everything.
+# `make help` lists the rest.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= /usr/bin/python3
+TARGET ?= target
+MEDIAMTX := $(TARGET)/mediamtx/mediamtx
+WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 20
+
+.PHONY: demo
+demo: build ## a moving picture in your browser; Ctrl-C ends everything
+	@exec $(TARGET)/release/camera-service demo
+
+.PHONY: build
+build: setup-demo web mediamtx ## what `make demo` runs, and no more
+	cargo build --release --locked --bin camera-service
+	ln -f $(MEDIAMTX) $(TARGET)/release/mediamtx
+
+.PHONY: mediamtx
+mediamtx: ## the real MediaMTX, pinned, built from the Go module registry
+	tools/mediamtx/build
+
+.PHONY: web
+web: web/dist/index.html ## the web client
+
+web/node_modules: web/package.json web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+web/dist/index.html: web/node_modules $(WEB_SOURCES)
+	cd web && npm run --silent build
+	@touch $@
+
+.PHONY: setup-demo setup-test
+setup-demo:
+	@tools/setup demo
+setup-test:
+	@tools/setup test
+
+.PHONY: check
+check: setup-test web mediamtx ## the fast loop for every save: format, lints, unit tests; no rig, no browser
+	@tools/test check
+
+.PHONY: test
+test: setup-test build ## every test there is: unit, integration, browser, QEMU rig, aarch64
+	@tools/test all
+
+.PHONY: rig
+rig: setup-test ## builds the QEMU guest once
+	cd hw-tests && $(PYTHON) -m rig build
+
+.PHONY: cross
+cross: web ## builds the aarch64 binary
+	@tools/setup cross
+	@tools/cross
+
+.PHONY: bench
+bench: setup-test build ## measures; figures also land in target/bench/*.jsonl
+	@tools/bench
+
+.PHONY: soak
+soak: setup-test build ## the long campaigns: ten minutes without a lost frame, hundreds of restarts
+	SOAK=1 tools/test soak
+
+.PHONY: clean
+clean: ## removes what was built
+	cargo clean
+	rm -rf web/dist web/node_modules

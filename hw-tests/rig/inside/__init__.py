@@ -1,0 +1,1 @@
+"""What goes into the guest: the agent, its wire format, and the first `init`."""

@@ -1,0 +1,479 @@
+//! The wiring diagram: builds every part, hands each what it needs, and stops them in order.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+use tracing::{debug, error, info, warn};
+
+use crate::access::{self, Keyring, Role};
+use crate::camera::{CameraId, Directory};
+use crate::clock;
+use crate::config::Config;
+use crate::demo::Addresses;
+use crate::error::{Error, Kind, Result};
+use crate::http::bind::io::bind;
+use crate::http::{self, AuthCallback, Services};
+use crate::mediamtx::auth::{self, Decision, SERVICE_USER, Secret};
+use crate::mediamtx::io::{MediaMtx, Ownership, pick_free_ports};
+use crate::mediamtx::{self, ApiState, ProcessState, Shared};
+use crate::pipeline::fleet;
+use crate::pipeline::fleet::io::Fleet;
+use crate::rpc::Desk;
+use crate::rpc::media::{MediaServer, MediaState, PathState};
+use crate::rpc::session::{Login, Refused, Verify};
+use crate::rpc::table::METHODS;
+use crate::supervise::Supervisor;
+use crate::units::Rate;
+
+/// After a viewer was let in, key frames are asked for at these moments: at once for RTSP, later
+/// for WebRTC, whose connection stands some hundred milliseconds after the question.
+const KEYFRAMES_AFTER_JOIN: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_millis(300),
+    Duration::from_millis(800),
+];
+/// Joins that may have key frames outstanding; more are served by the regular ones.
+const JOINS: usize = 32;
+/// A camera thread that has not looked around for so long hangs; the watchdog is no longer fed.
+const HUNG: Duration = Duration::from_secs(10);
+
+/// The running service.
+pub struct App {
+    directory: Arc<Directory>,
+    keyring: Arc<Keyring>,
+    media: MediaMtx,
+    fleet: Fleet,
+    supervisor: Supervisor,
+    addresses: Addresses,
+    websocket_path: String,
+}
+
+impl App {
+    /// Builds and starts every part.
+    ///
+    /// # Errors
+    /// `Config` for what the installer must change (a taken port, a missing MediaMTX), with the action.
+    pub async fn start(config: Config) -> Result<Self> {
+        let started = clock::mono();
+        // First what only this installation knows: the secret behind every token.
+        let keyring = Arc::new(access::io::load_or_create(&config.storage.data_dir)?);
+        let secret = Secret::new(access::io::random_hex::<32>()?);
+        let directory = Arc::new(Directory::default());
+        let mut supervisor = Supervisor::default();
+
+        // The doors, before anything can want to use them.
+        let api = bind(SocketAddr::new(config.server.host, config.server.port)).await?;
+        let health = bind(SocketAddr::new(
+            config.http_health.host,
+            config.http_health.port,
+        ))
+        .await?;
+        let internal = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+
+        // The media server's addresses, each free now.
+        let settings = media_settings(&config, local(&internal)?).await?;
+        let addresses = Addresses {
+            api: local(&api)?,
+            health: local(&health)?,
+            rtsp: settings.rtsp,
+        };
+
+        // Control. MediaMTX must exist before the doors can show its state, and the doors must be
+        // open before MediaMTX asks them: so its state starts as a place that is filled later.
+        let media_state = Arc::new(LateMedia::default());
+        let services = Services {
+            desk: Arc::new(Desk {
+                directory: Arc::clone(&directory),
+                verifier: Arc::new(Tokens(Arc::clone(&keyring))),
+                media: Arc::clone(&media_state) as Arc<dyn MediaServer>,
+                rtsp_port: settings.rtsp.port(),
+            }),
+            methods: METHODS,
+            auth: auth_callback(secret.clone(), Arc::clone(&keyring), Arc::clone(&directory)),
+            limits: limits(&config),
+            origins: config.security.cors_origins.clone(),
+            ws_path: config.server.websocket_path.clone(),
+            webrtc: settings.webrtc,
+            hls: settings.hls,
+            expected_cameras: Vec::new(),
+            version: env!("CARGO_PKG_VERSION"),
+            started,
+        };
+        let stopping = supervisor.stopping();
+        supervisor.spawn("the HTTP listeners", async move {
+            let listeners = http::io::Listeners {
+                api,
+                page: health,
+                internal: Some(internal),
+            };
+            http::io::serve(listeners, services, stopping).await;
+            Ok(())
+        });
+
+        // The media server, then the cameras that publish to it.
+        let ownership = if config.mediamtx.managed {
+            let binary = &config.mediamtx.binary;
+            Ownership::Child {
+                binary: (!binary.as_os_str().is_empty()).then(|| binary.clone()),
+            }
+        } else {
+            Ownership::External
+        };
+        let file = config.storage.runtime_dir.join("mediamtx.yml");
+        let media = MediaMtx::start(settings, ownership, &file, &secret).await?;
+        media_state.fill(media.shared());
+        let fleet = Fleet::start(
+            fleet::Settings {
+                rtsp: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), addresses.rtsp.port()),
+                publish_user: SERVICE_USER.to_owned(),
+                publish_password: secret.password().to_owned(),
+                camera: config.camera.clone(),
+                test: config
+                    .test_camera
+                    .enabled
+                    .then(|| (config.test_camera.size, Rate::fps(config.test_camera.fps))),
+            },
+            Arc::clone(&directory),
+        )?;
+        let watched = Arc::clone(&directory);
+        let stopping = supervisor.stopping();
+        supervisor.spawn("the watchdog", feed_watchdog(watched, stopping));
+        info!(api = %addresses.api, health = %addresses.health, rtsp = %addresses.rtsp, "ready");
+        Ok(Self {
+            directory,
+            keyring,
+            media,
+            fleet,
+            supervisor,
+            addresses,
+            websocket_path: config.server.websocket_path,
+        })
+    }
+
+    /// The cameras.
+    #[must_use]
+    pub const fn directory(&self) -> &Arc<Directory> {
+        &self.directory
+    }
+
+    /// Where everything listens.
+    #[must_use]
+    pub const fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Where the WebSocket is.
+    #[must_use]
+    pub fn websocket_path(&self) -> &str {
+        &self.websocket_path
+    }
+
+    /// A token of this installation.
+    #[must_use]
+    pub fn mint(&self, user: &str, role: Role, ttl_secs: u64) -> String {
+        self.keyring
+            .mint(user, role, Duration::from_secs(ttl_secs), clock::wall())
+    }
+
+    /// Asks MediaMTX whether viewers can read this camera now.
+    pub async fn is_readable(&self, camera: CameraId) -> bool {
+        self.media.refresh().await.is_ready(&camera.to_string())
+    }
+
+    /// Waits until a part fails that the service cannot do without.
+    pub async fn failed(&mut self) -> Error {
+        self.supervisor.failed().await
+    }
+
+    /// Stops in the order in which a viewer notices least: cameras, MediaMTX, the doors.
+    pub async fn stop(self) {
+        // Joining the camera threads blocks, a few milliseconds each.
+        if tokio::task::spawn_blocking(move || drop(self.fleet))
+            .await
+            .is_err()
+        {
+            error!("the cameras did not stop cleanly");
+        }
+        self.media.stop().await;
+        self.supervisor.stop().await;
+        info!("stopped");
+    }
+}
+
+/// The runtime of the control plane. Two workers: the pictures have their own threads.
+///
+/// # Errors
+/// `Internal` when the kernel gives no threads.
+pub fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .map_err(|e| Error::new(Kind::Internal, "cannot start the runtime").because(e))
+}
+
+/// SIGINT and SIGTERM.
+#[derive(Debug)]
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Must be made before anything is started, or an early Ctrl-C would leave things behind.
+    ///
+    /// # Errors
+    /// `Internal` when the handlers cannot be installed.
+    pub fn new() -> Result<Self> {
+        let install = |kind| {
+            signal(kind)
+                .map_err(|e| Error::new(Kind::Internal, "cannot watch for signals").because(e))
+        };
+        Ok(Self {
+            interrupt: install(SignalKind::interrupt())?,
+            terminate: install(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for one.
+    pub async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// `camera-service run`.
+///
+/// # Errors
+/// Whatever stopped it that was not a signal.
+pub fn run_until_signal(config: Config) -> Result<()> {
+    runtime()?.block_on(async {
+        let mut signals = Signals::new()?;
+        let mut app = App::start(config).await?;
+        notify(&[sd_notify::NotifyState::Ready]);
+        let ended = tokio::select! {
+            () = signals.recv() => Ok(()),
+            error = app.failed() => Err(error),
+        };
+        notify(&[sd_notify::NotifyState::Stopping]);
+        app.stop().await;
+        ended
+    })
+}
+
+/// `camera-service token`: the secret is made if this is the installation's first start.
+///
+/// # Errors
+/// `Config` when the data folder cannot be used.
+pub fn mint_token(config: &Config, user: &str, role: Role, ttl_secs: u64) -> Result<String> {
+    let keyring = access::io::load_or_create(&config.storage.data_dir)?;
+    Ok(keyring.mint(user, role, Duration::from_secs(ttl_secs), clock::wall()))
+}
+
+/// `camera-service version`.
+#[must_use]
+pub fn version_text() -> String {
+    format!(
+        "camera-service {} ({} {}, MediaMTX {} expected)",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::ARCH,
+        std::env::consts::OS,
+        mediamtx::locate::PINNED
+    )
+}
+
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    // Without systemd there is nobody to tell.
+    if let Err(e) = sd_notify::notify(states) {
+        debug!(error = %e, "systemd was not told");
+    }
+}
+
+/// Feeds systemd's watchdog as long as the runtime turns and no camera thread hangs.
+async fn feed_watchdog(
+    directory: Arc<Directory>,
+    mut stopping: watch::Receiver<bool>,
+) -> Result<()> {
+    let every = sd_notify::watchdog_enabled().map(|timeout| timeout / 3);
+    loop {
+        tokio::select! {
+            _ = stopping.changed() => return Ok(()),
+            () = tokio::time::sleep(every.unwrap_or(HUNG)) => {}
+        }
+        let now = clock::mono();
+        let hung = directory.list().into_iter().find(|camera| {
+            let tick = camera.counters.tick_nanos.load(Ordering::Relaxed);
+            tick != 0 && camera.is_running() && now.since(clock::Mono::from_nanos(tick)) > HUNG
+        });
+        match hung {
+            Some(camera) => {
+                error!(camera = %camera.id, "its thread hangs; the watchdog is not fed")
+            }
+            None if every.is_some() => notify(&[sd_notify::NotifyState::Watchdog]),
+            None => {}
+        }
+    }
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr> {
+    listener
+        .local_addr()
+        .map_err(|e| Error::new(Kind::Internal, "a listener has no address").because(e))
+}
+
+async fn media_settings(config: &Config, internal: SocketAddr) -> Result<mediamtx::Settings> {
+    let wanted = &config.mediamtx;
+    let loopback = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+    let mut settings = mediamtx::Settings {
+        rtsp: SocketAddr::new(wanted.rtsp_host, wanted.rtsp_port),
+        hls: loopback(wanted.hls_port),
+        webrtc: loopback(wanted.webrtc_port),
+        api: loopback(wanted.api_port),
+        webrtc_udp: SocketAddr::new(wanted.rtsp_host, wanted.webrtc_udp_port),
+        webrtc_tcp: None,
+        auth_url: format!("http://{internal}/auth"),
+        additional_hosts: wanted.additional_hosts.clone(),
+        log: mediamtx::settings::LogLevel::Info,
+    };
+    if wanted.managed {
+        // Asked now, because MediaMTX itself could not say who holds a port.
+        for address in [settings.rtsp, settings.hls, settings.webrtc, settings.api] {
+            if address.port() != 0 {
+                drop(bind(address).await?);
+            }
+        }
+    }
+    pick_free_ports(&mut settings)?;
+    Ok(settings)
+}
+
+fn limits(config: &Config) -> http::Limits {
+    let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    http::Limits {
+        sockets: count(config.server.max_connections),
+        sockets_per_address: count(config.server.max_connections_per_address),
+        strangers_per_address: count(config.server.max_unauthenticated_per_address),
+        message_bytes: count(config.server.max_message_size),
+        ..http::Limits::default()
+    }
+}
+
+/// MediaMTX asks: may this one? Answered from memory; a viewer's join also asks for key frames.
+fn auth_callback(secret: Secret, keyring: Arc<Keyring>, directory: Arc<Directory>) -> AuthCallback {
+    let runtime = tokio::runtime::Handle::current();
+    let joins = Arc::new(Semaphore::new(JOINS));
+    Arc::new(move |body: &[u8]| {
+        let decision = auth::answer(body, &secret, |token| keyring.verify(token, clock::wall()));
+        match &decision {
+            Decision::Allow {
+                wants_keyframe: Some(camera),
+                ..
+            } => {
+                if let (Some(camera), Ok(permit)) = (
+                    directory.get(*camera),
+                    Arc::clone(&joins).try_acquire_owned(),
+                ) {
+                    runtime.spawn(async move {
+                        let _permit = permit;
+                        for pause in KEYFRAMES_AFTER_JOIN {
+                            tokio::time::sleep(pause).await;
+                            camera
+                                .counters
+                                .keyframe_wanted
+                                .store(true, Ordering::Relaxed);
+                        }
+                    });
+                }
+            }
+            Decision::Allow { .. } => {}
+            // A player's first request comes without credentials and is no news.
+            Decision::Deny {
+                status: 401,
+                reason,
+            } => debug!(reason, "not let in"),
+            Decision::Deny { reason, .. } => warn!(reason, "not let in"),
+        }
+        decision.status()
+    })
+}
+
+/// Tokens, as the control plane asks about them.
+struct Tokens(Arc<Keyring>);
+
+impl Verify for Tokens {
+    fn verify(&self, token: &str, now: clock::Wall) -> Result<Login, Refused> {
+        match self.0.verify(token, now) {
+            Ok(principal) => Ok(Login {
+                user_id: principal.user_id,
+                role: principal.role,
+                expires_at: principal.expires_at,
+            }),
+            Err(refusal) => Err(Refused {
+                reason: refusal.code().to_owned(),
+                details: refusal.to_string(),
+            }),
+        }
+    }
+}
+
+/// MediaMTX, as the control plane asks about it.
+#[derive(Default)]
+struct LateMedia(std::sync::OnceLock<Shared>);
+
+impl LateMedia {
+    fn fill(&self, shared: Shared) {
+        // Filled once, by the one who made it.
+        let _ = self.0.set(shared);
+    }
+}
+
+impl MediaServer for LateMedia {
+    fn state(&self) -> MediaState {
+        let Some(snapshot) = self.0.get().map(Shared::get) else {
+            return MediaState {
+                process_running: Some(false),
+                last_reason: Some("it has not been started yet".to_owned()),
+                ..MediaState::default()
+            };
+        };
+        let (reachable, since, mut reason) = match &snapshot.api {
+            ApiState::Reachable { since } => (true, *since, None),
+            ApiState::Unreachable { reason, since } => (false, *since, Some(reason.clone())),
+        };
+        if let ProcessState::Backoff { why, .. } = &snapshot.process {
+            reason = Some(why.clone());
+        }
+        MediaState {
+            process_running: match &snapshot.process {
+                ProcessState::External => None,
+                state => Some(state.pid().is_some()),
+            },
+            reachable,
+            version: snapshot.version.clone(),
+            since,
+            last_reason: reason,
+            paths: snapshot
+                .paths
+                .iter()
+                .map(|(name, path)| {
+                    let state = PathState {
+                        ready: path.ready,
+                        readers: u32::try_from(path.readers.len()).unwrap_or(u32::MAX),
+                        bytes_received: path.bytes_received,
+                        bytes_sent: path.bytes_sent,
+                        source: path.source.as_ref().map(|s| s.kind.clone()),
+                    };
+                    (name.clone(), state)
+                })
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Reads the configuration file and the environment.
+
+use std::path::Path;
+
+use super::Config;
+use super::load::{Mistake, load};
+use crate::error::{Error, Kind, Result};
+
+/// Loads `file` (if any) and the environment over `base`.
+///
+/// # Errors
+/// `Config`, with every mistake on its own line.
+pub fn read(base: Config, file: Option<&Path>) -> Result<Config> {
+    let name = file.map(|f| f.display().to_string()).unwrap_or_default();
+    let text = match file {
+        Some(path) => Some(std::fs::read_to_string(path).map_err(|e| {
+            Error::new(Kind::Config, format!("cannot read configuration {name}"))
+                .because(e)
+                .action("give an existing file with --config")
+        })?),
+        None => None,
+    };
+    let file = text.as_deref().map(|text| (name.as_str(), text));
+    let variables = std::env::vars_os()
+        .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    load(base, file, variables).map_err(|mistakes| {
+        let lines: Vec<String> = mistakes
+            .iter()
+            .map(|Mistake { place, what }| format!("  {place}: {what}"))
+            .collect();
+        Error::new(
+            Kind::Config,
+            format!(
+                "the configuration has {} mistake(s)\n{}",
+                lines.len(),
+                lines.join("\n")
+            ),
+        )
+    })
+}

@@ -1,0 +1,85 @@
+//! The table of keys: path, meaning, and the way in and out of [`Config`].
+
+use serde_json::Value;
+
+use super::Config;
+use super::setting::Setting;
+
+/// One key.
+pub struct Key {
+    /// Dotted path: `server.port`.
+    pub path: &'static str,
+    /// What it means, one sentence.
+    pub doc: &'static str,
+    /// Reads a value into the configuration.
+    pub set: fn(&mut Config, &Value) -> Result<(), String>,
+    /// Shows the value as YAML.
+    pub show: fn(&Config) -> String,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.path)
+    }
+}
+
+impl Key {
+    /// `server.port` → `CAMERA_SERVICE_SERVER_PORT`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!(
+            "CAMERA_SERVICE_{}",
+            self.path.replace('.', "_").to_uppercase()
+        )
+    }
+}
+
+macro_rules! keys {
+    ($($section:ident . $name:ident : $doc:literal),+ $(,)?) => {
+        /// Every key there is, in the order of the reference page.
+        pub const KEYS: &[Key] = &[$(Key {
+            path: concat!(stringify!($section), ".", stringify!($name)),
+            doc: $doc,
+            set: |config, value| {
+                config.$section.$name = Setting::parse(value)?;
+                Ok(())
+            },
+            show: |config| config.$section.$name.show(),
+        }),+];
+    };
+}
+
+keys! {
+    server.host: "Address of the JSON-RPC listener.",
+    server.port: "TCP port of the JSON-RPC listener; 0 lets the kernel pick one.",
+    server.websocket_path: "Where the WebSocket is upgraded.",
+    server.max_connections: "Connections in all; more are refused with 503. 0 = no limit.",
+    server.max_connections_per_address: "Connections of one address. 0 = no limit.",
+    server.max_unauthenticated_per_address: "Connections of one address that have not logged in. 0 = no limit.",
+    server.max_message_size: "Bytes of one message; a longer one closes the connection with 1009.",
+    http_health.host: "Address of the listener for health and the web page.",
+    http_health.port: "TCP port for health and the web page; 0 lets the kernel pick one.",
+    mediamtx.binary: "The MediaMTX binary; empty looks beside our own, then on PATH.",
+    mediamtx.managed: "true: MediaMTX is our child process. false: something else (systemd) runs it with the configuration we write to storage.runtime_dir.",
+    mediamtx.rtsp_host: "Address where RTSP listens.",
+    mediamtx.rtsp_port: "TCP port of RTSP; 0 picks a free one.",
+    mediamtx.api_port: "TCP port of MediaMTX's control API, on loopback only; 0 picks a free one.",
+    mediamtx.hls_port: "TCP port of MediaMTX's HLS server, on loopback only (viewers use /hls on our ports); 0 picks a free one.",
+    mediamtx.webrtc_port: "TCP port of MediaMTX's WHEP server, on loopback only (viewers use /whep on our ports); 0 picks a free one.",
+    mediamtx.webrtc_udp_port: "UDP port that carries WebRTC media; must be reachable by viewers; 0 picks a free one.",
+    mediamtx.additional_hosts: "Further names or addresses under which viewers reach the box, for WebRTC behind NAT.",
+    camera.size: "Picture size wished for; the nearest one the device offers is taken and reported.",
+    camera.fps: "Frames per second wished for.",
+    camera.pixel_format: "Pixel layout wished for: auto, H264, NV12, YU12, YUYV, UYVY or MJPG.",
+    camera.bitrate: "Target of our encoder, kbit/s. Cameras that deliver H.264 keep their own.",
+    camera.keyframe_seconds: "Seconds from one key frame to the next, at most (1 or 2).",
+    test_camera.enabled: "Adds the built-in test camera: camera0, or camera1000 where a real /dev/video0 exists.",
+    test_camera.size: "Picture size of the test camera.",
+    test_camera.fps: "Frames per second of the test camera.",
+    security.jwt_expiry_hours: "Life of a token minted without --ttl.",
+    security.cors_origins: "Web origins beside the service's own that may open the WebSocket.",
+    storage.data_dir: "What survives a reboot: the token secret. Created with mode 0700.",
+    storage.runtime_dir: "What does not: MediaMTX's generated configuration.",
+    logging.level: "error, warn, info, debug or trace; or a tracing filter such as info,camera_service::stream=debug.",
+    logging.format: "auto (journald under systemd, else text), text or json.",
+}

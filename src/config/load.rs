@@ -1,0 +1,313 @@
+//! From text and variables to a [`Config`], or to every mistake found. Pure.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::Config;
+use super::keys::{KEYS, Key};
+use super::nearest::nearest;
+
+/// One mistake: where, what, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// `config.yaml line 3` or `CAMERA_SERVICE_SERVER_PORT`.
+    pub place: String,
+    /// What is wrong, with the nearest known key where one is near.
+    pub what: String,
+}
+
+/// Reads a YAML text (if any) and overrides over `base`.
+///
+/// `variables` are the process's environment; those without our prefix are ignored.
+///
+/// # Errors
+/// All mistakes at once, so that one run of `check-config` shows them all.
+pub fn load(
+    base: Config,
+    file: Option<(&str, &str)>,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<Config, Vec<Mistake>> {
+    let mut config = base;
+    let mut mistakes = Vec::new();
+    if let Some((name, text)) = file {
+        match serde_saphyr::from_str::<Option<Value>>(text) {
+            Ok(value) => {
+                let root = value.unwrap_or(Value::Null);
+                apply_file(&mut config, name, text, &root, &mut mistakes);
+            }
+            Err(e) => mistakes.push(Mistake {
+                place: name.to_owned(),
+                what: format!("not valid YAML: {}", first_line(&e.to_string())),
+            }),
+        }
+    }
+    for (variable, value) in variables {
+        apply_variable(&mut config, &variable, value, &mut mistakes);
+    }
+    check(&config, &mut mistakes);
+    if mistakes.is_empty() {
+        Ok(config)
+    } else {
+        Err(mistakes)
+    }
+}
+
+/// Names under our prefix that are not configuration keys.
+const OTHER_VARIABLES: &[&str] = &["CAMERA_SERVICE_JWT_SECRET", "CAMERA_SERVICE_BIN"];
+
+fn apply_variable(config: &mut Config, variable: &str, value: String, mistakes: &mut Vec<Mistake>) {
+    if !variable.starts_with("CAMERA_SERVICE_") || OTHER_VARIABLES.contains(&variable) {
+        return;
+    }
+    let what = match KEYS.iter().find(|k| k.variable() == variable) {
+        Some(key) => (key.set)(config, &Value::String(value)).err(),
+        None => {
+            let names: Vec<String> = KEYS.iter().map(Key::variable).collect();
+            let hint = nearest(variable, names.iter().map(String::as_str));
+            Some(unknown("variable", hint))
+        }
+    };
+    if let Some(what) = what {
+        mistakes.push(Mistake {
+            place: variable.to_owned(),
+            what,
+        });
+    }
+}
+
+fn apply_file(
+    config: &mut Config,
+    name: &str,
+    text: &str,
+    root: &Value,
+    mistakes: &mut Vec<Mistake>,
+) {
+    let mut mistake = |path: &str, what: String| {
+        let place =
+            line_of(text, path).map_or_else(|| name.to_owned(), |l| format!("{name} line {l}"));
+        mistakes.push(Mistake {
+            place,
+            what: format!("{path}: {what}"),
+        });
+    };
+    let sections = match root {
+        Value::Null => return,
+        Value::Object(sections) => sections,
+        _ => return mistake("", "expected sections such as `server:`".into()),
+    };
+    for (section, keys) in sections {
+        let known_sections = KEYS.iter().filter_map(|k| k.path.split('.').next());
+        if !known_sections.clone().any(|s| s == section) {
+            mistake(
+                section,
+                unknown("section", nearest(section, known_sections)),
+            );
+            continue;
+        }
+        let keys = match keys {
+            Value::Null => continue,
+            Value::Object(keys) => keys,
+            other => {
+                mistake(section, format!("expected keys beneath it, found {other}"));
+                continue;
+            }
+        };
+        for (key, value) in keys {
+            let path = format!("{section}.{key}");
+            match KEYS.iter().find(|k| k.path == path) {
+                Some(key) => {
+                    if let Err(what) = (key.set)(config, value) {
+                        mistake(&path, what);
+                    }
+                }
+                None => mistake(
+                    &path,
+                    unknown("key", nearest(&path, KEYS.iter().map(|k| k.path))),
+                ),
+            }
+        }
+    }
+}
+
+fn unknown(what: &str, hint: Option<&str>) -> String {
+    let mut text = format!("no such {what}");
+    if let Some(hint) = hint {
+        let _ = write!(text, "; did you mean {hint}?");
+    }
+    text
+}
+
+/// What no single key can know.
+fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
+    let mut wrong = |path: &str, what: &str| {
+        mistakes.push(Mistake {
+            place: path.to_owned(),
+            what: what.to_owned(),
+        });
+    };
+    for (path, fps) in [
+        ("camera.fps", config.camera.fps),
+        ("test_camera.fps", config.test_camera.fps),
+    ] {
+        if !(1..=240).contains(&fps) {
+            wrong(path, "must be from 1 to 240 frames per second");
+        }
+    }
+    if !(1..=2).contains(&config.camera.keyframe_seconds) {
+        wrong(
+            "camera.keyframe_seconds",
+            "must be 1 or 2: a viewer waits this long for a picture",
+        );
+    }
+    if !config.server.websocket_path.starts_with('/') {
+        wrong("server.websocket_path", "must begin with /");
+    }
+    if config.server.max_message_size < 1024 {
+        wrong("server.max_message_size", "must be at least 1024 bytes");
+    }
+    let mut ports = [
+        ("server.port", config.server.port),
+        ("http_health.port", config.http_health.port),
+        ("mediamtx.rtsp_port", config.mediamtx.rtsp_port),
+        ("mediamtx.api_port", config.mediamtx.api_port),
+        ("mediamtx.hls_port", config.mediamtx.hls_port),
+        ("mediamtx.webrtc_port", config.mediamtx.webrtc_port),
+    ];
+    ports.sort_by_key(|(_, port)| *port);
+    for pair in ports.windows(2) {
+        if pair[0].1 == pair[1].1 && pair[0].1 != 0 {
+            wrong(
+                pair[1].0,
+                &format!("has the same port {} as {}", pair[1].1, pair[0].0),
+            );
+        }
+    }
+}
+
+/// The line of `section.key` in a block-style YAML text, counted from 1.
+fn line_of(text: &str, path: &str) -> Option<usize> {
+    let (section, key) = path
+        .split_once('.')
+        .map_or((path, None), |(s, k)| (s, Some(k)));
+    let starts = |line: &str, word: &str| {
+        line.trim_start()
+            .strip_prefix(word)
+            .is_some_and(|rest| rest.trim_start().starts_with(':'))
+    };
+    let mut lines = text.lines().enumerate();
+    let (at, _) = lines.find(|(_, l)| !l.starts_with(' ') && starts(l, section))?;
+    let Some(key) = key else { return Some(at + 1) };
+    lines
+        .take_while(|(_, l)| l.is_empty() || l.starts_with([' ', '#']))
+        .find(|(_, l)| starts(l, key))
+        .map_or(Some(at + 1), |(n, _)| Some(n + 1))
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or(text)
+}
+
+/// The reference: every key with its meaning and default, as a YAML file that is itself valid.
+#[must_use]
+pub fn reference() -> String {
+    let config = Config::default();
+    let mut text = String::from("# Every key with its default. Copy only what you change.\n");
+    let mut section = "";
+    for key in KEYS {
+        let (s, k) = key.path.split_once('.').unwrap_or((key.path, ""));
+        if s != section {
+            let _ = write!(text, "\n{s}:\n");
+            section = s;
+        }
+        let _ = writeln!(text, "  # {}\n  {k}: {}", key.doc, (key.show)(&config));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(text: &str) -> Result<Config, Vec<Mistake>> {
+        load(Config::default(), Some(("box.yaml", text)), [])
+    }
+
+    #[test]
+    fn the_reference_is_a_valid_file_that_changes_nothing() {
+        assert_eq!(from(&reference()).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn a_misspelt_key_is_refused_with_its_line_and_the_nearest_known_one() {
+        let mistakes = from("server:\n  host: 127.0.0.1\n  prot: 9000\n").unwrap_err();
+        assert_eq!(mistakes.len(), 1);
+        assert_eq!(mistakes[0].place, "box.yaml line 3");
+        assert_eq!(
+            mistakes[0].what,
+            "server.prot: no such key; did you mean server.port?"
+        );
+    }
+
+    #[test]
+    fn wrong_types_and_impossible_sizes_are_all_reported_at_once() {
+        let mistakes =
+            from("server:\n  port: many\ncamera:\n  size: 99999x2\n  fps: 0\n").unwrap_err();
+        let all: String = mistakes
+            .iter()
+            .map(|m| format!("{}: {}\n", m.place, m.what))
+            .collect();
+        assert!(
+            all.contains("server.port: expected a number from 0 to 65535, found \"many\""),
+            "{all}"
+        );
+        assert!(all.contains("99999x2 is impossible"), "{all}");
+        assert!(all.contains("camera.fps: must be from 1 to 240"), "{all}");
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_unknown_variables_are_refused() {
+        let file = Some(("f", "server:\n  port: 1000\n"));
+        let set = |k: &str, v: &str| [(k.to_owned(), v.to_owned())];
+        let config = load(
+            Config::default(),
+            file,
+            set("CAMERA_SERVICE_SERVER_PORT", "2000"),
+        )
+        .unwrap();
+        assert_eq!(config.server.port, 2000);
+        let mistakes = load(
+            Config::default(),
+            file,
+            set("CAMERA_SERVICE_SERVER_PROT", "1"),
+        )
+        .unwrap_err();
+        assert_eq!(
+            mistakes[0].what,
+            "no such variable; did you mean CAMERA_SERVICE_SERVER_PORT?"
+        );
+    }
+
+    #[test]
+    fn two_listeners_on_one_port_are_a_mistake() {
+        let mistakes = from("server:\n  port: 8003\n").unwrap_err();
+        assert!(mistakes[0].what.contains("same port 8003"));
+    }
+
+    #[test]
+    fn broken_yaml_and_an_empty_file_do_not_crash() {
+        assert!(from("server: [").is_err());
+        assert!(from("- a\n- b\n").is_err());
+        assert_eq!(from("").unwrap(), Config::default());
+        assert_eq!(from("server:\n").unwrap(), Config::default());
+    }
+    #[test]
+    fn the_reference_page_lists_every_key_with_its_default() {
+        let page = include_str!("../../docs/reference/configuration.yaml");
+        assert_eq!(
+            page,
+            reference(),
+            "run: camera-service check-config --reference > docs/reference/configuration.yaml"
+        );
+    }
+}

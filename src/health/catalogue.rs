@@ -1,0 +1,106 @@
+//! Every fault that health can report: a code for programs, the cause, and the next action.
+
+/// A kind of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// A camera is connected, but its picture stands still.
+    CameraFrozen,
+    /// A camera is there and gives no picture.
+    CameraFailed,
+    /// A known camera is away.
+    CameraDisconnected,
+    /// A camera that must deliver was never seen.
+    CameraMissing,
+    /// No camera was ever seen.
+    NoCamera,
+    /// MediaMTX runs or should run, and does not answer.
+    MediaUnreachable,
+    /// MediaMTX's process is not running.
+    MediaStopped,
+}
+
+impl Fault {
+    /// Every fault.
+    pub const ALL: [Self; 7] = [
+        Self::CameraFrozen,
+        Self::CameraFailed,
+        Self::CameraDisconnected,
+        Self::CameraMissing,
+        Self::NoCamera,
+        Self::MediaUnreachable,
+        Self::MediaStopped,
+    ];
+
+    /// The code in answers.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::CameraFrozen => "camera_frozen",
+            Self::CameraFailed => "camera_failed",
+            Self::CameraDisconnected => "camera_disconnected",
+            Self::CameraMissing => "camera_missing",
+            Self::NoCamera => "no_camera",
+            Self::MediaUnreachable => "mediamtx_unreachable",
+            Self::MediaStopped => "mediamtx_stopped",
+        }
+    }
+
+    /// What is behind it, where nothing closer is known.
+    #[must_use]
+    pub const fn cause(self) -> &'static str {
+        match self {
+            Self::CameraFrozen => "the driver delivers no frames although the stream is on",
+            Self::CameraFailed => "the camera could not be opened or stopped delivering",
+            Self::CameraDisconnected => "the device has left the bus",
+            Self::CameraMissing => "a camera named in the configuration was never found",
+            Self::NoCamera => "no video capture device was found",
+            Self::MediaUnreachable => "the control API of MediaMTX does not answer",
+            Self::MediaStopped => "the process of MediaMTX has ended",
+        }
+    }
+
+    /// What a person should do next, where nothing closer is known.
+    #[must_use]
+    pub const fn action(self) -> &'static str {
+        match self {
+            Self::CameraFrozen => {
+                "the service reopens it by itself; if it stays, unplug the camera and plug it in again"
+            }
+            Self::CameraFailed => "read the reason, then unplug the camera and plug it in again",
+            Self::CameraDisconnected => {
+                "check the cable and the power of the camera, then plug it in again"
+            }
+            Self::CameraMissing => {
+                "plug the camera in, or take it off the expected cameras in the configuration"
+            }
+            Self::NoCamera => {
+                "plug a camera in, check that the service may open /dev/video*, or switch the test camera on"
+            }
+            Self::MediaUnreachable => {
+                "wait some seconds, it is restarted by itself; if it stays, read MediaMTX's log"
+            }
+            Self::MediaStopped => {
+                "wait some seconds, it is restarted by itself; if it stays, check that its program is installed and its ports are free"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_has_its_own_code_a_cause_and_a_next_action() {
+        let mut codes: Vec<&str> = Fault::ALL.iter().map(|f| f.code()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Fault::ALL.len());
+        for fault in Fault::ALL {
+            assert!(
+                fault.cause().len() > 20 && fault.action().len() > 20,
+                "{fault:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The WebSocket: upgrade, liveness, one task per connection.
+
+pub mod beat;
+pub mod io;

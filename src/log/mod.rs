@@ -1,0 +1,3 @@
+//! What the log looks like and where it goes.
+
+pub mod io;

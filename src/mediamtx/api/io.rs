@@ -1,0 +1,240 @@
+//! Talks to the control API: one connection per question, HTTP/1.1, on loopback.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::{Method, Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::net::TcpStream;
+use uuid::Uuid;
+
+use super::{Info, Page, PathInfo, Session, SessionKind, complaint, page_path};
+use crate::error::{Error, Kind, Result};
+use crate::mediamtx::auth::{SERVICE_USER, Secret};
+
+/// What a question may take, in all.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Bytes of one answer: some 2 kB an item, a hundred items, and room.
+const LONGEST: usize = 4 << 20;
+/// Pages of one list; ten thousand items are no camera box.
+const PAGES: usize = 100;
+
+/// The control API. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Api {
+    address: SocketAddr,
+    authorization: header::HeaderValue,
+}
+
+impl Api {
+    /// The API at `address`, used under the service's own name.
+    #[must_use]
+    pub fn new(address: SocketAddr, secret: &Secret) -> Self {
+        let basic = base64(format!("{SERVICE_USER}:{}", secret.password()).as_bytes());
+        // Base64 is always a valid header value.
+        let mut authorization = header::HeaderValue::try_from(format!("Basic {basic}"))
+            .unwrap_or(header::HeaderValue::from_static(""));
+        authorization.set_sensitive(true);
+        Self {
+            address,
+            authorization,
+        }
+    }
+
+    /// What version answers.
+    pub async fn info(&self) -> Result<Info> {
+        self.get("/v3/info").await
+    }
+
+    /// All paths that exist now.
+    pub async fn paths(&self) -> Result<Vec<PathInfo>> {
+        self.list("paths").await
+    }
+
+    /// All sessions of one kind.
+    pub async fn sessions(&self, kind: SessionKind) -> Result<Vec<Session>> {
+        self.list(kind.as_str()).await
+    }
+
+    /// Ends a session. One that has already gone is as good as kicked.
+    pub async fn kick(&self, kind: SessionKind, id: Uuid) -> Result<()> {
+        let path = format!("/v3/{}/kick/{id}", kind.as_str());
+        match self.ask(Method::POST, &path).await? {
+            (status, _) if status.is_success() || status == StatusCode::NOT_FOUND => Ok(()),
+            (status, body) => Err(self.refused(&path, status, &body)),
+        }
+    }
+
+    async fn list<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<T>> {
+        let mut all = Vec::new();
+        for number in 0..PAGES {
+            let page: Page<T> = self.get(&page_path(kind, number)).await?;
+            all.extend(page.items);
+            if number + 1 >= page.page_count {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let (status, body) = self.ask(Method::GET, path).await?;
+        if !status.is_success() {
+            return Err(self.refused(path, status, &body));
+        }
+        serde_json::from_slice(&body).map_err(|e| {
+            Error::new(
+                Kind::Internal,
+                format!("MediaMTX answered {path} in a way we do not understand"),
+            )
+            .because(e)
+            .action("use the MediaMTX version that this camera-service was tested with")
+        })
+    }
+
+    async fn ask(&self, method: Method, path: &str) -> Result<(StatusCode, Bytes)> {
+        let failed = |what: &str| {
+            Error::new(
+                Kind::Gone,
+                format!("MediaMTX's control API at {} {what}", self.address),
+            )
+        };
+        let asked = async {
+            let stream = TcpStream::connect(self.address).await.map_err(|e| {
+                failed("does not take connections")
+                    .because(e)
+                    .action("see in the log why MediaMTX is not running")
+            })?;
+            self.exchange(stream, method, path).await.map_err(|e| {
+                failed("broke off")
+                    .because(e)
+                    .action("ask again; see its log if it stays")
+            })
+        };
+        tokio::time::timeout(PATIENCE, asked)
+            .await
+            .unwrap_or_else(|_| {
+                let what = format!("did not answer {path} within {} s", PATIENCE.as_secs());
+                Err(failed(&what).action("restart MediaMTX if it stays; see its log"))
+            })
+    }
+
+    async fn exchange(
+        &self,
+        stream: TcpStream,
+        method: Method,
+        path: &str,
+    ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, self.address.to_string())
+            .header(header::AUTHORIZATION, &self.authorization)
+            .header(header::CONNECTION, "close")
+            .body(Empty::<Bytes>::new())?;
+        let answer = async {
+            let response = sender.send_request(request).await?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), LONGEST)
+                .collect()
+                .await?;
+            Ok((status, body.to_bytes()))
+        };
+        // Driven here and not in a task of its own, so that giving up leaves nothing behind.
+        tokio::pin!(connection, answer);
+        let mut open = true;
+        loop {
+            tokio::select! {
+                got = &mut answer => return got,
+                end = &mut connection, if open => {
+                    end?;
+                    open = false;
+                }
+            }
+        }
+    }
+
+    fn refused(&self, path: &str, status: StatusCode, body: &[u8]) -> Error {
+        let error = Error::new(
+            Kind::Refused,
+            format!(
+                "MediaMTX at {} refused {path} with {status}: {}",
+                self.address,
+                complaint(body)
+            ),
+        );
+        if status == StatusCode::UNAUTHORIZED {
+            return error.action(
+                "check that another MediaMTX does not hold this port, and that ours reads the configuration we write",
+            );
+        }
+        error
+    }
+}
+
+/// Base64 (RFC 4648 §4), for one header.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let at = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
+        let word = at(0) << 16 | at(1) << 8 | at(2);
+        for i in 0..4 {
+            let digit = DIGITS[(word >> (18 - 6 * i) & 63) as usize];
+            out.push(if i <= chunk.len() {
+                char::from(digit)
+            } else {
+                '='
+            });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_agrees_with_the_examples_of_its_specification() {
+        for (plain, coded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(base64(plain.as_bytes()), coded);
+        }
+    }
+
+    #[test]
+    fn the_secret_is_not_shown_with_the_client() {
+        let api = Api::new(
+            "127.0.0.1:1".parse().unwrap(),
+            &Secret::new("geheim".to_owned()),
+        );
+        assert!(!format!("{api:?}").contains(&base64(b"camera-service:geheim")));
+    }
+
+    #[tokio::test]
+    async fn nobody_listening_is_said_with_the_address_and_a_next_action() {
+        // A port that was free a moment ago, bound by nobody.
+        let free = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let error = Api::new(free, &Secret::new("x".to_owned()))
+            .paths()
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), Kind::Gone);
+        assert!(error.to_string().contains(&free.to_string()), "{error}");
+        assert!(error.next_action().is_some());
+    }
+}

@@ -1,0 +1,348 @@
+//! Whole messages through the core, against a directory filled by hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::access::Role;
+use crate::camera::{Camera, CameraId, Counters, Device, Directory, Mode, Status};
+use crate::capture::{Colour, Format, Matrix, PixelFormat, Range};
+use crate::clock::Wall;
+use crate::encode::Route;
+use crate::rpc::media::{MediaServer, MediaState, PathState};
+use crate::rpc::session::{Login, Refused, Verify};
+use crate::rpc::table::METHODS;
+use crate::units::{Rate, Size};
+
+const NOW: Now = Now {
+    mono: Mono::from_nanos(100_000_000_000),
+    wall: Wall::from_secs(1_790_000_000),
+};
+
+/// Tokens are `role:seconds`; everything else is refused.
+struct Words;
+
+impl Verify for Words {
+    fn verify(&self, token: &str, now: Wall) -> Result<Login, Refused> {
+        let refused = || Refused {
+            reason: "token_invalid".to_owned(),
+            details: "the signature does not match".to_owned(),
+        };
+        let (role, lifetime) = token.split_once(':').ok_or_else(refused)?;
+        Ok(Login {
+            user_id: "ada".to_owned(),
+            role: role.parse().map_err(|_| refused())?,
+            expires_at: Wall::from_secs(now.as_secs() + lifetime.parse::<u64>().unwrap()),
+        })
+    }
+}
+
+struct Fixed(MediaState);
+
+impl MediaServer for Fixed {
+    fn state(&self) -> MediaState {
+        self.0.clone()
+    }
+}
+
+fn camera(number: u16, status: Status) -> Camera {
+    let counters = Counters::default();
+    counters
+        .captured
+        .store(7, std::sync::atomic::Ordering::Relaxed);
+    let rate = Rate::new(30000, 1001).unwrap();
+    let size = Size::new(1280, 720);
+    let mode = |pixel, size| Mode {
+        pixel,
+        size,
+        rates: vec![rate, Rate::fps(15)],
+    };
+    Camera {
+        id: CameraId::new(number).unwrap(),
+        name: "Desk camera".to_owned(),
+        device: Device::V4l2 {
+            node: format!("/dev/video{number}").into(),
+            driver: "uvcvideo".to_owned(),
+            bus: "usb-1".to_owned(),
+        },
+        status,
+        format: Some(Format {
+            pixel: PixelFormat::Yuyv,
+            size,
+            stride: 2560,
+            rate,
+            colour: Colour {
+                matrix: Matrix::Bt601,
+                range: Range::Limited,
+                srgb: true,
+            },
+        }),
+        route: Some(Route::Software),
+        modes: Arc::from([
+            mode(PixelFormat::Yuyv, Size::new(640, 480)),
+            mode(PixelFormat::Yuyv, size),
+            mode(PixelFormat::Mjpeg, size),
+        ]),
+        since: Mono::from_nanos(NOW.mono.as_nanos() - 42_000_000_000),
+        counters: Arc::new(counters),
+    }
+}
+
+fn gone() -> Status {
+    Status::Disconnected {
+        reason: "unplugged".to_owned(),
+    }
+}
+
+fn room(media: MediaState) -> Room {
+    let directory = Directory::default();
+    directory.put(camera(0, Status::Connected));
+    directory.put(camera(2, gone()));
+    Room {
+        methods: METHODS,
+        desk: Arc::new(Desk {
+            directory: Arc::new(directory),
+            verifier: Arc::new(Words),
+            media: Arc::new(Fixed(media)),
+            rtsp_port: 8554,
+        }),
+        reached: Arc::new(Reached::new(
+            Some("box.local:8003"),
+            "10.0.0.1:8002".parse().unwrap(),
+        )),
+    }
+}
+
+fn media() -> MediaState {
+    let path = PathState {
+        ready: true,
+        readers: 3,
+        bytes_received: 10,
+        bytes_sent: 99,
+        source: Some("rtspSession".to_owned()),
+    };
+    MediaState {
+        reachable: true,
+        paths: [("camera0".to_owned(), path)].into(),
+        ..MediaState::default()
+    }
+}
+
+struct Client {
+    room: Room,
+    session: Session,
+    now: Now,
+}
+
+impl Client {
+    fn new() -> Self {
+        Self {
+            room: room(media()),
+            session: Session::new("5f2b".to_owned()),
+            now: NOW,
+        }
+    }
+
+    fn viewer() -> Self {
+        let mut client = Self::new();
+        let answer = client.call("authenticate", &json!({ "auth_token": "viewer:60" }));
+        assert_eq!(answer["result"]["authenticated"], true);
+        client
+    }
+
+    fn raw(&mut self, message: &str) -> Option<Value> {
+        let turn = accept(&self.room, &mut self.session, message, self.now);
+        let Outcome::Now(answer) = turn.outcome else {
+            panic!("no method here takes time")
+        };
+        let text = turn.reply.render(&answer, self.now)?;
+        Some(serde_json::from_str(&text).unwrap())
+    }
+
+    fn call(&mut self, method: &str, params: &Value) -> Value {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        self.raw(&request.to_string()).unwrap()
+    }
+
+    fn code(&mut self, method: &str, params: &Value) -> i64 {
+        self.call(method, params)["error"]["code"].as_i64().unwrap()
+    }
+}
+
+mod results;
+
+#[test]
+fn ping_answers_before_a_login_with_metadata() {
+    let answer = Client::new().call("ping", &json!({}));
+    assert_eq!(answer["result"], "pong");
+    assert_eq!(answer["id"], 1);
+    assert_eq!(answer["metadata"]["request_id"], "1");
+    assert_eq!(answer["metadata"]["processing_time_ms"], 0.0);
+    assert_eq!(answer["metadata"]["server_timestamp"], NOW.wall.rfc3339());
+    assert!(answer.get("error").is_none());
+}
+
+#[test]
+fn a_huge_id_comes_back_digit_by_digit() {
+    let mut client = Client::new();
+    let message = r#"{"jsonrpc":"2.0","id":98765432109876543210987654321.50,"method":"ping"}"#;
+    let turn = accept(&client.room, &mut client.session, message, NOW);
+    let Outcome::Now(answer) = turn.outcome else {
+        panic!()
+    };
+    let text = turn.reply.render(&answer, NOW).unwrap();
+    assert!(
+        text.contains(r#""id":98765432109876543210987654321.50,"#),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_notification_runs_and_is_never_answered() {
+    let mut client = Client::new();
+    let login = r#"{"jsonrpc":"2.0","method":"authenticate","params":{"token":"viewer:60"}}"#;
+    assert_eq!(client.raw(login), None);
+    assert_eq!(client.session.login(NOW.wall).unwrap().role, Role::Viewer);
+    assert_eq!(client.raw(r#"{"jsonrpc":"2.0","method":"nonsense"}"#), None);
+}
+
+#[test]
+fn checks_come_in_the_contracts_order() {
+    let mut client = Client::new();
+    let wrong = json!({ "nonsense": 1 });
+    assert_eq!(client.code("no_such_method", &wrong), -32601);
+    assert_eq!(client.code("get_camera_status", &wrong), -32001);
+    let mut client = Client::viewer();
+    assert_eq!(client.code("get_camera_status", &wrong), -32602);
+    assert_eq!(client.code("get_camera_list", &wrong), -32602);
+    assert_eq!(client.code("get_camera_list", &json!([1])), -32602);
+    let absent = json!({ "device": "camera7" });
+    for method in [
+        "get_camera_status",
+        "get_camera_capabilities",
+        "get_stream_url",
+    ] {
+        let answer = client.call(method, &absent);
+        assert_eq!(answer["error"]["code"], -32010, "{method}");
+        assert_eq!(answer["error"]["data"]["resource"], "camera");
+        assert_eq!(answer["error"]["data"]["id"], "camera7");
+    }
+}
+
+#[test]
+fn a_role_too_low_is_told_which_one_is_needed() {
+    const ROWS: &[Method] = &[
+        crate::rpc::methods::core::AUTHENTICATE,
+        Method {
+            name: "reboot",
+            role: Some(Role::Admin),
+            ..crate::rpc::methods::core::PING
+        },
+    ];
+    let mut client = Client::viewer();
+    client.room.methods = ROWS;
+    let error = client.call("reboot", &json!({ "x": 1 }))["error"].take();
+    assert_eq!(error["code"], -32002);
+    assert_eq!(error["data"]["required_role"], "admin");
+    assert_eq!(error["data"]["have_role"], "viewer");
+}
+
+#[test]
+fn a_method_that_panics_costs_one_answer_and_not_the_connection() {
+    const ROWS: &[Method] = &[
+        crate::rpc::methods::core::PING,
+        Method {
+            name: "bug",
+            handler: |_, _| panic!("on purpose"),
+            ..crate::rpc::methods::core::PING
+        },
+    ];
+    let mut client = Client::new();
+    client.room.methods = ROWS;
+    let error = client.call("bug", &json!({}))["error"].take();
+    assert_eq!(error["code"], -32603);
+    assert_eq!(error["data"]["request_id"], "1");
+    assert_eq!(client.call("ping", &json!({}))["result"], "pong");
+}
+
+#[test]
+fn a_notifications_name_cannot_be_called() {
+    let mut client = Client::viewer();
+    for name in crate::rpc::notify::NAMES {
+        assert_eq!(client.code(name, &json!({})), -32601);
+    }
+}
+
+#[test]
+fn a_mistyped_method_is_answered_with_the_nearest_one() {
+    let answer = Client::new().call("get_camera_lst", &json!({}));
+    assert_eq!(
+        answer["error"]["data"]["suggestion"],
+        "did you mean get_camera_list?"
+    );
+    assert_eq!(
+        answer["error"]["data"]["hint"],
+        "did you mean get_camera_list?"
+    );
+}
+
+#[test]
+fn authenticate_takes_exactly_one_token_under_either_name() {
+    let mut client = Client::new();
+    for params in [
+        json!({}),
+        json!({ "auth_token": 7 }),
+        json!({ "auth_token": "" }),
+        json!({ "auth_token": "viewer:60", "token": "viewer:60" }),
+        json!({ "auth_token": "viewer:60", "auth_type": "basic" }),
+    ] {
+        assert_eq!(client.code("authenticate", &params), -32602, "{params}");
+    }
+    assert_eq!(
+        client.code("authenticate", &json!({ "token": "forged" })),
+        -32001
+    );
+    let answer = client.call(
+        "authenticate",
+        &json!({ "token": "operator:60", "auth_type": "jwt" }),
+    );
+    assert_eq!(
+        answer["result"],
+        json!({
+            "authenticated": true,
+            "role": "operator",
+            "permissions": ["view", "control"],
+            "expires_at": Wall::from_secs(NOW.wall.as_secs() + 60).rfc3339(),
+            "session_id": "5f2b",
+        })
+    );
+}
+
+#[test]
+fn an_expired_token_ends_a_live_session_at_the_next_call() {
+    let mut client = Client::viewer();
+    client.now.wall = Wall::from_secs(NOW.wall.as_secs() + 60);
+    let error = client.call("get_camera_list", &json!({}))["error"].take();
+    assert_eq!(error["code"], -32001);
+    assert_eq!(error["data"]["reason"], "token_expired");
+    assert_eq!(client.call("ping", &json!({}))["result"], "pong");
+}
+
+#[test]
+fn processing_time_is_what_passed_between_message_and_answer() {
+    let mut client = Client::new();
+    let turn = accept(
+        &client.room,
+        &mut client.session,
+        r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#,
+        NOW,
+    );
+    let later = Now {
+        mono: NOW.mono + Duration::from_micros(1500),
+        ..NOW
+    };
+    let text = turn.reply.render(&Ok(Value::Null), later).unwrap();
+    assert!(text.contains(r#""processing_time_ms":1.5"#), "{text}");
+}

@@ -1,0 +1,95 @@
+//! What the methods answer, field by field.
+
+use serde_json::json;
+
+use super::{Client, room};
+use crate::rpc::media::MediaState;
+use crate::rpc::schema::tests::departure;
+use crate::rpc::table::METHODS;
+
+#[test]
+fn results_have_the_documented_shape_and_no_field_more() {
+    let mut client = Client::viewer();
+    for row in METHODS {
+        let params = match row.name {
+            "authenticate" => json!({ "token": "viewer:60" }),
+            _ if row.params.is_empty() => json!({}),
+            _ => json!({ "device": "camera0" }),
+        };
+        let result = client.call(row.name, &params)["result"].take();
+        assert_eq!(departure(row.result, &result), None, "{}", row.name);
+    }
+}
+
+#[test]
+fn a_camera_is_shown_with_links_on_the_host_the_client_used() {
+    let mut client = Client::viewer();
+    let list = client.call("get_camera_list", &json!({}))["result"].take();
+    assert_eq!((&list["total"], &list["connected"]), (&json!(2), &json!(1)));
+    let first = &list["cameras"][0];
+    assert_eq!(first["fps"], 30);
+    assert_eq!(first["resolution"], "1280x720");
+    assert_eq!(first["extensions"]["fps"], 30000.0 / 1001.0);
+    assert_eq!(
+        first["streams"],
+        json!({
+            "rtsp": "rtsp://box.local:8554/camera0",
+            "hls": "http://box.local:8003/hls/camera0.m3u8",
+            "webrtc": "http://box.local:8003/whep/camera0",
+        })
+    );
+    assert_eq!(list["cameras"][1]["extensions"]["reason"], "unplugged");
+    assert!(
+        !list.to_string().contains("/dev/"),
+        "device nodes stay private"
+    );
+}
+
+#[test]
+fn status_and_capabilities_tell_figures_and_modes() {
+    let mut client = Client::viewer();
+    let device = json!({ "device": "camera0" });
+    let status = client.call("get_camera_status", &device)["result"].take();
+    assert_eq!(
+        status["metrics"],
+        json!({ "bytes_sent": 99, "readers": 3, "uptime": 42 })
+    );
+    let capabilities = client.call("get_camera_capabilities", &device)["result"].take();
+    assert_eq!(
+        capabilities,
+        json!({
+            "device": "camera0",
+            "formats": ["YUYV", "MJPG"],
+            "resolutions": ["1280x720", "640x480"],
+            "fps_options": [30, 15],
+            "validation_status": "CONFIRMED",
+        })
+    );
+    let away = client.call("get_camera_capabilities", &json!({ "device": "camera2" }));
+    assert_eq!(away["result"]["validation_status"], "DISCONNECTED");
+}
+
+#[test]
+fn streams_follow_what_mediamtx_says() {
+    let mut client = Client::viewer();
+    let device = json!({ "device": "camera0" });
+    let url = client.call("get_stream_url", &device)["result"].take();
+    assert_eq!(url["stream_status"], "READY");
+    assert_eq!(url["active_consumers"], 3);
+    let streams = client.call("get_streams", &json!({}))["result"].take();
+    assert_eq!(streams[0]["source"], "rtspSession");
+
+    client.room = room(MediaState {
+        last_reason: Some("connection refused".to_owned()),
+        ..MediaState::default()
+    });
+    let url = client.call("get_stream_url", &device)["result"].take();
+    assert_eq!(
+        (&url["stream_status"], &url["available"]),
+        (&json!("ERROR"), &json!(false))
+    );
+    let error = client.call("get_streams", &json!({}))["error"].take();
+    assert_eq!(error["code"], -32050);
+    assert_eq!(error["data"]["dependency"], "mediamtx");
+    assert_eq!(error["data"]["detail"], "connection refused");
+}

@@ -1,0 +1,293 @@
+//! Is this text a request of JSON-RPC 2.0, and which? (<https://www.jsonrpc.org/specification>)
+//!
+//! An id is echoed digit by digit, so it stays the text it came as. A batch is refused as one
+//! wrong request. A wrong envelope is always answered, with the id whenever it could be read.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::error::{Code, Fault};
+
+/// A request's id exactly as sent: a string, a number or null.
+#[derive(Debug, Clone)]
+pub struct Id(Box<RawValue>);
+
+impl Id {
+    /// The id of answers to requests whose own id could not be read.
+    #[must_use]
+    pub fn null() -> Self {
+        Self(RawValue::NULL.to_owned())
+    }
+
+    /// The JSON text.
+    #[must_use]
+    pub fn as_json(&self) -> &RawValue {
+        &self.0
+    }
+
+    /// The JSON text as a string, as `metadata.request_id` carries it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.0.get()
+    }
+}
+
+/// How parameters came.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Params {
+    /// By name; absent, `null`, `{}` and `[]` are all the empty map.
+    Named(Map<String, Value>),
+    /// A non-empty array, which no method takes.
+    Positional,
+}
+
+/// A well-formed request.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// `None` for a notification, which runs and is never answered.
+    pub id: Option<Id>,
+    /// The method's name, not yet looked up.
+    pub method: String,
+    /// The parameters, not yet checked.
+    pub params: Params,
+}
+
+/// A message that is no request; answer it with this fault under this id.
+#[derive(Debug, Clone)]
+pub struct Broken {
+    /// The id where it could be read, else null.
+    pub id: Id,
+    /// What was wrong.
+    pub fault: Fault,
+}
+
+/// Reads one message.
+///
+/// # Errors
+/// -32700 where the text is not JSON, -32600 where it is not one request.
+pub fn parse(text: &str) -> Result<Request, Broken> {
+    let raw: &RawValue = serde_json::from_str(text).map_err(|e| Broken {
+        id: Id::null(),
+        fault: Fault::new(
+            Code::ParseError,
+            "parse_error",
+            format!("the message is not JSON: {e}"),
+            "send one JSON object per text message",
+        ),
+    })?;
+    match raw.get().as_bytes().first() {
+        Some(b'{') => {}
+        Some(b'[') => {
+            return Err(broken(
+                Id::null(),
+                "batch_not_supported",
+                "a batch is not supported",
+                "send each request as its own message",
+            ));
+        }
+        _ => {
+            return Err(broken(
+                Id::null(),
+                "not_an_object",
+                "a request is a JSON object",
+                EXAMPLE,
+            ));
+        }
+    }
+    // A key that is no valid Unicode (a lone surrogate) is the only thing left that can fail.
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(raw.get()).map_err(|e| {
+        broken(
+            Id::null(),
+            "bad_member",
+            format!("a member cannot be read: {e}"),
+            EXAMPLE,
+        )
+    })?;
+    let id = match members.get("id") {
+        None => None,
+        Some(raw) => Some(id_of(raw).ok_or_else(|| {
+            broken(
+                Id::null(),
+                "bad_id",
+                "the id is neither a string nor a number nor null",
+                "use a string or a number as id",
+            )
+        })?),
+    };
+    let wrong = |reason: &str, details: &str| {
+        broken(
+            id.clone().unwrap_or_else(Id::null),
+            reason,
+            details,
+            EXAMPLE,
+        )
+    };
+    if string(members.get("jsonrpc")).as_deref() != Some("2.0") {
+        return Err(wrong("bad_version", "the member jsonrpc is not \"2.0\""));
+    }
+    let Some(method) = string(members.get("method")) else {
+        return Err(wrong("bad_method", "the member method is not a string"));
+    };
+    let params = match members.get("params").map(|raw| raw.get()) {
+        None | Some("null") => Params::Named(Map::new()),
+        Some(text) if text.starts_with('{') => {
+            // Well-formed already; what can still fail is its depth.
+            Params::Named(
+                serde_json::from_str(text)
+                    .map_err(|e| wrong("bad_params", &format!("params cannot be read: {e}")))?,
+            )
+        }
+        Some(text) if text.starts_with('[') => {
+            if text
+                .bytes()
+                .skip(1)
+                .all(|b| b.is_ascii_whitespace() || b == b']')
+            {
+                Params::Named(Map::new())
+            } else {
+                Params::Positional
+            }
+        }
+        Some(_) => return Err(wrong("bad_params", "params is not an object")),
+    };
+    Ok(Request { id, method, params })
+}
+
+const EXAMPLE: &str = r#"send an object such as {"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+
+fn broken(id: Id, reason: &str, details: impl Into<String>, suggestion: &str) -> Broken {
+    Broken {
+        id,
+        fault: Fault::new(Code::InvalidRequest, reason, details, suggestion),
+    }
+}
+
+fn id_of(raw: &RawValue) -> Option<Id> {
+    match raw.get().as_bytes().first() {
+        Some(b'"' | b'-' | b'0'..=b'9' | b'n') => Some(Id(raw.to_owned())),
+        _ => None,
+    }
+}
+
+fn string(raw: Option<&&RawValue>) -> Option<String> {
+    serde_json::from_str(raw?.get()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn refused(text: &str) -> (i32, String) {
+        let broken = parse(text).unwrap_err();
+        (broken.fault.code().number(), broken.id.text().to_owned())
+    }
+
+    #[test]
+    fn ids_are_echoed_as_they_were_written() {
+        for id in [
+            "1",
+            "-0",
+            "1.50",
+            "1e3",
+            "123456789012345678901234567890",
+            "\"a b\"",
+            r#""\u0041""#,
+            "null",
+        ] {
+            let text = format!(r#"{{"jsonrpc":"2.0","method":"ping","id": {id} }}"#);
+            assert_eq!(parse(&text).unwrap().id.unwrap().text(), id);
+        }
+    }
+
+    #[test]
+    fn a_request_without_id_is_a_notification() {
+        let request = parse(r#"{"jsonrpc":"2.0","method":"ping"}"#).unwrap();
+        assert!(request.id.is_none());
+    }
+
+    #[test]
+    fn text_that_is_not_json_is_a_parse_error_with_id_null() {
+        for text in ["", "{", "nonsense", "{\"id\":1,}", "\u{0}", "{}{}"] {
+            assert_eq!(refused(text), (-32700, "null".to_owned()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_batch_is_one_wrong_request_with_id_null() {
+        for text in ["[]", r#"[{"jsonrpc":"2.0","method":"ping","id":1}]"#] {
+            assert_eq!(refused(text), (-32600, "null".to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_wrong_envelope_is_answered_with_its_id() {
+        assert_eq!(refused(r#"{"id":7,"method":"ping"}"#), (-32600, "7".into()));
+        assert_eq!(
+            refused(r#"{"jsonrpc":"1.0","id":"x","method":"ping"}"#),
+            (-32600, "\"x\"".into())
+        );
+        assert_eq!(
+            refused(r#"{"jsonrpc":"2.0","id":7,"method":3}"#),
+            (-32600, "7".into())
+        );
+        assert_eq!(
+            refused(r#"{"jsonrpc":"2.0","id":7,"method":"ping","params":3}"#),
+            (-32600, "7".into())
+        );
+        for id in ["true", "[1]", "{}"] {
+            let text = format!(r#"{{"jsonrpc":"2.0","method":"ping","id":{id}}}"#);
+            assert_eq!(refused(&text), (-32600, "null".into()));
+        }
+        assert_eq!(refused("{}"), (-32600, "null".into()));
+        assert_eq!(refused("7"), (-32600, "null".into()));
+    }
+
+    #[test]
+    fn absent_null_and_empty_params_are_the_same() {
+        for params in [
+            "",
+            r#","params":null"#,
+            r#","params":{}"#,
+            r#","params":[ ]"#,
+        ] {
+            let text = format!(r#"{{"jsonrpc":"2.0","method":"ping","id":1{params}}}"#);
+            assert_eq!(parse(&text).unwrap().params, Params::Named(Map::new()));
+        }
+        let text = r#"{"jsonrpc":"2.0","method":"ping","id":1,"params":[1]}"#;
+        assert_eq!(parse(text).unwrap().params, Params::Positional);
+    }
+
+    #[test]
+    fn params_nested_beyond_reason_are_refused_and_do_not_exhaust_the_stack() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let text = format!(r#"{{"jsonrpc":"2.0","id":9,"method":"m","params":{{"a":{deep}}}}}"#);
+        assert_eq!(refused(&text), (-32600, "9".into()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_without_panic(text in ".*") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn any_object_is_read_or_refused_without_panic(
+            version in prop::option::of("\"2\\.0\"|\"1\"|2|null"),
+            id in prop::option::of("[1-9][0-9]{0,39}|\"[a-z]{0,5}\"|null|true|\\[\\]|\\{\\}"),
+            method in prop::option::of("\"[a-z_.]{0,12}\"|7"),
+            params in prop::option::of("\\{\\}|\\[\\]|\\[1\\]|null|3|\"x\""),
+        ) {
+            let members: Vec<String> = [("jsonrpc", version), ("id", id.clone()), ("method", method), ("params", params)]
+                .into_iter()
+                .filter_map(|(k, v)| v.map(|v| format!("\"{k}\":{v}")))
+                .collect();
+            match parse(&format!("{{{}}}", members.join(","))) {
+                Ok(request) => prop_assert_eq!(request.id.map(|i| i.text().to_owned()), id),
+                Err(broken) => prop_assert_eq!(broken.fault.code().number(), -32600),
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The shapes of results as JSON Schema; the OpenRPC document refers to them by name.
+
+use serde_json::{Map, Value, json};
+
+/// Every shape by name.
+#[must_use]
+pub fn all() -> Map<String, Value> {
+    [
+        ("Pong", json!({ "type": "string", "const": "pong" })),
+        ("AuthResult", auth_result()),
+        (
+            "Streams",
+            closed(&json!({ "rtsp": text(), "hls": text(), "webrtc": text() })),
+        ),
+        ("Camera", closed(&camera_fields())),
+        ("CameraExtensions", camera_extensions()),
+        (
+            "CameraList",
+            closed(&json!({
+                "cameras": { "type": "array", "items": link("Camera") },
+                "total": count(),
+                "connected": count(),
+            })),
+        ),
+        ("CameraStatus", camera_status()),
+        (
+            "Capabilities",
+            closed(&json!({
+                "device": text(),
+                "formats": texts(),
+                "resolutions": texts(),
+                "fps_options": { "type": "array", "items": count() },
+                "validation_status": words(&["NONE", "DISCONNECTED", "CONFIRMED"]),
+            })),
+        ),
+        (
+            "StreamUrl",
+            closed(&json!({
+                "device": text(),
+                "stream_name": text(),
+                "stream_url": text(),
+                "available": { "type": "boolean" },
+                "active_consumers": count(),
+                "stream_status": words(&["READY", "NOT_READY", "ERROR"]),
+            })),
+        ),
+        (
+            "StreamInfo",
+            closed(&json!({
+                "name": text(),
+                "source": text(),
+                "ready": { "type": "boolean" },
+                "readers": count(),
+                "bytes_sent": count(),
+            })),
+        ),
+        (
+            "StreamList",
+            json!({ "type": "array", "items": link("StreamInfo") }),
+        ),
+        (
+            "OpenRpc",
+            json!({ "type": "object", "description": "an OpenRPC document" }),
+        ),
+    ]
+    .into_iter()
+    .map(|(name, shape)| (name.to_owned(), shape))
+    .collect()
+}
+
+fn auth_result() -> Value {
+    closed(&json!({
+        "authenticated": { "type": "boolean" },
+        "role": words(&["viewer", "operator", "admin"]),
+        "permissions": texts(),
+        "expires_at": { "type": "string", "format": "date-time" },
+        "session_id": { "type": "string", "format": "uuid" },
+    }))
+}
+
+fn camera_fields() -> Value {
+    json!({
+        "device": text(),
+        "status": words(&["CONNECTED", "DISCONNECTED", "ERROR"]),
+        "name": text(),
+        "resolution": { "type": "string", "pattern": "^[0-9]+x[0-9]+$" },
+        "fps": count(),
+        "streams": link("Streams"),
+        "extensions": link("CameraExtensions"),
+    })
+}
+
+fn camera_status() -> Value {
+    let mut fields = camera_fields();
+    fields["metrics"] = closed(&json!({
+        "bytes_sent": count(),
+        "readers": count(),
+        "uptime": count(),
+    }));
+    fields["capabilities"] = closed(&json!({ "formats": texts(), "resolutions": texts() }));
+    closed(&fields)
+}
+
+fn camera_extensions() -> Value {
+    let mut shape = closed(&json!({
+        "reason": text(),
+        "action": text(),
+        "fps": { "type": "number" },
+        "route": text(),
+        "pixel_format": text(),
+        "driver": text(),
+        "counters": closed(&json!({
+            "captured": count(),
+            "dropped_by_driver": count(),
+            "damaged": count(),
+            "encoded": count(),
+            "sent": count(),
+            "unsent": count(),
+        })),
+    }));
+    shape["required"] = json!(["driver", "counters"]);
+    shape
+}
+
+/// An object with exactly these members.
+fn closed(properties: &Value) -> Value {
+    let required: Vec<&String> = properties
+        .as_object()
+        .into_iter()
+        .flat_map(Map::keys)
+        .collect();
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+fn link(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn texts() -> Value {
+    json!({ "type": "array", "items": text() })
+}
+
+fn count() -> Value {
+    json!({ "type": "integer", "minimum": 0 })
+}
+
+fn words(words: &[&str]) -> Value {
+    json!({ "type": "string", "enum": words })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Says where `value` departs from the named shape; knows as much JSON Schema as is used here.
+    pub(crate) fn departure(name: &str, value: &Value) -> Option<String> {
+        check(&link(name), value, name)
+    }
+
+    fn check(shape: &Value, value: &Value, at: &str) -> Option<String> {
+        if let Some(target) = shape["$ref"].as_str() {
+            let name = target.rsplit('/').next()?;
+            return check(&all()[name], value, at);
+        }
+        let right = match shape["type"].as_str()? {
+            "string" => value.is_string(),
+            "boolean" => value.is_boolean(),
+            "integer" => value.is_u64(),
+            "number" => value.is_number(),
+            "array" => value.is_array(),
+            "object" => value.is_object(),
+            _ => false,
+        };
+        if !right {
+            return Some(format!("{at}: {value} is no {}", shape["type"]));
+        }
+        if let Some(allowed) = shape["enum"].as_array()
+            && !allowed.contains(value)
+        {
+            return Some(format!("{at}: {value} is none of {allowed:?}"));
+        }
+        for (i, item) in value.as_array().into_iter().flatten().enumerate() {
+            if let Some(found) = check(&shape["items"], item, &format!("{at}[{i}]")) {
+                return Some(found);
+            }
+        }
+        if shape["additionalProperties"] == false {
+            let members = value.as_object()?;
+            for name in shape["required"].as_array()? {
+                if !members.contains_key(name.as_str()?) {
+                    return Some(format!("{at}: {name} is missing"));
+                }
+            }
+            for (name, member) in members {
+                let Some(inner) = shape["properties"].get(name) else {
+                    return Some(format!("{at}: {name} is not documented"));
+                };
+                if let Some(found) = check(inner, member, &format!("{at}.{name}")) {
+                    return Some(found);
+                }
+            }
+        }
+        None
+    }
+}

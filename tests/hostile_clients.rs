@@ -1,0 +1,303 @@
+//! Clients that are broken, slow or ill-meaning get a clear end; the others do not notice.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[expect(dead_code, reason = "each test file uses its own part of the support")]
+mod support;
+
+use std::time::Duration;
+
+use camera_service::camera::{Camera, Status};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::json;
+use support::{Client, Rig, camera, raw, upgrade, within};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+
+/// A socket after the upgrade, for writing frames by hand.
+async fn bare(rig: &Rig) -> TcpStream {
+    let (stream, status) = upgrade(rig.api, "").await;
+    assert_eq!(status, 101);
+    stream
+}
+
+/// The code in the close frame that must be the next thing to come.
+async fn close_code(stream: &mut TcpStream) -> u16 {
+    let mut frame = [0; 4];
+    within(stream.read_exact(&mut frame)).await.unwrap();
+    assert_eq!(frame[0], 0x88, "a close frame");
+    u16::from_be_bytes([frame[2], frame[3]])
+}
+
+async fn still_answers(client: &mut Client) {
+    assert_eq!(client.call("ping", json!({})).await["result"], "pong");
+}
+
+#[tokio::test]
+async fn garbage_instead_of_http_is_answered_and_closed() {
+    let rig = Rig::start().await;
+    let mut other = rig.client("viewer").await;
+    for garbage in [
+        "\0\u{1}\u{2}nonsense\r\n\r\n",
+        "GET\r\n\r\n",
+        "\u{16}\u{3}\u{1}",
+    ] {
+        let answer = raw(rig.api, &format!("{garbage}\r\n\r\n")).await;
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 400"),
+            "{answer}"
+        );
+    }
+    let endless = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(64 << 10));
+    let mut stream = TcpStream::connect(rig.api).await.unwrap();
+    // The server may close before it has all; both ends are good.
+    let _ = within(stream.write_all(endless.as_bytes())).await;
+    let mut answer = Vec::new();
+    let _ = within(stream.read_to_end(&mut answer)).await;
+    still_answers(&mut other).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn messages_that_are_no_json_rpc_are_answered_and_harm_nothing() {
+    let rig = Rig::start().await;
+    let mut client = rig.stranger().await;
+    for text in ["", "nonsense", "[]", "7", "{\"jsonrpc\":\"2.0\"}"] {
+        client.ws.send(Message::text(text)).await.unwrap();
+        let answer = client.receive().await;
+        assert!(
+            answer["error"]["code"].as_i64().unwrap() <= -32600,
+            "{text}"
+        );
+    }
+    still_answers(&mut client).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn ten_megabytes_in_one_message_close_with_1009() {
+    let rig = Rig::start().await;
+    let mut other = rig.client("viewer").await;
+    let mut client = rig.client("viewer").await;
+    let huge = Message::text("x".repeat(10 << 20));
+    let (_, code) = tokio::join!(async {}, async {
+        let _ = within(client.ws.send(huge)).await;
+        client.closed().await
+    });
+    assert_eq!(code, Some(1009));
+    still_answers(&mut other).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_of_many_frames_is_bounded_as_a_whole() {
+    let rig = Rig::start().await;
+    let mut stream = bare(&rig).await;
+    let (mut reader, mut writer) = stream.split();
+    let flood = async {
+        // Text, not final, masked with zeroes, 64 KiB; then continuations without end.
+        for first in std::iter::once(0x01).chain(std::iter::repeat_n(0x00, 63)) {
+            let mut frame = vec![first, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+            frame.resize(14 + (64 << 10), b' ');
+            if writer.write_all(&frame).await.is_err() {
+                return;
+            }
+        }
+    };
+    let mut answer = [0; 4];
+    let (_, read) = tokio::join!(within(flood), within(reader.read_exact(&mut answer)));
+    read.unwrap();
+    assert_eq!(
+        (answer[0], u16::from_be_bytes([answer[2], answer[3]])),
+        (0x88, 1009)
+    );
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn binary_unmasked_and_broken_frames_close_with_their_codes() {
+    let rig = Rig::start().await;
+    let mut client = rig.stranger().await;
+    client
+        .ws
+        .send(Message::binary(vec![1, 2, 3]))
+        .await
+        .unwrap();
+    assert_eq!(client.closed().await, Some(1003));
+    for (frame, code) in [
+        (&[0x81, 0x01, b'x'][..], 1002),
+        (&[0x81, 0x81, 0, 0, 0, 0, 0xff], 1007),
+        (&[0xf1, 0x80, 0, 0, 0, 0], 1002),
+    ] {
+        let mut stream = bare(&rig).await;
+        stream.write_all(frame).await.unwrap();
+        assert_eq!(close_code(&mut stream).await, code, "{frame:?}");
+    }
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn half_a_frame_is_waited_for_but_not_for_ever() {
+    let rig = Rig::with(|s| {
+        s.limits.ping_every = Duration::ZERO;
+        s.limits.dead_after = Duration::from_millis(200);
+    })
+    .await;
+    let mut stream = bare(&rig).await;
+    stream.write_all(&[0x81, 0xfe, 0x10]).await.unwrap();
+    let mut rest = Vec::new();
+    within(stream.read_to_end(&mut rest)).await.unwrap();
+    assert!(rest.is_empty());
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn one_who_connects_and_says_nothing_or_dribbles_is_let_go() {
+    let rig = Rig::with(|s| s.limits.head_within = Duration::from_millis(200)).await;
+    let mut silent = TcpStream::connect(rig.api).await.unwrap();
+    let mut dribbling = TcpStream::connect(rig.api).await.unwrap();
+    let mut rest = Vec::new();
+    let _ = within(silent.read_to_end(&mut rest)).await;
+    let dribble = async {
+        while dribbling.write_all(b"a").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    within(dribble).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_stranger_who_never_logs_in_is_closed_with_1008() {
+    let rig = Rig::with(|s| s.limits.login_within = Duration::from_millis(300)).await;
+    let mut friend = rig.client("viewer").await;
+    let mut stranger = rig.stranger().await;
+    assert_eq!(stranger.closed().await, Some(1008));
+    still_answers(&mut friend).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_is_cut_and_delays_nobody() {
+    let rig = Rig::with(|s| {
+        s.limits.write_within = Duration::from_millis(300);
+        s.limits.sockets = 2;
+    })
+    .await;
+    let mut other = rig.client("viewer").await;
+    let mut deaf = rig.client("viewer").await;
+    let id = deaf.send("ping", json!({})).await;
+    assert_eq!(deaf.receive().await["id"], id);
+    let reading = tokio::spawn(async move {
+        let mut heard = 0;
+        while let Some(Ok(_)) = other.ws.next().await {
+            heard += 1;
+            if heard == 500 {
+                return other;
+            }
+        }
+        panic!("the good reader was cut");
+    });
+    // A long name makes each change about 64 KiB, so the deaf one's buffers are soon full.
+    let name = "n".repeat(64 << 10);
+    let mut connected = false;
+    while !reading.is_finished() {
+        connected = !connected;
+        let status = if connected {
+            Status::Connected
+        } else {
+            Status::Disconnected {
+                reason: String::new(),
+            }
+        };
+        rig.directory.put(Camera {
+            name: name.clone(),
+            ..camera(0, status)
+        });
+        tokio::task::yield_now().await;
+    }
+    let mut other = within(reading).await.unwrap();
+    still_answers(&mut other).await;
+    // Both seats are taken; one becomes free when the deaf one is cut.
+    let cut = async { while upgrade(rig.api, "").await.1 != 101 {} };
+    within(cut).await;
+    // What lay in the buffers can still be read; then comes the end and no close frame.
+    assert_eq!(deaf.closed().await, None);
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_silent_connections_crowd_out_nobody() {
+    more_descriptors();
+    let rig = Rig::with(|s| s.limits.plain = 100).await;
+    let mut old = rig.client("viewer").await;
+    let mut crowd = Vec::new();
+    for _ in 0..1000 {
+        crowd.push(within(TcpStream::connect(rig.api)).await.unwrap());
+    }
+    still_answers(&mut old).await;
+    let mut new = rig.client("viewer").await;
+    still_answers(&mut new).await;
+    drop(crowd);
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_socket_costs_little_memory() {
+    const SOCKETS: usize = 1000;
+    // In a process of its own, where the other tests' memory does not count.
+    if std::env::var_os("MEASURE").is_none() {
+        let alone = tokio::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "an_idle_socket_costs_little_memory",
+                "--nocapture",
+            ])
+            .env("MEASURE", "1")
+            .output();
+        let output = alone.await.unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{told}");
+        println!("{told}");
+        return;
+    }
+    more_descriptors();
+    let rig = Rig::with(|s| {
+        s.limits.sockets = 0;
+        s.limits.sockets_per_address = 0;
+        s.limits.strangers_per_address = 0;
+    })
+    .await;
+    let mut held = Vec::new();
+    for _ in 0..200 {
+        held.push(bare(&rig).await);
+    }
+    let before = resident();
+    for _ in 0..SOCKETS {
+        held.push(bare(&rig).await);
+    }
+    // The last one answers, so its task and those before it are all up.
+    let mut last = rig.client("viewer").await;
+    still_answers(&mut last).await;
+    let each = resident().saturating_sub(before) / SOCKETS;
+    println!("{each} bytes per idle socket, client side included");
+    assert!(each < 8 << 10, "{each} bytes per idle socket");
+    drop(held);
+    rig.stop().await;
+}
+
+/// Both ends of each connection live in this process.
+fn more_descriptors() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+}
+
+/// Bytes of this process in memory.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+    let kib: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib * 1024
+}

@@ -1,0 +1,77 @@
+/** The page, the product and a real browser, from the link to the pixels. */
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { openPage, startBrowser } from './browser.mjs';
+import { waitForFrames, waitForTimecode } from './picture.mjs';
+import { startProduct } from './product.mjs';
+
+const PICTURE_LIMIT_MS = 30_000;
+
+let product;
+let browser;
+
+before(async () => {
+  product = await startProduct();
+  browser = await startBrowser();
+});
+
+after(async () => {
+  await browser?.stop();
+  await product?.stop();
+});
+
+test('the link shows a live picture', { timeout: 90_000 }, async () => {
+  const { page, complaints } = await openPage(browser.context, product.page_with_token);
+  await waitForFrames(page, 50, PICTURE_LIMIT_MS);
+  await page.locator('[data-player=live]').waitFor({ timeout: 5000 });
+
+  const first = await waitForTimecode(page, () => true, 10_000);
+  const second = await waitForTimecode(page, ({ now }) => now - first.now >= 1000, 10_000);
+
+  for (const { now, capturedAtMs } of [first, second]) {
+    const latency = now - capturedAtMs;
+    assert.ok(latency > 0 && latency < 5000, `latency ${latency} ms`);
+  }
+  // The counter must go the way the clock in the same pictures went: at 1 to 120 frames/s.
+  const frames = second.counter - first.counter;
+  const seconds = (second.capturedAtMs - first.capturedAtMs) / 1000;
+  assert.ok(seconds > 0 && frames >= seconds && frames <= seconds * 120 + 1, `${frames} frames in ${seconds} s`);
+
+  assert.equal(await page.locator('.panel .title .status').innerText(), 'CONNECTED');
+  assert.ok(!(await page.evaluate(() => location.href)).includes('token='), 'the token is still in the address bar');
+  if (process.env.E2E_SCREENSHOT) await page.screenshot({ path: process.env.E2E_SCREENSHOT });
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+test('a wrong token leads to the form, with a sentence', { timeout: 30_000 }, async () => {
+  const { page, complaints } = await openPage(browser.context, `${product.page}#token=not.a.token`);
+  const sentence = page.getByRole('alert');
+  await sentence.waitFor({ timeout: 10_000 });
+  assert.match(await sentence.innerText(), /does not accept this token/);
+
+  // The right one, typed into the form, leads on.
+  await page.getByLabel('Token').fill(product.tokens.viewer);
+  await page.getByRole('button', { name: 'Show the cameras' }).click();
+  await page.locator('.panel .title .status').waitFor({ timeout: 10_000 });
+  // The browser itself logs refused requests; the page must not have tried any.
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+for (const [where, fragment] of [
+  ['the picture', () => `#token=${product.tokens.viewer}`],
+  ['the form', () => ''],
+]) {
+  test(`at 320 px ${where} does not scroll sideways`, { timeout: 30_000 }, async () => {
+    const { page } = await openPage(browser.context, product.page + fragment(), { width: 320, height: 640 });
+    await page.locator('.panel .title .status, form').first().waitFor({ timeout: 10_000 });
+    const { scrolled, shown } = await page.evaluate(() => ({
+      scrolled: document.documentElement.scrollWidth,
+      shown: document.documentElement.clientWidth,
+    }));
+    assert.ok(scrolled <= shown, `${scrolled} px wide on ${shown} px`);
+    await page.close();
+  });
+}

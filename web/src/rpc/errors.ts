@@ -1,0 +1,27 @@
+export const AUTH_FAILED = -32001;
+export const NOT_FOUND = -32010;
+
+/** The server answered with an error. */
+export class RpcError extends Error {
+  readonly code: number;
+  readonly data: Readonly<Record<string, unknown>>;
+
+  constructor(code: number, message: string, data: unknown) {
+    super(message);
+    this.name = 'RpcError';
+    this.code = code;
+    this.data = typeof data === 'object' && data !== null ? { ...data } : {};
+  }
+
+  get reason(): string | null {
+    return typeof this.data['reason'] === 'string' ? this.data['reason'] : null;
+  }
+}
+
+/** No answer will come: the socket ended, or the time was up. */
+export class LinkError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'LinkError';
+  }
+}

@@ -1,0 +1,19 @@
+import type { Box } from '../box/box.ts';
+import { useStore } from '../store.ts';
+import { Header } from './Header.tsx';
+import { TokenForm } from './TokenForm.tsx';
+import { Watch } from './Watch.tsx';
+
+export function App({ box }: { box: Box }) {
+  const model = useStore(box.model);
+  return (
+    <>
+      <Header model={model} onForget={() => box.forgetToken()} />
+      {model.token ? (
+        <Watch key={model.token} box={box} model={model} token={model.token} />
+      ) : (
+        <TokenForm refusal={model.refusal} onToken={(token) => box.useToken(token)} />
+      )}
+    </>
+  );
+}

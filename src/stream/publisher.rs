@@ -1,5 +1,4 @@
-//! When to connect, what to send, what to give up. Pure: told the time, the bytes that came and how
-//! many went.
+//! When to connect, what to send, what to give up. Pure: told the time, and the bytes that came.
 //!
 //! A slow MediaMTX pushes back through the socket; the ring fills, and what it evicts before it was
 //! sent is counted as unsent. Sending goes on at the next key frame.
@@ -125,8 +124,7 @@ impl Machine {
             self.keyframe_wanted |= headless;
             self.evict(count);
         }
-        let stored = self.ring.push(au.data, au.captured, au.keyframe);
-        stored.is_some()
+        self.ring.push(au.data, au.captured, au.keyframe).is_some()
     }
 
     fn evict(&mut self, count: usize) {
@@ -179,8 +177,7 @@ impl Machine {
             Some(Event::Refused { status, reason }) => {
                 let hint = match status {
                     401 | 403 => " (check the publisher's user and password in MediaMTX)",
-                    400 | 404 => " (MediaMTX's log tells why)",
-                    _ => "",
+                    _ => " (MediaMTX's log tells why)",
                 };
                 self.back_off(format!("{reason}{hint}"), true, now);
             }
@@ -196,8 +193,7 @@ impl Machine {
         };
         // What cannot be decoded any more would only be noise to a new reader.
         let cursor = self.ring.resume_from().unwrap_or_else(|| {
-            let unsent = self.ring.evict(usize::MAX);
-            self.unsent(unsent);
+            self.evict(self.ring.len());
             self.await_keyframe = true;
             self.ring.next()
         });
@@ -390,8 +386,9 @@ impl Machine {
     }
 
     fn publishing_since(&self, nanos: u64) {
-        let since = &self.counters.publishing_since_nanos;
-        since.store(nanos, Ordering::Relaxed);
+        self.counters
+            .publishing_since_nanos
+            .store(nanos, Ordering::Relaxed);
     }
 
     fn unsent(&self, count: u64) {

@@ -13,6 +13,7 @@ pub mod annexb;
 pub mod base64;
 pub mod io;
 pub mod outbox;
+pub mod pace;
 pub mod publisher;
 pub mod ring;
 pub mod rtcp;
@@ -76,6 +77,11 @@ pub struct Limits {
     /// A session that lasted this long was a success: the next pause is the first again. Keeps two
     /// publishers of one path from overriding each other twenty times a second.
     pub settled: Duration,
+    /// Bytes per second at which a backlog is caught up. MediaMTX queues RTP packets per reader and
+    /// per recorder (`writeQueueSize`) and throws away what comes faster than they take it.
+    pub catch_up: u32,
+    /// Bytes that may go at once before `catch_up` holds; a large key frame should fit.
+    pub burst: u32,
     /// `SO_SNDBUF`: what the kernel holds of ours while MediaMTX does not read.
     pub send_buffer: usize,
 }
@@ -93,6 +99,8 @@ impl Default for Limits {
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_secs(2),
             settled: Duration::from_secs(5),
+            catch_up: 12_500_000,
+            burst: 256 << 10,
             send_buffer: 256 << 10,
         }
     }

@@ -1,8 +1,5 @@
-//! When to connect, what to send, what to give up. Pure: told the time, the bytes that came and how
-//! many went.
+//! When to connect, what to send, what to give up. Pure: told the time, and the bytes that came.
 //!
-//! A session starts in an order that loses nothing: one RTP packet with an access unit delimiter,
-//! then a sender report, then the first key frame (`docs/design/0001-publishing-to-mediamtx.md`).
 //! A slow MediaMTX pushes back through the socket; the ring fills, and what it evicts before it was
 //! sent is counted as unsent. Sending goes on at the next key frame.
 
@@ -127,8 +124,7 @@ impl Machine {
             self.keyframe_wanted |= headless;
             self.evict(count);
         }
-        let stored = self.ring.push(au.data, au.captured, au.keyframe);
-        stored.is_some()
+        self.ring.push(au.data, au.captured, au.keyframe).is_some()
     }
 
     fn evict(&mut self, count: usize) {
@@ -151,9 +147,8 @@ impl Machine {
             .filter_map(|number| self.ring.get(number))
             .find(|held| held.keyframe);
         let description = sdp::describe(keyframe.map_or(&[], |held| held.data), &self.target.path);
-        let (user, password) = (&self.target.user, &self.target.password);
+        let Target { user, password, .. } = &self.target;
         let mut client = Client::new(url.clone(), user, password, description);
-        self.outbox.clear();
         self.outbox
             .control()
             .extend(client.poll_output().unwrap_or_default());
@@ -174,17 +169,15 @@ impl Machine {
             _ => return,
         };
         let event = client.handle_bytes(bytes);
-        if let Some(output) = client.poll_output() {
-            self.outbox.control().extend(output);
-        }
+        let output = client.poll_output().unwrap_or_default();
+        self.outbox.control().extend(output);
         match event {
             None => {}
             Some(Event::Recording) => self.start_recording(now),
             Some(Event::Refused { status, reason }) => {
                 let hint = match status {
                     401 | 403 => " (check the publisher's user and password in MediaMTX)",
-                    400 | 404 => " (MediaMTX's log tells why)",
-                    _ => "",
+                    _ => " (MediaMTX's log tells why)",
                 };
                 self.back_off(format!("{reason}{hint}"), true, now);
             }
@@ -200,21 +193,23 @@ impl Machine {
         };
         // What cannot be decoded any more would only be noise to a new reader.
         let cursor = self.ring.resume_from().unwrap_or_else(|| {
-            let unsent = self.ring.evict(usize::MAX);
-            self.unsent(unsent);
+            self.evict(self.ring.len());
             self.await_keyframe = true;
             self.ring.next()
         });
         let seed = now.wall.as_nanos().rotate_left(32) ^ now.mono.as_nanos();
         let rtp = Packetizer::new(seed, self.limits.rtp_payload);
-        let every = self.limits.sender_report;
-        let session = Session::new(client, rtp, &self.target.path, every, cursor, now.mono);
+        let session = Session::new(
+            client,
+            rtp,
+            &self.target.path,
+            &self.limits,
+            cursor,
+            now.mono,
+        );
         self.link = Link::Recording(Box::new(session));
         self.keyframe_wanted = true;
-        let since = now.mono.as_nanos().max(1);
-        self.counters
-            .publishing_since_nanos
-            .store(since, Ordering::Relaxed);
+        self.publishing_since(now.mono.as_nanos().max(1));
     }
 
     /// Makes the next packets if the last are out. Call before [`Machine::slices`].
@@ -231,7 +226,7 @@ impl Machine {
         self.outbox.slices(self.current().unwrap_or_default())
     }
 
-    /// The access unit that the outbox points into, or that comes next.
+    /// What the outbox points into, or what comes next.
     fn current(&self) -> Option<&[u8]> {
         match &self.link {
             Link::Recording(session) => self.ring.get(session.cursor()).map(|held| held.data),
@@ -242,7 +237,8 @@ impl Machine {
     /// True when [`Machine::slices`] gives or would give something after [`Machine::fill`].
     #[must_use]
     pub fn wants_write(&self) -> bool {
-        self.current().is_some() || !self.outbox.is_empty()
+        let paused = matches!(&self.link, Link::Recording(s) if s.paused_until().is_some());
+        !self.outbox.is_empty() || (!paused && self.current().is_some())
     }
 
     /// The socket took `n` bytes of [`Machine::slices`].
@@ -271,8 +267,9 @@ impl Machine {
             Link::Idle | Link::Stopped => None,
             Link::Connecting { deadline } | Link::Announcing { deadline, .. } => Some(*deadline),
             Link::Recording(session) => {
-                let (report, stall) = (session.next_report(), self.stalled_at(session));
-                Some(stall.map_or(report, |stall| stall.min(report)))
+                let report = Some(session.next_report());
+                let all = [report, self.stalled_at(session), session.paused_until()];
+                all.into_iter().flatten().min()
             }
             Link::Backoff { until, .. } => Some(*until),
         }
@@ -342,9 +339,7 @@ impl Machine {
             Link::Recording(mut session) => self.tear_down(session.client()),
             Link::Idle | Link::Connecting { .. } | Link::Backoff { .. } | Link::Stopped => {}
         }
-        self.counters
-            .publishing_since_nanos
-            .store(0, Ordering::Relaxed);
+        self.publishing_since(0);
         self.order = Some(Order::Close);
     }
 
@@ -373,22 +368,27 @@ impl Machine {
             _ => {}
         }
         // 2⁶ · 50 ms is beyond the longest pause already.
-        let pause = self.limits.backoff_min * 2u32.pow(self.failures.min(6));
+        let doubled = self.limits.backoff_min * 2u32.pow(self.failures.min(6));
         self.failures = self.failures.saturating_add(1);
+        let longest = self.limits.backoff_max;
         let pause = if refused {
-            self.limits.backoff_max
+            longest
         } else {
-            pause
+            doubled.min(longest)
         };
         self.link = Link::Backoff {
-            until: now.mono + pause.min(self.limits.backoff_max),
+            until: now.mono + pause,
             reason,
         };
         self.outbox.clear();
         self.order = Some(Order::Close);
+        self.publishing_since(0);
+    }
+
+    fn publishing_since(&self, nanos: u64) {
         self.counters
             .publishing_since_nanos
-            .store(0, Ordering::Relaxed);
+            .store(nanos, Ordering::Relaxed);
     }
 
     fn unsent(&self, count: u64) {

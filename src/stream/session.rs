@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
+use super::Limits;
 use super::outbox::Outbox;
+use super::pace::Pace;
 use super::ring::Ring;
 use super::rtcp::{self, SenderReport};
-use super::rtp::Packetizer;
+use super::rtp::{Chunk, Packetizer};
 use super::rtsp::{CHANNELS, Client};
 use crate::clock::{Mono, Now};
 
@@ -33,6 +35,9 @@ pub struct Session {
     next_report: Mono,
     /// Since when the socket takes nothing although something waits.
     blocked: Option<Mono>,
+    pace: Pace,
+    /// Until when a backlog waits for its pace.
+    paused: Option<Mono>,
 }
 
 impl Session {
@@ -42,7 +47,7 @@ impl Session {
         client: Client,
         rtp: Packetizer,
         cname: &str,
-        every: Duration,
+        limits: &Limits,
         cursor: u64,
         now: Mono,
     ) -> Self {
@@ -50,13 +55,15 @@ impl Session {
             client,
             rtp,
             cname: cname.to_owned(),
-            every,
+            every: limits.sender_report,
             since: now,
             cursor,
             begun: false,
             reported: None,
-            next_report: now + every,
+            next_report: now + limits.sender_report,
             blocked: None,
+            pace: Pace::new(limits.catch_up, limits.burst),
+            paused: None,
         }
     }
 
@@ -89,6 +96,12 @@ impl Session {
         self.blocked
     }
 
+    /// Until when a backlog waits although the socket would take it.
+    #[must_use]
+    pub const fn paused_until(&self) -> Option<Mono> {
+        self.paused
+    }
+
     /// The socket takes no more for now.
     pub fn blocked(&mut self, now: Mono) {
         self.blocked.get_or_insert(now);
@@ -98,18 +111,25 @@ impl Session {
     /// without any NAL unit).
     pub fn fill(&mut self, ring: &mut Ring, outbox: &mut Outbox, now: Now) -> u64 {
         let mut ended = 0;
+        self.paused = None;
         while let Some(held) = ring.get(self.cursor) {
             if self.reported.is_none() {
                 self.rtp.primer(held.captured, outbox.control());
                 self.report(outbox, now);
             }
             let Some(batch) = outbox.refill() else { break };
+            self.paused = self.pace.wait(now.mono);
+            if self.paused.is_some() {
+                break;
+            }
             if !self.begun {
                 self.rtp.begin(held.data, held.captured);
                 self.begun = true;
             }
             self.rtp.fill(held.data, batch);
             if !batch.is_empty() {
+                let bytes = batch.iter().map(Chunk::wire_len).sum();
+                self.pace.spend(bytes, now.mono);
                 break;
             }
             ended += self.finish(ring);

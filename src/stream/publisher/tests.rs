@@ -14,6 +14,8 @@ const LIMITS: Limits = Limits {
     backoff_min: Duration::from_millis(50),
     backoff_max: Duration::from_secs(2),
     settled: Duration::from_secs(5),
+    catch_up: 1_000_000,
+    burst: 10_000,
     send_buffer: 1,
 };
 
@@ -326,6 +328,34 @@ fn a_group_longer_than_the_ring_goes_on_while_the_session_keeps_up() {
     rig.push(true, 10, at(1070));
     rig.drain(at(1070));
     assert_eq!((rig.sent(), rig.unsent()), (101, 1));
+}
+
+#[test]
+fn a_backlog_is_caught_up_at_its_pace_and_without_spinning() {
+    let mut rig = Rig::new();
+    for n in 0..15 {
+        rig.push(n == 0, 1200, at(n));
+    }
+    rig.record(at(15));
+    let (mut now, mut wakes) = (at(15), 0);
+    while rig.sent() < 15 {
+        rig.drain(now);
+        if rig.sent() < 15 {
+            assert!(!rig.machine.wants_write(), "the owner would spin");
+            let until = rig.machine.poll_timeout().unwrap();
+            assert!(until > now.mono);
+            now = at(until.as_nanos().div_ceil(1_000_000));
+            rig.machine.handle_timeout(now);
+            wakes += 1;
+        }
+    }
+    let took = now.mono.since(at(15).mono).as_millis();
+    assert!(
+        (5..=15).contains(&took),
+        "18 KB less 10 KB at 1 MB/s took {took} ms"
+    );
+    assert!(wakes <= 5, "{wakes} wakes");
+    assert!(!rig.machine.wants_write());
 }
 
 /// One thing that may happen to a publisher.

@@ -22,12 +22,11 @@ use crate::mediamtx::auth::{self, Decision, SERVICE_USER, Secret};
 use crate::mediamtx::io::{MediaMtx, Ownership, pick_free_ports};
 use crate::mediamtx::{self, ApiState, ProcessState, Shared};
 use crate::pipeline::fleet;
-use crate::pipeline::fleet::io::Fleet;
 use crate::rpc::Desk;
 use crate::rpc::media::{MediaServer, MediaState, PathState};
 use crate::rpc::session::{Login, Refused, Verify};
 use crate::rpc::table::METHODS;
-use crate::supervise::Supervisor;
+use crate::supervise::{Supervisor, Worker};
 use crate::units::Rate;
 
 /// After a viewer was let in, key frames are asked for at these moments: at once for RTSP, later
@@ -47,7 +46,7 @@ pub struct App {
     directory: Arc<Directory>,
     keyring: Arc<Keyring>,
     media: MediaMtx,
-    fleet: Fleet,
+    fleet: Worker,
     supervisor: Supervisor,
     addresses: Addresses,
     websocket_path: String,
@@ -127,7 +126,7 @@ impl App {
         let file = config.storage.runtime_dir.join("mediamtx.yml");
         let media = MediaMtx::start(settings, ownership, &file, &secret).await?;
         media_state.fill(media.shared());
-        let fleet = Fleet::start(
+        let fleet = fleet::io::start(
             fleet::Settings {
                 rtsp: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), addresses.rtsp.port()),
                 publish_user: SERVICE_USER.to_owned(),

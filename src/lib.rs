@@ -22,6 +22,7 @@ pub mod health;
 pub mod http;
 pub mod log;
 pub mod mediamtx;
+pub mod nearest;
 pub mod pipeline;
 pub mod rpc;
 pub mod stream;

@@ -1,4 +1,6 @@
-//! One list of named tasks. The first to end by itself ends the service, with its name in the
+//! Tasks and threads, each with a name.
+//!
+//! One list of named tasks: the first to end by itself ends the service, with its name in the
 //! error: systemd starts a whole service again better than we could patch half of one.
 //!
 //! Rejected: a bare `JoinSet` (loses the names), restarting tasks in place (each would need its own
@@ -6,7 +8,13 @@
 //! have their own deciders).
 
 use std::future::Future;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -79,6 +87,90 @@ impl Supervisor {
                 "some tasks did not stop in {} s and are cut off",
                 PATIENCE.as_secs()
             );
+        }
+    }
+}
+
+/// How a thread learns that it should end: a flag, and a descriptor to wait for beside its own.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    flag: Arc<AtomicBool>,
+    wake: Arc<EventFd>,
+}
+
+impl Stop {
+    /// A signal that has not been given.
+    ///
+    /// # Errors
+    /// `Internal` when the kernel gives no descriptor.
+    pub fn new() -> Result<Self> {
+        let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
+            .map_err(|e| Error::new(Kind::Internal, "no event descriptor").because(e))?;
+        Ok(Self {
+            flag: Arc::default(),
+            wake: Arc::new(wake),
+        })
+    }
+
+    /// Whether it was given.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.flag.load(Ordering::Acquire)
+    }
+
+    /// Readable once it was given.
+    #[must_use]
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+
+    fn give(&self) {
+        self.flag.store(true, Ordering::Release);
+        // A full event counter wakes the thread just as well.
+        let _ = self.wake.write(1);
+    }
+}
+
+/// A named thread that waits for its descriptors. Dropping it gives the stop signal and waits.
+#[derive(Debug)]
+pub struct Worker {
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Starts `work`, which must return soon after its [`Stop`] was given.
+    ///
+    /// # Errors
+    /// `Internal` when the kernel gives no thread or descriptor.
+    pub fn spawn(name: &str, work: impl FnOnce(Stop) + Send + 'static) -> Result<Self> {
+        let stop = Stop::new()?;
+        let theirs = stop.clone();
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || work(theirs))
+            .map_err(|e| Error::new(Kind::Internal, format!("no thread for {name}")).because(e))?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    /// True once the thread has ended by itself, which only a panic can cause.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.stop.give();
+        if let Some(thread) = self.thread.take() {
+            let name = thread.thread().name().unwrap_or("?").to_owned();
+            if thread.join().is_err() {
+                warn!(name, "the thread had panicked");
+            }
         }
     }
 }

@@ -26,6 +26,7 @@ use v4l::frameinterval::FrameIntervalEnum;
 use v4l::framesize::FrameSizeEnum;
 use v4l::video::Capture as _;
 
+use super::change::{Change, Found};
 use super::discovery::{
     COMMON_SIZES, Fate, Rates, Sizes, fate, is_camera, list_modes, node_number,
 };
@@ -58,32 +59,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// No driver lists more formats; guards against one that never ends its list.
 const MOST_FORMATS: u32 = 128;
-
-/// A camera that came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// Identity: the node's number.
-    pub id: CameraId,
-    /// `/dev/videoN`.
-    pub node: PathBuf,
-    /// Product name.
-    pub name: String,
-    /// Driver.
-    pub driver: String,
-    /// Where it is plugged in.
-    pub bus: String,
-    /// Everything it offers that we can take; never empty.
-    pub modes: Vec<Mode>,
-}
-
-/// What changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// A camera came.
-    Added(Found),
-    /// A camera went. Its node's number may be given to another device at once.
-    Removed(CameraId),
-}
 
 /// What is known of a node in `/sys/class/video4linux`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

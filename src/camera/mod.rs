@@ -1,5 +1,6 @@
 //! Cameras as people see them: identity, state, capabilities. Plain types; the hot-plug watcher is in `io.rs`.
 
+pub mod change;
 pub mod discovery;
 #[cfg(feature = "v4l2")]
 pub mod io;

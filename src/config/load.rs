@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Config;
 use super::keys::{KEYS, Key};
-use super::nearest::nearest;
+use crate::nearest::nearest;
 
 /// One mistake: where, what, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]

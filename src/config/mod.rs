@@ -13,7 +13,6 @@ use crate::units::{BitRate, Size};
 pub mod io;
 pub mod keys;
 pub mod load;
-pub mod nearest;
 pub mod setting;
 
 /// Everything that can be asked of the service.

@@ -2,6 +2,8 @@
 //!
 //! Used by the passthrough route, by the RTP packetizer, and by tests.
 
+use std::ops::Range;
+
 /// What a NAL unit carries (H.264 Table 7-1), as far as we care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NalKind {
@@ -50,67 +52,41 @@ impl NalKind {
 ///
 /// Three- and four-byte start codes may be mixed; bytes before the first one and empty units are
 /// passed over. The slices borrow from `stream`.
-#[must_use]
-pub const fn nals(stream: &[u8]) -> Nals<'_> {
-    Nals {
-        rest: stream,
-        inside: false,
-    }
+pub fn nals(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
+    ranges(stream).map(|range| &stream[range])
 }
 
-/// Iterator made by [`nals`].
-#[derive(Debug, Clone)]
-pub struct Nals<'a> {
-    /// What has not been looked at; begins behind a start code once `inside`.
-    rest: &'a [u8],
-    inside: bool,
-}
-
-impl<'a> Iterator for Nals<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
+/// Where the units of [`nals`] lie in `stream`, for those who must keep positions, not borrows.
+pub fn ranges(stream: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut start = start_code(stream, 0).map(|at| at + 3);
+    std::iter::from_fn(move || {
         loop {
-            let found = start_code(self.rest);
-            let (before, after) = match found {
-                Some(at) => (&self.rest[..at], &self.rest[at + 3..]),
-                None => (self.rest, &[][..]),
-            };
-            let was_inside = std::mem::replace(&mut self.inside, found.is_some());
-            self.rest = after;
-            if was_inside {
-                let nal = without_trailing_zeros(before);
-                if !nal.is_empty() {
-                    return Some(nal);
-                }
+            let from = start?;
+            let next = start_code(stream, from);
+            start = next.map(|at| at + 3);
+            let mut to = next.unwrap_or(stream.len());
+            while to > from && stream[to - 1] == 0 {
+                to -= 1;
             }
-            found?;
+            if to > from {
+                return Some(from..to);
+            }
         }
-    }
+    })
 }
 
-/// Where the next `00 00 01` lies.
-fn start_code(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    while let Some([a, b, c]) = bytes.get(at..at + 3) {
-        // Most bytes are neither 0 nor 1, so most steps are three bytes long.
-        if *c > 1 {
-            at += 3;
-        } else if *c == 1 {
-            if *a == 0 && *b == 0 {
-                return Some(at);
-            }
-            at += 3;
-        } else {
-            at += 1;
+/// The position of the first `00 00 01` at or after `from`.
+fn start_code(stream: &[u8], from: usize) -> Option<usize> {
+    // Look at every third byte only: a byte above 1 there rules out three positions.
+    let mut at = from + 2;
+    while let Some(&byte) = stream.get(at) {
+        match byte {
+            0 => at += 1,
+            1 if stream[at - 1] == 0 && stream[at - 2] == 0 => return Some(at - 2),
+            _ => at += 3,
         }
     }
     None
-}
-
-fn without_trailing_zeros(bytes: &[u8]) -> &[u8] {
-    let end = bytes.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1);
-    &bytes[..end]
 }
 
 /// What an access unit contains.
@@ -194,9 +170,17 @@ mod tests {
 
     proptest! {
         #[test]
+        fn the_skipping_search_finds_what_the_plain_one_finds(
+            data in proptest::collection::vec(0u8..3, 0..64), from in 0usize..8,
+        ) {
+            let plain = (from..data.len().saturating_sub(2)).find(|&i| data[i..i + 3] == [0, 0, 1]);
+            prop_assert_eq!(start_code(&data, from), plain);
+        }
+
+        #[test]
         fn arbitrary_bytes_never_panic_and_never_yield_a_start_code(stream: Vec<u8>) {
             for nal in nals(&stream) {
-                prop_assert!(start_code(nal).is_none() && nal.last() != Some(&0));
+                prop_assert!(start_code(nal, 0).is_none() && nal.last() != Some(&0));
             }
         }
 
@@ -209,7 +193,7 @@ mod tests {
             let clean: Vec<Vec<u8>> = units
                 .into_iter()
                 .map(|mut unit| { unit.push(0x80); unit })
-                .filter(|unit| start_code(unit).is_none() && !unit.starts_with(&[0]))
+                .filter(|unit| start_code(unit, 0).is_none() && !unit.starts_with(&[0]))
                 .collect();
             let mut stream = Vec::new();
             for unit in &clean {

@@ -1,13 +1,10 @@
 //! The camera's thread: one wait for all its descriptors, then frame → access unit → socket.
 
-use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::eventfd::{EfdFlags, EventFd};
 use tracing::{info, warn};
 
 use super::watch::{Order, Watch};
@@ -18,68 +15,25 @@ use crate::clock::{self, Mono};
 use crate::encode::{self, Encoder};
 use crate::error::{Error, Kind, Result};
 use crate::stream::io::Publisher;
+use crate::supervise::{Stop, Worker};
 
 /// The thread looks around at least this often, so that its tick proves it is alive.
 const TICK: Duration = Duration::from_millis(500);
 
-/// A running pipeline. Dropping it stops the thread and waits for it.
-#[derive(Debug)]
-pub struct Pipeline {
-    stop: Arc<AtomicBool>,
-    wake: Arc<EventFd>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Pipeline {
-    /// Starts the thread of `plan`. The camera must be in `directory` already.
-    ///
-    /// # Errors
-    /// `Internal` when the kernel gives no thread or event descriptor.
-    pub fn start(plan: Plan, publisher: Publisher, directory: Arc<Directory>) -> Result<Self> {
-        let id = plan.id;
-        let internal =
-            |what: &str, e: String| Error::new(Kind::Internal, format!("{id}: {what}")).because(e);
-        let counters = directory
-            .get(id)
-            .map(|camera| camera.counters)
-            .ok_or_else(|| internal("not in the directory", String::new()))?;
-        let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
-            .map_err(|e| internal("no event descriptor", e.to_string()))?;
-        let wake = Arc::new(wake);
-        let stop = Arc::new(AtomicBool::new(false));
-        let thread = std::thread::Builder::new()
-            .name(id.to_string())
-            .spawn({
-                let (stop, wake) = (Arc::clone(&stop), Arc::clone(&wake));
-                // Built on its own thread: sources and encoders need not be able to move between threads.
-                move || Line::new(plan, publisher, directory, counters, stop, wake).run()
-            })
-            .map_err(|e| internal("no thread", e.to_string()))?;
-        Ok(Self {
-            stop,
-            wake,
-            thread: Some(thread),
-        })
-    }
-
-    /// True once the thread has ended by itself, which only a panic can cause.
-    #[must_use]
-    pub fn is_dead(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
-    }
-}
-
-impl Drop for Pipeline {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        // A full event counter wakes the thread just as well.
-        let _ = self.wake.write(1);
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            warn!("a camera thread had panicked");
-        }
-    }
+/// Starts the thread of `plan`. The camera must be in `directory` already.
+///
+/// # Errors
+/// `Internal` when the kernel gives no thread, or the camera is not in the directory.
+pub fn start(plan: Plan, publisher: Publisher, directory: Arc<Directory>) -> Result<Worker> {
+    let id = plan.id;
+    let counters = directory
+        .get(id)
+        .map(|camera| camera.counters)
+        .ok_or_else(|| Error::new(Kind::Internal, format!("{id} is not in the directory")))?;
+    // Built on its own thread: sources and encoders need not be able to move between threads.
+    Worker::spawn(&id.to_string(), move |stop| {
+        Line::new(plan, publisher, directory, counters, stop).run();
+    })
 }
 
 /// What is open while frames flow.
@@ -98,8 +52,7 @@ struct Line {
     counters: Arc<Counters>,
     last_sequence: Option<u32>,
     force_idr: bool,
-    stop: Arc<AtomicBool>,
-    wake: Arc<EventFd>,
+    stop: Stop,
 }
 
 impl Line {
@@ -108,8 +61,7 @@ impl Line {
         publisher: Publisher,
         directory: Arc<Directory>,
         counters: Arc<Counters>,
-        stop: Arc<AtomicBool>,
-        wake: Arc<EventFd>,
+        stop: Stop,
     ) -> Self {
         Self {
             plan,
@@ -121,12 +73,11 @@ impl Line {
             last_sequence: None,
             force_idr: true,
             stop,
-            wake,
         }
     }
 
     fn run(mut self) {
-        while !self.stop.load(Ordering::Acquire) {
+        while !self.stop.is_given() {
             let now = clock::mono();
             self.counters
                 .tick_nanos
@@ -232,7 +183,7 @@ impl Line {
             let _ = fds.push(PollFd::new(fd, flags));
             at
         };
-        add(self.wake.as_fd(), PollFlags::POLLIN);
+        add(self.stop.fd(), PollFlags::POLLIN);
         let source_at = self
             .open
             .as_ref()
@@ -348,7 +299,7 @@ mod tests {
         format: Format,
         frames: std::vec::IntoIter<&'static [u8]>,
         sequence: u32,
-        fd: EventFd,
+        never: Stop,
     }
 
     impl Source for Script {
@@ -357,7 +308,7 @@ mod tests {
         }
 
         fn fd(&self) -> std::os::fd::BorrowedFd<'_> {
-            self.fd.as_fd()
+            self.never.fd()
         }
 
         fn next(&mut self) -> Result<Capture<'_>> {
@@ -402,15 +353,13 @@ mod tests {
             password: String::new(),
         };
         let publisher = Publisher::new(target, Arc::clone(&counters), Limits::default());
-        let event = || EventFd::from_flags(EfdFlags::EFD_CLOEXEC).unwrap();
-        let (stop, wake) = (Arc::default(), Arc::new(event()));
+        let never = Stop::new().unwrap();
         let mut line = Line::new(
             plan,
             publisher,
             Arc::clone(&directory),
             Arc::clone(&counters),
-            stop,
-            wake,
+            never.clone(),
         );
         let format = Format {
             pixel: PixelFormat::Mjpeg,
@@ -436,7 +385,7 @@ mod tests {
                 format,
                 frames: frames.into_iter(),
                 sequence: 0,
-                fd: event(),
+                never: never.clone(),
             }),
         });
         line.take_frames();

@@ -12,11 +12,11 @@ use super::Desk;
 use super::envelope::{Id, Request, parse};
 use super::error::{Code, Fault};
 use super::links::Reached;
-use super::near::nearest;
 use super::params;
 use super::session::Session;
 use super::table::{Answer, Call, Method, Outcome};
 use crate::clock::{Mono, Now};
+use crate::nearest::nearest;
 
 /// Everything a call needs besides the session and the message.
 #[derive(Debug, Clone)]

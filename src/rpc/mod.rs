@@ -12,7 +12,6 @@ pub mod error;
 pub mod links;
 pub mod media;
 pub mod methods;
-pub mod near;
 pub mod notify;
 pub mod params;
 pub mod schema;

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::envelope::Params;
 use super::error::Fault;
-use super::near::nearest;
 use crate::camera::CameraId;
+use crate::nearest::nearest;
 
 /// The rule a parameter's value must keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

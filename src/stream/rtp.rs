@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use super::annexb;
 use crate::clock::Mono;
+use crate::encode::h264;
 
 /// RTP payload type announced in the SDP.
 pub const PAYLOAD_TYPE: u8 = 96;
@@ -20,6 +20,8 @@ const AGGREGATE: usize = 8;
 /// Chunks in one batch: at 1440 bytes each, 92 KB per system call.
 pub const BATCH: usize = 64;
 
+/// `nal_unit_type` of an access unit delimiter (H.264 Table 7-1).
+const AUD: u8 = 9;
 const STAP_A: u8 = 24;
 const FU_A: u8 = 28;
 
@@ -141,7 +143,7 @@ impl Packetizer {
     pub fn begin(&mut self, au: &[u8], captured: Mono) {
         self.timestamp = self.time(captured);
         self.nals.clear();
-        self.nals.extend(annexb::ranges(au));
+        self.nals.extend(h264::ranges(au));
         self.nal = 0;
         self.fragment = 0;
     }
@@ -182,7 +184,7 @@ impl Packetizer {
         self.timestamp = self.time(captured);
         out.extend(self.header(2, false));
         // nal_ref_idc 0, type 9; primary_pic_type 7 (any slices) and the stop bit: H.264 §7.3.2.4.
-        out.extend([annexb::AUD, 0xF0]);
+        out.extend([AUD, 0xF0]);
     }
 
     /// How many NAL units from the current one on fit into one STAP-A (1 = send it alone).

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use sdp_types::{AddrType, Connection, Media, MediaType, Origin, Session, Time, TransportProto};
 
-use super::{annexb, base64, rtp};
+use super::{base64, rtp};
+use crate::encode::h264::{NalKind, nals};
 
 /// `a=control` of the one track; SETUP appends it to the presentation's URL.
 pub const CONTROL: &str = "trackID=0";
@@ -13,15 +14,11 @@ pub const CONTROL: &str = "trackID=0";
 /// into `sprop-parameter-sets`, so that a reader can set up its decoder before the first picture.
 #[must_use]
 pub fn describe(key_frame: &[u8], name: &str) -> Vec<u8> {
-    let find = |wanted| {
-        annexb::ranges(key_frame)
-            .map(|range| &key_frame[range])
-            .find(|nal| annexb::nal_type(nal) == wanted)
-    };
+    let find = |wanted| nals(key_frame).find(|nal| NalKind::of(nal) == wanted);
     let payload_type = rtp::PAYLOAD_TYPE;
     // MediaMTX refuses packetization-mode 0, which is also what a missing one means.
     let mut fmtp = format!("{payload_type} packetization-mode=1");
-    if let (Some(sps), Some(pps)) = (find(annexb::SPS), find(annexb::PPS)) {
+    if let (Some(sps), Some(pps)) = (find(NalKind::Sps), find(NalKind::Pps)) {
         if let [_, profile, constraints, level, ..] = sps {
             fmtp += &format!("; profile-level-id={profile:02X}{constraints:02X}{level:02X}");
         }

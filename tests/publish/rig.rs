@@ -14,7 +14,8 @@ use std::time::Duration;
 use camera_service::camera::Counters;
 use camera_service::clock::{self, Mono};
 use camera_service::encode::AccessUnit;
-use camera_service::stream::{Limits, Publisher, State, Target, annexb};
+use camera_service::encode::h264::{NalKind, nals};
+use camera_service::stream::{Limits, Publisher, State, Target};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -231,11 +232,11 @@ impl Camera {
         let data = fs::read(FIXTURE).unwrap();
         let mut units = vec![];
         let mut unit = vec![];
-        for nal in annexb::ranges(&data).map(|range| &data[range]) {
+        for nal in nals(&data) {
             unit.extend([0, 0, 0, 1]);
             unit.extend(nal);
-            if matches!(annexb::nal_type(nal), 1 | 5) {
-                units.push((std::mem::take(&mut unit), annexb::nal_type(nal) == 5));
+            if NalKind::of(nal).is_picture() {
+                units.push((std::mem::take(&mut unit), NalKind::of(nal) == NalKind::Idr));
             }
         }
         assert_eq!(units.len(), FRAMES);

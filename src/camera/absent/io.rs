@@ -1,38 +1,11 @@
 //! The watcher of a build without V4L2: no camera ever comes or goes.
 
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::path::PathBuf;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::{CameraId, Mode};
+use super::change::Change;
 use crate::error::{Error, Kind, Result};
-
-/// A camera that came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// Identity: the node's number.
-    pub id: CameraId,
-    /// `/dev/videoN`.
-    pub node: PathBuf,
-    /// Product name.
-    pub name: String,
-    /// Driver.
-    pub driver: String,
-    /// Where it is plugged in.
-    pub bus: String,
-    /// Everything it offers that we can take.
-    pub modes: Vec<Mode>,
-}
-
-/// What changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// A camera came.
-    Added(Found),
-    /// A camera went.
-    Removed(CameraId),
-}
 
 /// Watches for nothing.
 #[derive(Debug)]

@@ -1,101 +1,55 @@
 //! The hot-plug thread: kernel event → roster → pipelines.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::AsFd as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::eventfd::{EfdFlags, EventFd};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use super::{Settings, newcomer};
-use crate::camera::io::{Change, Found, Watcher};
+use crate::camera::change::{Change, Found};
+use crate::camera::io::Watcher;
 use crate::camera::{CameraId, Device, Directory, Status};
 use crate::capture::negotiate::Wish;
 use crate::capture::testcard;
 use crate::clock;
-use crate::error::{Error, Kind, Result};
-use crate::pipeline::io::Pipeline;
+use crate::error::Result;
 use crate::pipeline::roster::{Order, Roster};
-use crate::pipeline::{Origin, Plan};
+use crate::pipeline::{self, Origin, Plan};
 use crate::stream::io::Publisher;
 use crate::stream::{Limits, Target};
+use crate::supervise::{Stop, Worker};
 use crate::units::Rate;
 
 /// How often dead threads are looked for.
 const ROUND_MS: u16 = 1000;
 
-/// The running fleet. Dropping it stops every camera.
-#[derive(Debug)]
-pub struct Fleet {
-    stop: Arc<AtomicBool>,
-    wake: Arc<EventFd>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Fleet {
-    /// Finds the devices, starts their pipelines and watches for changes.
-    ///
-    /// # Errors
-    /// `Internal` when the kernel gives no event socket or thread.
-    pub fn start(settings: Settings, directory: Arc<Directory>) -> Result<Self> {
-        let internal = |what: &str, e: String| Error::new(Kind::Internal, what).because(e);
-        // The socket is open before the scan, so that no device falls between the two.
-        let mut watcher = Watcher::open()?;
-        let found: BTreeMap<CameraId, Found> = watcher
-            .scan()
-            .into_iter()
-            .filter_map(|change| match change {
-                Change::Added(found) => Some((found.id, found)),
-                Change::Removed(_) => None,
-            })
-            .collect();
-        let ids: Vec<CameraId> = found.keys().copied().collect();
-        let (roster, orders) = Roster::start(settings.test.is_some(), &ids);
-        let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
-            .map_err(|e| internal("no event descriptor", e.to_string()))?;
-        let wake = Arc::new(wake);
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut hands = Hands {
-            settings,
-            directory,
-            roster,
-            found,
-            pipelines: BTreeMap::new(),
-        };
-        hands.obey(orders);
-        let (thread_stop, thread_wake) = (Arc::clone(&stop), Arc::clone(&wake));
-        let thread = std::thread::Builder::new()
-            .name("hot-plug".to_owned())
-            .spawn(move || hands.run(watcher, &thread_stop, &thread_wake))
-            .map_err(|e| internal("no thread", e.to_string()))?;
-        Ok(Self {
-            stop,
-            wake,
-            thread: Some(thread),
+/// Finds the devices, starts their pipelines and watches for changes, until the worker is dropped.
+///
+/// # Errors
+/// `Internal` when the kernel gives no event socket or thread.
+pub fn start(settings: Settings, directory: Arc<Directory>) -> Result<Worker> {
+    // The socket is open before the scan, so that no device falls between the two.
+    let mut watcher = Watcher::open()?;
+    let found: BTreeMap<CameraId, Found> = watcher
+        .scan()
+        .into_iter()
+        .filter_map(|change| match change {
+            Change::Added(found) => Some((found.id, found)),
+            Change::Removed(_) => None,
         })
-    }
-
-    /// False once the hot-plug thread has ended by itself, which only a panic can cause.
-    #[must_use]
-    pub fn is_alive(&self) -> bool {
-        self.thread.as_ref().is_some_and(|t| !t.is_finished())
-    }
-}
-
-impl Drop for Fleet {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        // A full event counter wakes the thread just as well.
-        let _ = self.wake.write(1);
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            warn!("the hot-plug thread had panicked");
-        }
-    }
+        .collect();
+    let ids: Vec<CameraId> = found.keys().copied().collect();
+    let (roster, orders) = Roster::start(settings.test.is_some(), &ids);
+    let mut hands = Hands {
+        settings,
+        directory,
+        roster,
+        found,
+        pipelines: BTreeMap::new(),
+    };
+    hands.obey(orders);
+    Worker::spawn("hot-plug", move |stop| hands.run(watcher, &stop))
 }
 
 /// What the hot-plug thread owns.
@@ -104,14 +58,14 @@ struct Hands {
     directory: Arc<Directory>,
     roster: Roster,
     found: BTreeMap<CameraId, Found>,
-    pipelines: BTreeMap<CameraId, Pipeline>,
+    pipelines: BTreeMap<CameraId, Worker>,
 }
 
 impl Hands {
-    fn run(mut self, mut watcher: Watcher, stop: &AtomicBool, wake: &EventFd) {
-        while !stop.load(Ordering::Acquire) {
+    fn run(mut self, mut watcher: Watcher, stop: &Stop) {
+        while !stop.is_given() {
             let mut fds = [
-                PollFd::new(wake.as_fd(), PollFlags::POLLIN),
+                PollFd::new(stop.fd(), PollFlags::POLLIN),
                 PollFd::new(watcher.fd(), PollFlags::POLLIN),
             ];
             if poll(&mut fds, PollTimeout::from(ROUND_MS)).is_err() {
@@ -262,7 +216,7 @@ impl Hands {
             keyframe_seconds: self.settings.camera.keyframe_seconds,
         };
         let publisher = Publisher::new(target, camera.counters, Limits::default());
-        match Pipeline::start(plan, publisher, Arc::clone(&self.directory)) {
+        match pipeline::io::start(plan, publisher, Arc::clone(&self.directory)) {
             Ok(pipeline) => {
                 self.pipelines.insert(id, pipeline);
             }

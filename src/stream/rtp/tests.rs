@@ -147,7 +147,7 @@ fn the_primer_is_one_delimiter_with_the_time_of_the_picture_after_it() {
     let captured = Mono::from_nanos(77_000_000);
     rtp.primer(captured, &mut wire);
     let primer = &parse(&wire)[0];
-    assert_eq!(primer.payload, [annexb::AUD, 0xF0]);
+    assert_eq!(primer.payload, [AUD, 0xF0]);
     assert!(!primer.marker);
     let next = packets(&mut rtp, &annex_b(&[nal(0x65, 10)]), captured);
     assert_eq!(next[0].timestamp, primer.timestamp);

@@ -1,4 +1,4 @@
-//! The nearest known name to a mistyped one.
+//! The nearest known name to a mistyped one: for configuration keys, methods and parameters.
 
 /// The candidate closest to `word`, if one is close enough to be what was meant: at most a third of
 /// its letters differ.

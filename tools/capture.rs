@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use camera_service::camera::io::{Change, Found, Watcher, probe};
+use camera_service::camera::change::{Change, Found};
+use camera_service::camera::io::{Watcher, probe};
 use camera_service::capture::io::V4l2Source;
 use camera_service::capture::negotiate::Wish;
 use camera_service::capture::{Capture, PixelFormat, Source};

@@ -9,7 +9,6 @@
 //!                 publisher::Machine and session::Session decide; rtsp::Client speaks; rtcp tells the wall time
 //! ```
 
-pub mod base64;
 pub mod io;
 pub mod outbox;
 pub mod pace;

@@ -5,10 +5,11 @@
 //! The peer is trusted to be neither well nor honest: what it may make us hold is bounded by
 //! [`MAX_REPLY`].
 
+use data_encoding::BASE64;
 use rtsp_types::headers::{AUTHORIZATION, CONTENT_TYPE, CSEQ, SESSION, TRANSPORT, USER_AGENT};
 use rtsp_types::{Message, Method, ParseError, Request, Response, Url, Version};
 
-use super::{base64, sdp};
+use super::sdp;
 
 /// Bytes of one reply that are held while it is incomplete. MediaMTX's replies are below 500.
 pub const MAX_REPLY: usize = 8 << 10;
@@ -68,7 +69,7 @@ impl Client {
         let authorization = (!user.is_empty()).then(|| {
             format!(
                 "Basic {}",
-                base64::encode(format!("{user}:{password}").as_bytes())
+                BASE64.encode(format!("{user}:{password}").as_bytes())
             )
         });
         let mut client = Self {

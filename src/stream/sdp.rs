@@ -1,10 +1,11 @@
 //! The session description that ANNOUNCE carries (RFC 8866; H.264 parameters RFC 6184 §8.2).
 
+use data_encoding::BASE64;
 use std::net::{IpAddr, Ipv4Addr};
 
 use sdp_types::{AddrType, Connection, Media, MediaType, Origin, Session, Time, TransportProto};
 
-use super::{base64, rtp};
+use super::rtp;
 use crate::encode::h264::{NalKind, nals};
 
 /// `a=control` of the one track; SETUP appends it to the presentation's URL.
@@ -22,7 +23,7 @@ pub fn describe(key_frame: &[u8], name: &str) -> Vec<u8> {
         if let [_, profile, constraints, level, ..] = sps {
             fmtp += &format!("; profile-level-id={profile:02X}{constraints:02X}{level:02X}");
         }
-        let (sps, pps) = (base64::encode(sps), base64::encode(pps));
+        let (sps, pps) = (BASE64.encode(sps), BASE64.encode(pps));
         fmtp += &format!("; sprop-parameter-sets={sps},{pps}");
     }
     let rtpmap = format!("{payload_type} H264/{}", rtp::CLOCK_RATE);

@@ -6,7 +6,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= /usr/bin/python3
-TARGET ?= target
+TARGET ?= $(or $(CARGO_TARGET_DIR),target)
 MEDIAMTX := $(TARGET)/mediamtx/mediamtx
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
 
@@ -15,7 +15,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 20
 
 .PHONY: demo
-demo: build ## a moving picture in your browser; Ctrl-C ends everything
+demo: build ## a moving picture and the address of its page; Ctrl-C ends everything
 	@exec $(TARGET)/release/camera-service demo
 
 .PHONY: build

@@ -1,6 +1,7 @@
 //! The wiring diagram: builds every part, hands each what it needs, and stops them in order.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -59,9 +60,10 @@ impl App {
     /// `Config` for what the installer must change (a taken port, a missing MediaMTX), with the action.
     pub async fn start(config: Config) -> Result<Self> {
         let started = clock::mono();
+        let publish_ip = reachable_here(config.mediamtx.rtsp_host);
         // First what only this installation knows: the secret behind every token.
         let keyring = Arc::new(access::io::load_or_create(&config.storage.data_dir)?);
-        let secret = Secret::new(access::io::random_hex::<32>()?);
+        let secret = Secret::new(access::io::random_hex::<32>()?).also_from(publish_ip);
         let directory = Arc::new(Directory::default());
         let mut supervisor = Supervisor::default();
 
@@ -128,7 +130,7 @@ impl App {
         media_state.fill(media.shared());
         let fleet = fleet::io::start(
             fleet::Settings {
-                rtsp: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), addresses.rtsp.port()),
+                rtsp: SocketAddr::new(publish_ip, addresses.rtsp.port()),
                 publish_user: SERVICE_USER.to_owned(),
                 publish_password: secret.password().to_owned(),
                 camera: config.camera.clone(),
@@ -186,7 +188,17 @@ impl App {
 
     /// Waits until a part fails that the service cannot do without.
     pub async fn failed(&mut self) -> Error {
-        self.supervisor.failed().await
+        let mut round = tokio::time::interval(HUNG / 10);
+        loop {
+            tokio::select! {
+                failed = self.supervisor.failed() => return failed,
+                _ = round.tick() => {
+                    if self.fleet.is_dead() {
+                        return Error::new(Kind::Internal, "the hot-plug thread ended by itself");
+                    }
+                }
+            }
+        }
     }
 
     /// Stops in the order in which a viewer notices least: cameras, MediaMTX, the doors.
@@ -217,11 +229,12 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
         .map_err(|e| Error::new(Kind::Internal, "cannot start the runtime").because(e))
 }
 
-/// SIGINT and SIGTERM.
+/// SIGINT, SIGTERM and SIGHUP (the terminal was closed).
 #[derive(Debug)]
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
@@ -237,6 +250,7 @@ impl Signals {
         Ok(Self {
             interrupt: install(SignalKind::interrupt())?,
             terminate: install(SignalKind::terminate())?,
+            hang_up: install(SignalKind::hangup())?,
         })
     }
 
@@ -245,6 +259,21 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
+    }
+}
+
+impl Signals {
+    /// Lets `stopping` finish, unless another signal says that somebody will not wait for it.
+    pub async fn bound(&mut self, stopping: impl Future<Output = ()>) {
+        tokio::select! {
+            () = stopping => {}
+            () = self.recv() => {
+                warn!("told to end a second time: ending at once");
+                // 128 + SIGINT, as shells count it. The kernel ends MediaMTX with us.
+                std::process::exit(130);
+            }
         }
     }
 }
@@ -263,7 +292,7 @@ pub fn run_until_signal(config: Config) -> Result<()> {
             error = app.failed() => Err(error),
         };
         notify(&[sd_notify::NotifyState::Stopping]);
-        app.stop().await;
+        signals.bound(app.stop()).await;
         ended
     })
 }
@@ -328,6 +357,15 @@ fn local(listener: &TcpListener) -> Result<SocketAddr> {
         .map_err(|e| Error::new(Kind::Internal, "a listener has no address").because(e))
 }
 
+/// Where we ourselves reach a listener on `host`: "every address" is none.
+fn reachable_here(host: IpAddr) -> IpAddr {
+    match host {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        other => other,
+    }
+}
+
 async fn media_settings(config: &Config, internal: SocketAddr) -> Result<mediamtx::Settings> {
     let wanted = &config.mediamtx;
     let loopback = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
@@ -344,6 +382,17 @@ async fn media_settings(config: &Config, internal: SocketAddr) -> Result<mediamt
     };
     if wanted.managed {
         // Asked now, because MediaMTX itself could not say who holds a port.
+        let udp = settings.webrtc_udp;
+        if udp.port() != 0
+            && let Err(e) = UdpSocket::bind(udp)
+        {
+            return Err(Error::new(
+                Kind::Config,
+                format!("cannot receive WebRTC media on UDP {udp}"),
+            )
+            .because(e)
+            .action("stop whoever holds that port, or set mediamtx.webrtc_udp_port"));
+        }
         for address in [settings.rtsp, settings.hls, settings.webrtc, settings.api] {
             if address.port() != 0 {
                 drop(bind(address).await?);
@@ -382,8 +431,9 @@ fn auth_callback(secret: Secret, keyring: Arc<Keyring>, directory: Arc<Directory
                 ) {
                     runtime.spawn(async move {
                         let _permit = permit;
-                        for pause in KEYFRAMES_AFTER_JOIN {
-                            tokio::time::sleep(pause).await;
+                        let joined = tokio::time::Instant::now();
+                        for after in KEYFRAMES_AFTER_JOIN {
+                            tokio::time::sleep_until(joined + after).await;
                             camera
                                 .counters
                                 .keyframe_wanted

@@ -20,10 +20,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
+use crate::clock;
 use crate::error::{Error, Kind, Result};
 
 /// How long tasks may take to stop before they are cut off.
 const PATIENCE: Duration = Duration::from_secs(8);
+
+/// How long a thread may take to stop before it is left behind.
+const WORKER_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The list.
 #[derive(Debug)]
@@ -124,7 +128,8 @@ impl Stop {
         self.wake.as_fd()
     }
 
-    fn give(&self) {
+    /// Gives it; the thread ends soon.
+    pub fn give(&self) {
         self.flag.store(true, Ordering::Release);
         // A full event counter wakes the thread just as well.
         let _ = self.wake.write(1);
@@ -156,6 +161,12 @@ impl Worker {
         })
     }
 
+    /// Its stop signal, for telling many before waiting for each.
+    #[must_use]
+    pub const fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
     /// True once the thread has ended by itself, which only a panic can cause.
     #[must_use]
     pub fn is_dead(&self) -> bool {
@@ -166,11 +177,21 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.stop.give();
-        if let Some(thread) = self.thread.take() {
-            let name = thread.thread().name().unwrap_or("?").to_owned();
-            if thread.join().is_err() {
-                warn!(name, "the thread had panicked");
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        let name = thread.thread().name().unwrap_or("?").to_owned();
+        let told = clock::mono();
+        while !thread.is_finished() {
+            if clock::mono().since(told) > WORKER_PATIENCE {
+                // A driver that never returns from a system call: nothing we could do would end it.
+                return warn!(name, "the thread hangs in the kernel and is left behind");
             }
+            // There is no wait for a thread with a deadline; this is a few rounds once per unplug.
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if thread.join().is_err() {
+            warn!(name, "the thread had panicked");
         }
     }
 }

@@ -150,6 +150,8 @@ pub struct Camera {
     pub format: Option<Format>,
     /// How it is encoded; `None` until it was opened once.
     pub route: Option<Route>,
+    /// Why its pictures do not reach MediaMTX, while they do not.
+    pub publish_trouble: Option<String>,
     /// Everything it offers.
     pub modes: Arc<[Mode]>,
     /// When the present status began.

@@ -94,7 +94,12 @@ fn apply_file(
     let sections = match root {
         Value::Null => return,
         Value::Object(sections) => sections,
-        _ => return mistake("", "expected sections such as `server:`".into()),
+        _ => {
+            return mistakes.push(Mistake {
+                place: name.to_owned(),
+                what: "expected sections such as `server:`".into(),
+            });
+        }
     };
     for (section, keys) in sections {
         let known_sections = KEYS.iter().filter_map(|k| k.path.split('.').next());
@@ -131,12 +136,15 @@ fn apply_file(
 }
 
 fn unknown(what: &str, hint: Option<&str>) -> String {
-    let mut text = format!("no such {what}");
-    if let Some(hint) = hint {
-        let _ = write!(text, "; did you mean {hint}?");
-    }
-    text
+    format!("no such {what}{}", did_you_mean(hint))
 }
+
+fn did_you_mean(hint: Option<&str>) -> String {
+    hint.map_or_else(String::new, |hint| format!("; did you mean {hint}?"))
+}
+
+/// What a log level may be called.
+const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
 /// What no single key can know.
 fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
@@ -165,6 +173,18 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
     }
     if config.server.max_message_size < 1024 {
         wrong("server.max_message_size", "must be at least 1024 bytes");
+    }
+    for part in config.logging.level.split(',') {
+        let level = part.rsplit('=').next().unwrap_or(part).trim();
+        if !LEVELS.contains(&level) {
+            wrong(
+                "logging.level",
+                &format!(
+                    "{level:?} is not a level{}",
+                    did_you_mean(nearest(level, LEVELS.iter().copied()))
+                ),
+            );
+        }
     }
     let mut ports = [
         ("server.port", config.server.port),
@@ -286,6 +306,16 @@ mod tests {
             mistakes[0].what,
             "no such variable; did you mean CAMERA_SERVICE_SERVER_PORT?"
         );
+    }
+
+    #[test]
+    fn a_misspelt_log_level_is_refused_instead_of_silencing_the_service() {
+        let mistakes = from("logging:\n  level: infoo\n").unwrap_err();
+        assert!(
+            mistakes[0].what.contains("did you mean info?"),
+            "{mistakes:?}"
+        );
+        assert!(from("logging:\n  level: info,camera_service::stream=debug\n").is_ok());
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub fn run(json: bool, state: Option<PathBuf>, file: Option<&Path>) -> Result<()
         let mut signals = app::Signals::new()?;
         let mut app = App::start(config).await?;
         let shown = show_and_wait(&mut app, &mut signals, json, &state.path, started).await;
-        app.stop().await;
+        signals.bound(app.stop()).await;
         shown
     })
 }

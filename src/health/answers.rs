@@ -79,7 +79,7 @@ fn ready(report: &Report, time: &str) -> Value {
     } else {
         let why = report.findings().max_by_key(|(_, f)| f.verdict);
         let message = why.map_or_else(
-            || "no camera delivers".to_owned(),
+            || "a picture is on its way".to_owned(),
             |(_, f)| format!("{}; {}", f.cause, f.action),
         );
         ("not_ready", message)
@@ -239,7 +239,7 @@ mod tests {
     use crate::camera::{CameraId, Status};
     use crate::clock::{Mono, Now, Wall};
     use crate::health::facts::CameraFact;
-    use crate::rpc::media::MediaState;
+    use crate::rpc::media::{MediaState, PathState};
 
     fn facts(reachable: bool) -> Facts {
         let now = Mono::from_nanos(260_130_000_000_000);
@@ -252,10 +252,19 @@ mod tests {
                 interval: None,
                 pixel_format: None,
                 frames: 0,
+                publish_trouble: None,
             }],
             expected: Vec::new(),
             media: MediaState {
                 reachable,
+                paths: [(
+                    "camera0".to_owned(),
+                    PathState {
+                        ready: true,
+                        ..PathState::default()
+                    },
+                )]
+                .into(),
                 ..MediaState::default()
             },
             started: Mono::default(),

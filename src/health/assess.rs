@@ -7,6 +7,8 @@ use super::facts::{CameraFact, Facts};
 use crate::camera::{CameraId, Status};
 
 /// A connected camera from which nothing came for so long is frozen. Cameras slower than a frame
+/// A camera's first picture may take this long into MediaMTX; its paths are looked at every second.
+const PUBLISHED_WITHIN: Duration = Duration::from_millis(2000);
 /// each 0.7 s get three intervals.
 pub const FROZEN_AFTER: Duration = Duration::from_secs(2);
 
@@ -132,7 +134,7 @@ pub fn assess(facts: &Facts) -> Report {
         facts
             .cameras
             .iter()
-            .any(|c| c.id == *id && is_delivering(c, facts))
+            .any(|c| c.id == *id && is_viewable(c, facts))
     };
     Report {
         status: components
@@ -142,7 +144,7 @@ pub fn assess(facts: &Facts) -> Report {
             .unwrap_or(Verdict::Healthy),
         ready: facts.media.reachable
             && facts.expected.iter().all(delivers)
-            && facts.cameras.iter().any(|c| is_delivering(c, facts)),
+            && facts.cameras.iter().any(|c| is_viewable(c, facts)),
         components,
     }
 }
@@ -191,7 +193,7 @@ fn cameras(facts: &Facts) -> Component {
 fn finding(camera: &CameraFact, facts: &Facts) -> Option<Finding> {
     let of = |fault, verdict| Finding::new(fault, Some(camera.id), verdict);
     match &camera.status {
-        Status::Connected if is_delivering(camera, facts) => None,
+        Status::Connected if is_delivering(camera, facts) => not_published(camera, facts),
         Status::Connected => {
             let age = silence(camera, facts);
             Some(
@@ -219,6 +221,38 @@ fn finding(camera: &CameraFact, facts: &Facts) -> Option<Finding> {
     }
 }
 
+/// A camera that delivers while MediaMTX, which answers, does not have its picture.
+fn not_published(camera: &CameraFact, facts: &Facts) -> Option<Finding> {
+    let young = facts.now.mono.since(camera.since) < PUBLISHED_WITHIN;
+    if is_published(camera, facts) || !facts.media.reachable || young {
+        return None;
+    }
+    let verdict = if facts.cameras.len() == 1 {
+        Verdict::Unhealthy
+    } else {
+        Verdict::Degraded
+    };
+    let reason = camera
+        .publish_trouble
+        .as_deref()
+        .unwrap_or("its path is not ready yet");
+    Some(Finding::new(Fault::CameraNotPublished, Some(camera.id), verdict).because(reason))
+}
+
+/// Whether MediaMTX has the camera's picture, as far as it was asked.
+fn is_published(camera: &CameraFact, facts: &Facts) -> bool {
+    facts
+        .media
+        .paths
+        .get(&camera.id.to_string())
+        .is_some_and(|path| path.ready)
+}
+
+/// Whether somebody who comes now gets its picture.
+fn is_viewable(camera: &CameraFact, facts: &Facts) -> bool {
+    is_delivering(camera, facts) && is_published(camera, facts)
+}
+
 /// How long nothing came from a connected camera.
 fn silence(camera: &CameraFact, facts: &Facts) -> Duration {
     let last = camera.last_frame.unwrap_or_default().max(camera.since);
@@ -236,7 +270,7 @@ fn is_delivering(camera: &CameraFact, facts: &Facts) -> bool {
 mod tests {
     use super::*;
     use crate::clock::{Mono, Now, Wall};
-    use crate::rpc::media::MediaState;
+    use crate::rpc::media::{MediaState, PathState};
 
     const NOW: Mono = Mono::from_nanos(100_000_000_000);
 
@@ -253,15 +287,25 @@ mod tests {
             interval: Some(Duration::from_millis(33)),
             pixel_format: None,
             frames: 0,
+            publish_trouble: None,
         }
     }
 
     fn facts(cameras: Vec<CameraFact>) -> Facts {
+        let ready = PathState {
+            ready: true,
+            ..PathState::default()
+        };
+        let paths = cameras
+            .iter()
+            .map(|c| (c.id.to_string(), ready.clone()))
+            .collect();
         Facts {
             cameras,
             expected: Vec::new(),
             media: MediaState {
                 reachable: true,
+                paths,
                 ..MediaState::default()
             },
             started: Mono::default(),
@@ -288,6 +332,23 @@ mod tests {
 
     fn codes(report: &Report) -> Vec<&'static str> {
         report.findings().map(|(_, f)| f.fault.code()).collect()
+    }
+
+    #[test]
+    fn a_picture_that_does_not_reach_mediamtx_is_not_ready_and_says_why() {
+        let mut all = facts(vec![camera(0, Status::Connected, 40)]);
+        all.media.paths.clear();
+        all.cameras[0].publish_trouble = Some("RTSP 401 Unauthorized".to_owned());
+        let report = assess(&all);
+        assert_eq!(report.status, Verdict::Unhealthy);
+        assert!(!report.ready);
+        assert!(report.findings().any(|(_, f)| f.cause.contains("401")));
+        all.cameras[0].since = before(500);
+        assert_eq!(
+            assess(&all).status,
+            Verdict::Healthy,
+            "the first picture is on its way"
+        );
     }
 
     #[test]

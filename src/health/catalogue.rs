@@ -7,6 +7,8 @@ pub enum Fault {
     CameraFrozen,
     /// A camera is there and gives no picture.
     CameraFailed,
+    /// A camera delivers, but MediaMTX does not get its picture.
+    CameraNotPublished,
     /// A known camera is away.
     CameraDisconnected,
     /// A camera that must deliver was never seen.
@@ -21,9 +23,10 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::CameraFrozen,
         Self::CameraFailed,
+        Self::CameraNotPublished,
         Self::CameraDisconnected,
         Self::CameraMissing,
         Self::NoCamera,
@@ -37,6 +40,7 @@ impl Fault {
         match self {
             Self::CameraFrozen => "camera_frozen",
             Self::CameraFailed => "camera_failed",
+            Self::CameraNotPublished => "camera_not_published",
             Self::CameraDisconnected => "camera_disconnected",
             Self::CameraMissing => "camera_missing",
             Self::NoCamera => "no_camera",
@@ -51,6 +55,9 @@ impl Fault {
         match self {
             Self::CameraFrozen => "the driver delivers no frames although the stream is on",
             Self::CameraFailed => "the camera could not be opened or stopped delivering",
+            Self::CameraNotPublished => {
+                "the camera delivers, but MediaMTX does not get its picture"
+            }
             Self::CameraDisconnected => "the device has left the bus",
             Self::CameraMissing => "a camera named in the configuration was never found",
             Self::NoCamera => "no video capture device was found",
@@ -67,6 +74,9 @@ impl Fault {
                 "the service reopens it by itself; if it stays, unplug the camera and plug it in again"
             }
             Self::CameraFailed => "read the reason, then unplug the camera and plug it in again",
+            Self::CameraNotPublished => {
+                "the service keeps trying; if it stays, read the reason and MediaMTX's log, then restart the service"
+            }
             Self::CameraDisconnected => {
                 "check the cable and the power of the camera, then plug it in again"
             }

@@ -25,6 +25,8 @@ pub struct CameraFact {
     pub pixel_format: Option<PixelFormat>,
     /// Frames taken so far.
     pub frames: u64,
+    /// Why its pictures do not reach MediaMTX, while they do not.
+    pub publish_trouble: Option<String>,
 }
 
 impl CameraFact {
@@ -41,6 +43,7 @@ impl CameraFact {
             },
             interval: camera.format.map(|f| f.rate.interval()),
             pixel_format: camera.format.map(|f| f.pixel),
+            publish_trouble: camera.publish_trouble.clone(),
             frames: camera.counters.captured.load(Relaxed),
         }
     }

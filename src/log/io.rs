@@ -9,6 +9,16 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::config::{LogFormat, Logging};
 use crate::error::{Error, Kind, Result};
 
+/// Whether standard error goes to the journal. The variable alone proves nothing: a terminal's
+/// programs inherit it from a desktop that systemd started (systemd.exec(5), `$JOURNAL_STREAM`).
+fn stderr_is_the_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    nix::sys::stat::fstat(std::io::stderr())
+        .is_ok_and(|stat| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
 /// Starts the log once for the process.
 ///
 /// # Errors
@@ -22,12 +32,15 @@ pub fn start(logging: &Logging) -> Result<()> {
         .because(e)
         .action("use error, warn, info, debug or trace")
     })?;
+    // The WebSocket library's trace shows messages whole, and with them tokens.
+    let filter = ["tungstenite=debug", "tokio_tungstenite=debug"]
+        .into_iter()
+        .filter_map(|directive| directive.parse().ok())
+        .fold(filter, EnvFilter::add_directive);
     let registry = tracing_subscriber::registry().with(filter);
-    // systemd sets JOURNAL_STREAM for a unit whose output goes to the journal.
-    let journald = (logging.format == LogFormat::Auto
-        && std::env::var_os("JOURNAL_STREAM").is_some())
-    .then(tracing_journald::layer)
-    .and_then(std::io::Result::ok);
+    let journald = (logging.format == LogFormat::Auto && stderr_is_the_journal())
+        .then(tracing_journald::layer)
+        .and_then(std::io::Result::ok);
     // A second start, as in a test process that runs several services, keeps the first.
     let _ = if let Some(journald) = journald {
         registry.with(journald).try_init()

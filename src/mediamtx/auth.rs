@@ -21,26 +21,46 @@ pub const SERVICE_USER: &str = "camera-service";
 pub const LONGEST: usize = 64 * 1024;
 
 /// The secret of one run of this service, made at its start and kept in memory only.
+///
+/// It counts on loopback, and from the box's own address where RTSP listens on that one alone.
 #[derive(Clone)]
-pub struct Secret(String);
+pub struct Secret {
+    text: String,
+    own: Option<IpAddr>,
+}
 
 impl Secret {
     /// From the output of a good random source, as text.
     #[must_use]
     pub fn new(text: String) -> Self {
-        Self(text)
+        Self { text, own: None }
+    }
+
+    /// The same, counting from `own`, too.
+    #[must_use]
+    pub const fn also_from(mut self, own: IpAddr) -> Self {
+        self.own = Some(own);
+        self
+    }
+
+    /// Whether it counts for somebody who comes from `ip`.
+    fn counts_from(&self, ip: &str) -> bool {
+        ip.parse::<IpAddr>().is_ok_and(|ip| {
+            let ip = ip.to_canonical();
+            ip.is_loopback() || self.own == Some(ip)
+        })
     }
 
     /// The password that goes with [`SERVICE_USER`].
     #[must_use]
     pub fn password(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether `text` is the secret, in a time that tells nothing about where they differ.
     #[must_use]
     pub fn is(&self, text: &str) -> bool {
-        let (ours, theirs) = (self.0.as_bytes(), text.as_bytes());
+        let (ours, theirs) = (self.text.as_bytes(), text.as_bytes());
         let differing = ours
             .iter()
             .zip(theirs)
@@ -192,7 +212,7 @@ pub fn decide(
         .then(|| question.path.parse().ok())
         .flatten();
     if question.user == SERVICE_USER && secret.is(&question.password) {
-        if !is_loopback(&question.ip) {
+        if !secret.counts_from(&question.ip) {
             return Decision::deny(403, "the service's own credentials count on loopback only");
         }
         let who = Who::Service;
@@ -273,11 +293,6 @@ fn percent_decoded(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(String::from_utf8_lossy(&out).into_owned())
-}
-
-fn is_loopback(ip: &str) -> bool {
-    ip.parse::<IpAddr>()
-        .is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use super::locate::io::locate;
 use super::process::io::{Process, Recipe};
 use super::process::life::{Input, ProcessState};
 use super::settings::{Settings, render};
-use super::state::{Shared, Snapshot};
+use super::state::{ApiState, Shared, Snapshot};
 use crate::clock;
 use crate::error::{Error, Kind, Result};
 
@@ -30,6 +30,8 @@ const STARTING_PAUSE: Duration = Duration::from_millis(25);
 const QUICK_START: Duration = Duration::from_secs(10);
 /// The same while something else should start it.
 const EXTERNAL_PAUSE: Duration = Duration::from_millis(250);
+/// A process that runs and does not answer for so long hangs, and is started anew.
+const HANGS: Duration = Duration::from_secs(10);
 /// What one round may take.
 const ROUND: Duration = Duration::from_millis(900);
 
@@ -217,19 +219,35 @@ impl Eye {
                 was_up = now.is_up();
                 let version = now.version.as_deref().unwrap_or("of unknown version");
                 match &now.api {
-                    super::ApiState::Reachable { .. } => {
+                    ApiState::Reachable { .. } => {
                         tracing::info!("MediaMTX {version} answers");
                     }
                     // A death has been told by the process's keeper, an end that was asked for is no news.
-                    super::ApiState::Unreachable { .. }
+                    ApiState::Unreachable { .. }
                         if matches!(
                             now.process,
                             ProcessState::Backoff { .. }
                                 | ProcessState::Stopped
                                 | ProcessState::Stopping { .. }
                         ) => {}
-                    super::ApiState::Unreachable { reason, .. } => tracing::warn!("{reason}"),
+                    ApiState::Unreachable { reason, .. } => tracing::warn!("{reason}"),
                 }
+            }
+            if let (
+                ApiState::Unreachable { since, .. },
+                ProcessState::Running { pid, .. },
+                Some(process),
+            ) = (&now.api, &now.process, &process)
+                && clock::mono().since(*since) > HANGS
+            {
+                tracing::warn!(pid, "MediaMTX runs but does not answer: restarting it");
+                process.tell(Input::Restart);
+                self.update(|s| {
+                    s.failed(
+                        "MediaMTX hung and is being restarted".to_owned(),
+                        clock::mono(),
+                    )
+                });
             }
             let pause = match now.process {
                 _ if now.is_up() => PAUSE,
@@ -316,7 +334,7 @@ pub fn pick_free_ports(settings: &mut Settings) -> Result<()> {
 }
 
 /// Replaces the file whole, and only when it differs: MediaMTX watches it and reloads on every write.
-fn write_config(path: &Path, text: &str) -> Result<()> {
+pub(super) fn write_config(path: &Path, text: &str) -> Result<()> {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());
     }

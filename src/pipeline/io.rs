@@ -14,6 +14,7 @@ use crate::capture::{Capture, Source};
 use crate::clock::{self, Mono};
 use crate::encode::{self, Encoder};
 use crate::error::{Error, Kind, Result};
+use crate::stream::State;
 use crate::stream::io::Publisher;
 use crate::supervise::{Stop, Worker};
 
@@ -52,6 +53,7 @@ struct Line {
     counters: Arc<Counters>,
     last_sequence: Option<u32>,
     force_idr: bool,
+    publish_trouble: Option<String>,
     stop: Stop,
 }
 
@@ -72,6 +74,7 @@ impl Line {
             counters,
             last_sequence: None,
             force_idr: true,
+            publish_trouble: None,
             stop,
         }
     }
@@ -99,6 +102,7 @@ impl Line {
             if source_ready {
                 self.take_frames();
             }
+            self.tell_publishing();
         }
         self.publisher.stop();
     }
@@ -117,7 +121,7 @@ impl Line {
                             camera.format = Some(format);
                             camera.route = Some(route);
                         });
-                        self.watch.opened(format.rate, now);
+                        self.watch.opened(format.rate, clock::mono());
                         self.last_sequence = None;
                         self.force_idr = true;
                         self.open = Some(open);
@@ -174,6 +178,28 @@ impl Line {
         });
     }
 
+    /// Publishes a change between "pictures arrive" and "they do not, because".
+    fn tell_publishing(&mut self) {
+        let trouble = match self.publisher.state() {
+            State::Backoff { reason, .. } => Some(reason),
+            State::Recording { .. } => None,
+            // On the way: neither better nor worse than before.
+            State::Idle | State::Connecting | State::Announcing | State::Stopped => return,
+        };
+        if trouble == self.publish_trouble {
+            return;
+        }
+        match &trouble {
+            Some(reason) => {
+                warn!(camera = %self.plan.id, reason, "pictures do not reach MediaMTX; trying on")
+            }
+            None => info!(camera = %self.plan.id, "pictures reach MediaMTX"),
+        }
+        self.publish_trouble.clone_from(&trouble);
+        self.directory
+            .update(self.plan.id, |camera| camera.publish_trouble = trouble);
+    }
+
     /// Waits for the source, the publisher, the stop signal or the next deadline.
     fn wait(&self, now: Mono) -> (bool, bool) {
         let mut fds: heapless::Vec<PollFd<'_>, 3> = heapless::Vec::new();
@@ -224,6 +250,7 @@ impl Line {
                 Ok(Capture::Frame(frame)) => frame,
                 Ok(Capture::Damaged) => {
                     self.counters.damaged.fetch_add(1, Ordering::Relaxed);
+                    self.watch.damaged();
                     continue;
                 }
                 Ok(Capture::Pending) => return,
@@ -260,6 +287,7 @@ impl Line {
                 Ok(None) => self.force_idr |= force,
                 Err(error) if error.kind() == Kind::Transient => {
                     self.force_idr |= force;
+                    self.watch.damaged();
                     if self.counters.damaged.fetch_add(1, Ordering::Relaxed) == 0 {
                         warn!(camera = %self.plan.id, %error, "frame skipped; further ones are only counted");
                     }

@@ -16,6 +16,8 @@ const FROZEN_FRAMES: u32 = 4;
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// A camera that stays broken is tried this often: cheap, and back soon after a human acted.
 const LAST_RETRY: Duration = Duration::from_secs(2);
+/// Frames for this long mean that the camera is well again.
+const SETTLED: Duration = Duration::from_secs(5);
 /// A stalled stream is closed and opened again this often; some sensors start only at the second try.
 const REOPEN_STALLED: Duration = Duration::from_secs(5);
 
@@ -26,6 +28,8 @@ enum Phase {
     Closed { open_at: Mono },
     /// Open, and this long without a frame.
     Open {
+        /// The opening.
+        opened: Mono,
         /// The last frame, or the opening.
         last: Mono,
         /// How long silence may last.
@@ -52,6 +56,8 @@ pub struct Watch {
     phase: Phase,
     retry: Duration,
     reopen_at: Option<Mono>,
+    /// Frames since the last good one that could not be used.
+    damaged: u32,
     status: Option<Status>,
 }
 
@@ -63,6 +69,7 @@ impl Watch {
             phase: Phase::Closed { open_at: now },
             retry: FIRST_RETRY,
             reopen_at: None,
+            damaged: 0,
             status: None,
         }
     }
@@ -70,6 +77,7 @@ impl Watch {
     /// The source is open and promised `rate`.
     pub fn opened(&mut self, rate: Rate, now: Mono) {
         self.phase = Phase::Open {
+            opened: now,
             last: now,
             patience: FROZEN.max(rate.interval() * FROZEN_FRAMES),
             stalled: false,
@@ -79,13 +87,28 @@ impl Watch {
 
     /// A good frame arrived.
     pub fn frame(&mut self, now: Mono) {
-        if let Phase::Open { last, stalled, .. } = &mut self.phase {
+        if let Phase::Open {
+            last,
+            stalled,
+            opened,
+            ..
+        } = &mut self.phase
+        {
             *last = now;
             *stalled = false;
+            // One frame is no recovery: a device that fails after each must not be opened ten times a second.
+            if now.since(*opened) > SETTLED {
+                self.retry = FIRST_RETRY;
+            }
         }
-        self.retry = FIRST_RETRY;
+        self.damaged = 0;
         self.reopen_at = None;
         self.set(Status::Connected);
+    }
+
+    /// A frame arrived that could not be used.
+    pub const fn damaged(&mut self) {
+        self.damaged = self.damaged.saturating_add(1);
     }
 
     /// Opening or reading failed; the source is closed now.
@@ -119,6 +142,7 @@ impl Watch {
                 last,
                 patience,
                 stalled,
+                ..
             } => {
                 if let Some(at) = self.reopen_at {
                     if now < at {
@@ -132,10 +156,18 @@ impl Watch {
                     *stalled = true;
                     let silent = now.since(*last).as_secs_f64();
                     self.reopen_at = Some(now + REOPEN_STALLED);
-                    self.set(Status::Error {
+                    let status = if self.damaged > 0 {
+                        Status::Error {
+                            reason: format!("no usable frame for {silent:.1} s: {} came, all damaged", self.damaged),
+                            action: "check the cable and the power of the camera; a USB camera may do better on another port or at a smaller size".into(),
+                        }
+                    } else {
+                        Status::Error {
                         reason: format!("no frame for {silent:.1} s: the device is there but gives no picture"),
                         action: "check the sensor cable and whether another setting (exposure, input, standard) stops the picture; the device is opened again every few seconds".into(),
-                    });
+                    }
+                    };
+                    self.set(status);
                 }
                 None
             }
@@ -152,6 +184,7 @@ impl Watch {
                 last,
                 patience,
                 stalled,
+                ..
             } => self.reopen_at.or((!stalled).then(|| last + patience)),
             Phase::Gone => None,
         }

@@ -100,6 +100,38 @@ fn a_killed_mediamtx_is_back_with_the_picture() {
 }
 
 #[test]
+fn a_hung_mediamtx_is_started_anew() {
+    let demo = Demo::start(&[]);
+    let old = demo.mediamtx_pid().unwrap();
+    stage::kill(old, "STOP");
+    let new = until(Duration::from_secs(40), || {
+        demo.mediamtx_pid().filter(|pid| *pid != old)
+    });
+    assert!(new.is_some(), "it was left hanging\n{}", demo.log());
+    let codes = demo.read_timecodes_patiently("camera0", 5, Duration::from_secs(20));
+    assert_eq!(codes.len(), 5);
+}
+
+#[test]
+fn a_tidied_up_state_folder_does_not_keep_mediamtx_down() {
+    let demo = Demo::start(&[]);
+    std::fs::remove_dir_all(demo.text("/state_dir")).unwrap();
+    stage::kill(demo.mediamtx_pid().unwrap(), "KILL");
+    let codes = demo.read_timecodes_patiently("camera0", 5, Duration::from_secs(20));
+    assert_eq!(codes.len(), 5);
+}
+
+#[test]
+fn rtsp_on_one_address_only_is_served_there() {
+    let demo = Demo::start_with(&[], &[("CAMERA_SERVICE_MEDIAMTX_RTSP_HOST", "127.0.0.2")]);
+    assert!(
+        demo.text("/cameras/0/rtsp")
+            .starts_with("rtsp://127.0.0.2:")
+    );
+    assert_eq!(demo.read_timecodes("camera0", 5).len(), 5);
+}
+
+#[test]
 fn health_tells_within_two_seconds_that_mediamtx_hangs() {
     let demo = Demo::start(&[]);
     let pid = demo.mediamtx_pid().unwrap();

@@ -110,6 +110,11 @@ pub(crate) struct Demo {
 impl Demo {
     /// Starts it and waits for its card.
     pub(crate) fn start(args: &[&str]) -> Self {
+        Self::start_with(args, &[])
+    }
+
+    /// The same, with variables of its own.
+    pub(crate) fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
         let log = std::env::temp_dir().join(format!(
             "camera-service-test-{}-{}.log",
             std::process::id(),
@@ -117,6 +122,7 @@ impl Demo {
         ));
         let mut child = command(&["demo", "--json"])
             .args(args)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(File::create(&log).unwrap())
             .spawn()

@@ -12,7 +12,7 @@ use camera_service::http::bind::io::bind;
 use camera_service::http::io::{Listeners, serve};
 use camera_service::http::{Limits, Services};
 use camera_service::rpc::Desk;
-use camera_service::rpc::media::{MediaServer, MediaState};
+use camera_service::rpc::media::{MediaServer, MediaState, PathState};
 use camera_service::rpc::session::{Login, Refused, Verify};
 use camera_service::rpc::table::METHODS;
 use camera_service::units::{Rate, Size};
@@ -93,6 +93,7 @@ pub(crate) fn camera(number: u16, status: Status) -> Camera {
             },
         }),
         route: Some(Route::Software),
+        publish_trouble: None,
         modes: Arc::from([Mode {
             pixel: PixelFormat::Yuyv,
             size,
@@ -114,7 +115,15 @@ impl Rig {
         let directory = Arc::new(Directory::default());
         directory.put(camera(0, Status::Connected));
         let media = Media::default();
-        media.0.lock().unwrap().reachable = true;
+        {
+            let mut state = media.0.lock().unwrap();
+            state.reachable = true;
+            let ready = PathState {
+                ready: true,
+                ..PathState::default()
+            };
+            state.paths.insert("camera0".to_owned(), ready);
+        }
         let nowhere: SocketAddr = "127.0.0.1:1".parse().unwrap();
         let mut services = Services {
             desk: Arc::new(Desk {

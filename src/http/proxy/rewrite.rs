@@ -40,7 +40,9 @@ pub fn request_header_passes(name: &str, connection: &str) -> bool {
 /// Whether an answer's header goes on; `connection` is the value of that header.
 #[must_use]
 pub fn response_header_passes(name: &str, connection: &str) -> bool {
+    // MediaMTX asks for a password; from a page, that opens the browser's own dialogue.
     !HOP_BY_HOP.contains(&name)
+        && name != "www-authenticate"
         && !connection
             .split(',')
             .any(|named| named.trim().eq_ignore_ascii_case(name))

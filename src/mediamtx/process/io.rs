@@ -21,7 +21,8 @@ use super::life::{Input, Life, Order, ProcessState, Signal};
 use super::words::{self, Flood, LONGEST_LINE, Verdict};
 use crate::clock;
 use crate::error::{Error, Kind, Result};
-use crate::mediamtx::settings::Settings;
+use crate::mediamtx::io::write_config;
+use crate::mediamtx::settings::{Settings, render};
 use crate::sys::pdeathsig::die_with_parent;
 
 /// Error lines kept to explain a death.
@@ -177,6 +178,9 @@ impl Keeper {
     }
 
     fn spawn(&mut self) -> io::Result<u32> {
+        // Written anew each time: whoever tidied the folder up must not keep MediaMTX down.
+        write_config(&self.recipe.config, &render(&self.recipe.settings))
+            .map_err(io::Error::other)?;
         let (words, pen) = io::pipe()?;
         let mut command = Command::new(&self.recipe.binary);
         command

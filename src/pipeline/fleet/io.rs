@@ -86,6 +86,10 @@ impl Hands {
             }
             self.revive();
         }
+        // All are told before any is waited for.
+        for pipeline in self.pipelines.values() {
+            pipeline.stop().give();
+        }
     }
 
     /// A new socket, and a look at what the old one may have missed.

@@ -51,6 +51,7 @@ pub fn newcomer(
         },
         format: None,
         route: None,
+        publish_trouble: None,
         modes,
         since: now,
         counters: Arc::new(Counters::default()),

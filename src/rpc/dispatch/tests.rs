@@ -80,6 +80,7 @@ fn camera(number: u16, status: Status) -> Camera {
             },
         }),
         route: Some(Route::Software),
+        publish_trouble: None,
         modes: Arc::from([
             mode(PixelFormat::Yuyv, Size::new(640, 480)),
             mode(PixelFormat::Yuyv, size),

@@ -305,7 +305,12 @@ pub fn probe(node: &Path) -> Result<Option<Probed>> {
             Some(Errno::EACCES | Errno::EPERM) => Kind::Config,
             _ => Kind::Reopen,
         };
-        Error::new(kind, format!("opening {}", node.display())).because(error)
+        let failed = Error::new(kind, format!("opening {}", node.display())).because(error);
+        if kind == Kind::Config {
+            return failed
+                .action("add the service's user to the group that owns the node, usually video");
+        }
+        failed
     })?;
     let fd = handle(&device);
     // The crate opens without it; a child process must not keep an unplugged camera busy.

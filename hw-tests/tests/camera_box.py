@@ -11,12 +11,14 @@ from rig import Guest
 
 ROOT = Path(__file__).resolve().parents[2]
 
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+
 #: What tests hand in; both are built by `make build`.
 BINARIES = {
     "camera-service": Path(
-        os.environ.get("CAMERA_SERVICE_BIN", ROOT / "target/release/camera-service")
+        os.environ.get("CAMERA_SERVICE_BIN", TARGET / "release/camera-service")
     ),
-    "mediamtx": Path(os.environ.get("MEDIAMTX", ROOT / "target/mediamtx/mediamtx")),
+    "mediamtx": Path(os.environ.get("MEDIAMTX", TARGET / "mediamtx/mediamtx")),
 }
 
 #: Software emulation encodes 640x480 at 10 frames a second with room to spare; never assert speed here.

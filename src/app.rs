@@ -1,16 +1,19 @@
 //! The wiring diagram: builds every part, hands each what it needs, and stops them in order.
 
-use std::future::Future;
+mod adapters;
+mod signals;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tracing::{debug, error, info, warn};
 
+use self::adapters::{LateMedia, Tokens};
+pub use self::signals::io::Signals;
 use crate::access::{self, Keyring, Role};
 use crate::camera::{CameraId, Directory};
 use crate::clock;
@@ -19,13 +22,12 @@ use crate::demo::Addresses;
 use crate::error::{Error, Kind, Result};
 use crate::http::bind::io::bind;
 use crate::http::{self, AuthCallback, Services};
+use crate::mediamtx;
 use crate::mediamtx::auth::{self, Decision, SERVICE_USER, Secret};
 use crate::mediamtx::io::{MediaMtx, Ownership, pick_free_ports};
-use crate::mediamtx::{self, ApiState, ProcessState, Shared};
 use crate::pipeline::fleet;
 use crate::rpc::Desk;
-use crate::rpc::media::{MediaServer, MediaState, PathState};
-use crate::rpc::session::{Login, Refused, Verify};
+use crate::rpc::media::MediaServer;
 use crate::rpc::table::METHODS;
 use crate::supervise::{Supervisor, Worker};
 use crate::units::Rate;
@@ -229,55 +231,6 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
         .map_err(|e| Error::new(Kind::Internal, "cannot start the runtime").because(e))
 }
 
-/// SIGINT, SIGTERM and SIGHUP (the terminal was closed).
-#[derive(Debug)]
-pub struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    /// Must be made before anything is started, or an early Ctrl-C would leave things behind.
-    ///
-    /// # Errors
-    /// `Internal` when the handlers cannot be installed.
-    pub fn new() -> Result<Self> {
-        let install = |kind| {
-            signal(kind)
-                .map_err(|e| Error::new(Kind::Internal, "cannot watch for signals").because(e))
-        };
-        Ok(Self {
-            interrupt: install(SignalKind::interrupt())?,
-            terminate: install(SignalKind::terminate())?,
-            hang_up: install(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for one.
-    pub async fn recv(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
-        }
-    }
-}
-
-impl Signals {
-    /// Lets `stopping` finish, unless another signal says that somebody will not wait for it.
-    pub async fn bound(&mut self, stopping: impl Future<Output = ()>) {
-        tokio::select! {
-            () = stopping => {}
-            () = self.recv() => {
-                warn!("told to end a second time: ending at once");
-                // 128 + SIGINT, as shells count it. The kernel ends MediaMTX with us.
-                std::process::exit(130);
-            }
-        }
-    }
-}
-
 /// `camera-service run`.
 ///
 /// # Errors
@@ -452,77 +405,4 @@ fn auth_callback(secret: Secret, keyring: Arc<Keyring>, directory: Arc<Directory
         }
         decision.status()
     })
-}
-
-/// Tokens, as the control plane asks about them.
-struct Tokens(Arc<Keyring>);
-
-impl Verify for Tokens {
-    fn verify(&self, token: &str, now: clock::Wall) -> Result<Login, Refused> {
-        match self.0.verify(token, now) {
-            Ok(principal) => Ok(Login {
-                user_id: principal.user_id,
-                role: principal.role,
-                expires_at: principal.expires_at,
-            }),
-            Err(refusal) => Err(Refused {
-                reason: refusal.code().to_owned(),
-                details: refusal.to_string(),
-            }),
-        }
-    }
-}
-
-/// MediaMTX, as the control plane asks about it.
-#[derive(Default)]
-struct LateMedia(std::sync::OnceLock<Shared>);
-
-impl LateMedia {
-    fn fill(&self, shared: Shared) {
-        // Filled once, by the one who made it.
-        let _ = self.0.set(shared);
-    }
-}
-
-impl MediaServer for LateMedia {
-    fn state(&self) -> MediaState {
-        let Some(snapshot) = self.0.get().map(Shared::get) else {
-            return MediaState {
-                process_running: Some(false),
-                last_reason: Some("it has not been started yet".to_owned()),
-                ..MediaState::default()
-            };
-        };
-        let (reachable, since, mut reason) = match &snapshot.api {
-            ApiState::Reachable { since } => (true, *since, None),
-            ApiState::Unreachable { reason, since } => (false, *since, Some(reason.clone())),
-        };
-        if let ProcessState::Backoff { why, .. } = &snapshot.process {
-            reason = Some(why.clone());
-        }
-        MediaState {
-            process_running: match &snapshot.process {
-                ProcessState::External => None,
-                state => Some(state.pid().is_some()),
-            },
-            reachable,
-            version: snapshot.version.clone(),
-            since,
-            last_reason: reason,
-            paths: snapshot
-                .paths
-                .iter()
-                .map(|(name, path)| {
-                    let state = PathState {
-                        ready: path.ready,
-                        readers: u32::try_from(path.readers.len()).unwrap_or(u32::MAX),
-                        bytes_received: path.bytes_received,
-                        bytes_sent: path.bytes_sent,
-                        source: path.source.as_ref().map(|s| s.kind.clone()),
-                    };
-                    (name.clone(), state)
-                })
-                .collect(),
-        }
-    }
 }

@@ -9,7 +9,7 @@ use tracing::info;
 
 use super::{Card, Tokens};
 use crate::access::Role;
-use crate::app::{self, App};
+use crate::app::{self, App, Signals};
 use crate::camera::CameraId;
 use crate::config::{self, Config};
 use crate::error::{Error, Kind, Result};
@@ -70,7 +70,7 @@ pub fn run(json: bool, state: Option<PathBuf>, file: Option<&Path>) -> Result<()
     let config = config::io::read(base, file)?;
     log::io::start(&config.logging)?;
     app::runtime()?.block_on(async {
-        let mut signals = app::Signals::new()?;
+        let mut signals = Signals::new()?;
         let mut app = App::start(config).await?;
         let shown = show_and_wait(&mut app, &mut signals, json, &state.path, started).await;
         signals.bound(app.stop()).await;
@@ -80,7 +80,7 @@ pub fn run(json: bool, state: Option<PathBuf>, file: Option<&Path>) -> Result<()
 
 async fn show_and_wait(
     app: &mut App,
-    signals: &mut app::Signals,
+    signals: &mut Signals,
     json: bool,
     state: &Path,
     started: clock::Mono,

@@ -1,9 +1,7 @@
 //! Runs MediaMTX: writes its configuration, keeps its process, asks its API, tells the rest.
 
-use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +13,7 @@ use tokio::time::timeout;
 use super::api::io::Api;
 use super::auth::Secret;
 use super::locate::io::locate;
-use super::process::io::{Process, Recipe};
+use super::process::io::{Process, Recipe, write_config};
 use super::process::life::{Input, ProcessState};
 use super::settings::{Settings, render};
 use super::state::{ApiState, Shared, Snapshot};
@@ -331,28 +329,4 @@ pub fn pick_free_ports(settings: &mut Settings) -> Result<()> {
     // All are held until here, so no two are the same.
     drop((held_tcp, held_udp));
     Ok(())
-}
-
-/// Replaces the file whole, and only when it differs: MediaMTX watches it and reloads on every write.
-pub(super) fn write_config(path: &Path, text: &str) -> Result<()> {
-    if fs::read_to_string(path).is_ok_and(|old| old == text) {
-        return Ok(());
-    }
-    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let written = path
-        .parent()
-        .map_or(Ok(()), fs::create_dir_all)
-        .and_then(|()| fs::write(&temporary, text))
-        // Whatever our umask: the user that runs MediaMTX on a box reads it, and no secret is in it.
-        .and_then(|()| fs::set_permissions(&temporary, fs::Permissions::from_mode(0o644)))
-        .and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|e| {
-        let _ = fs::remove_file(&temporary);
-        Error::new(
-            Kind::Config,
-            format!("cannot write MediaMTX's configuration {}", path.display()),
-        )
-        .because(e)
-        .action("make its directory writable for the service")
-    })
 }

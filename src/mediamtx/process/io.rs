@@ -4,9 +4,11 @@
 //! ([`die_with_parent`]), and the threads of a runtime come and go. This one ends after its child.
 
 use std::collections::VecDeque;
+use std::fs;
 use std::io::{self, BufRead, BufReader, PipeReader, Read};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -21,7 +23,6 @@ use super::life::{Input, Life, Order, ProcessState, Signal};
 use super::words::{self, Flood, LONGEST_LINE, Verdict};
 use crate::clock;
 use crate::error::{Error, Kind, Result};
-use crate::mediamtx::io::write_config;
 use crate::mediamtx::settings::{Settings, render};
 use crate::sys::pdeathsig::die_with_parent;
 
@@ -318,4 +319,28 @@ fn write(line: &words::Line) {
         Level::INFO => tracing::info!(target: "mediamtx", "{text}"),
         _ => tracing::debug!(target: "mediamtx", "{text}"),
     }
+}
+
+/// Replaces the file whole, and only when it differs: MediaMTX watches it and reloads on every write.
+pub(in crate::mediamtx) fn write_config(path: &Path, text: &str) -> Result<()> {
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    let written = path
+        .parent()
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| fs::write(&temporary, text))
+        // Whatever our umask: the user that runs MediaMTX on a box reads it, and no secret is in it.
+        .and_then(|()| fs::set_permissions(&temporary, fs::Permissions::from_mode(0o644)))
+        .and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|e| {
+        let _ = fs::remove_file(&temporary);
+        Error::new(
+            Kind::Config,
+            format!("cannot write MediaMTX's configuration {}", path.display()),
+        )
+        .because(e)
+        .action("make its directory writable for the service")
+    })
 }

@@ -1,0 +1,3 @@
+//! The signals that end the service.
+
+pub mod io;

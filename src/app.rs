@@ -1,7 +1,7 @@
 //! The wiring diagram: builds every part, hands each what it needs, and stops them in order.
 
 mod adapters;
-mod signals;
+pub mod signals;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;

@@ -91,7 +91,7 @@ def test_a_stream_that_breaks_is_mended_without_a_human(box_guest: Guest) -> Non
     camera = plug_in(box_guest)
     node = camera.replace("camera", "/dev/video")
     box = CameraBox(box_guest)
-    for fault in ["inject_fatal_streaming_error", "inject_vidioc_qbuf_error", "inject_v4l2_buf_flag_error"]:
+    for fault in ["inject_fatal_streaming_error", "inject_vidioc_qbuf_error", "inject_v4l2_buf_flag_error", "disconnect"]:
         before = int(box.camera(camera)["frames"])
         box_guest.run(f"v4l2-ctl -d {node} -c {fault}=1", check=True)
         box.wait_for(

@@ -304,9 +304,6 @@ impl Line {
     fn close(&mut self, error: &Error) {
         self.open = None;
         self.watch.failed(error, clock::mono());
-        if error.kind() == Kind::Gone {
-            self.publisher.stop();
-        }
     }
 }
 

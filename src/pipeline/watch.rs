@@ -37,8 +37,6 @@ enum Phase {
         /// Whether the silence was reported.
         stalled: bool,
     },
-    /// The device is gone; only the hot-plug watcher can bring it back.
-    Gone,
 }
 
 /// What the thread must do now.
@@ -114,7 +112,11 @@ impl Watch {
     /// Opening or reading failed; the source is closed now.
     pub fn failed(&mut self, error: &Error, now: Mono) {
         if error.kind() == Kind::Gone {
-            self.phase = Phase::Gone;
+            // An unplug ends this pipeline within milliseconds. A device that only said it was gone,
+            // and whose node stayed, is looked at again.
+            self.phase = Phase::Closed {
+                open_at: now + LAST_RETRY,
+            };
             return self.set(Status::Disconnected {
                 reason: error.to_string(),
             });
@@ -171,7 +173,7 @@ impl Watch {
                 }
                 None
             }
-            Phase::Closed { .. } | Phase::Gone => None,
+            Phase::Closed { .. } => None,
         }
     }
 
@@ -186,7 +188,6 @@ impl Watch {
                 stalled,
                 ..
             } => self.reopen_at.or((!stalled).then(|| last + patience)),
-            Phase::Gone => None,
         }
     }
 
@@ -258,14 +259,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unplugged_camera_waits_for_the_plug() {
+    fn a_device_that_says_it_is_gone_is_disconnected_and_looked_at_again() {
         let mut watch = Watch::new(at(0));
         watch.failed(&Error::new(Kind::Gone, "unplugged"), at(5));
         assert!(matches!(
             watch.take_status(),
             Some(Status::Disconnected { .. })
         ));
-        assert_eq!(watch.poll_timeout(), None);
-        assert_eq!(watch.poll(at(100_000)), None);
+        assert_eq!(watch.poll(at(1000)), None);
+        assert_eq!(watch.poll(watch.poll_timeout().unwrap()), Some(Order::Open));
     }
 }

@@ -62,7 +62,7 @@ def end(process: subprocess.Popen) -> None:
 class Demo:
     """`camera-service demo` on ports of the kernel's choice."""
 
-    def __init__(self, size: str, fps: int = 30, test_camera: bool = True) -> None:
+    def __init__(self, size: str, fps: int = 30) -> None:
         environment = dict(os.environ)
         environment.update({f"CAMERA_SERVICE_{name}": "0" for name in PORTS})
         environment["CAMERA_SERVICE_TEST_CAMERA_SIZE"] = size
@@ -144,7 +144,7 @@ def read(url: str, size: str, seconds: float) -> dict:
     """What tools/timecode.py says of a stream after so many seconds."""
     decoder = subprocess.Popen(
         ["ffmpeg", "-v", "error", "-fflags", "nobuffer", "-flags", "low_delay", "-probesize", "32",
-         "-analyzeduration", "0", "-rtsp_transport", "tcp", "-i", url, "-vsync", "passthrough",
+         "-analyzeduration", "0", "-threads", "1", "-rtsp_transport", "tcp", "-i", url, "-vsync", "passthrough",
          "-t", str(seconds), "-f", "rawvideo", "-pix_fmt", "gray", "-"],
         stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )

@@ -18,7 +18,6 @@ use crate::access::{self, Keyring, Role};
 use crate::camera::{CameraId, Directory};
 use crate::clock;
 use crate::config::Config;
-use crate::demo::Addresses;
 use crate::error::{Error, Kind, Result};
 use crate::http::bind::io::bind;
 use crate::http::{self, AuthCallback, Services};
@@ -43,6 +42,17 @@ const KEYFRAMES_AFTER_JOIN: [Duration; 3] = [
 const JOINS: usize = 32;
 /// A camera thread that has not looked around for so long hangs; the watchdog is no longer fed.
 const HUNG: Duration = Duration::from_secs(10);
+
+/// Where everything listens, as really bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// JSON-RPC, HLS, WHEP.
+    pub api: SocketAddr,
+    /// Health and the page.
+    pub health: SocketAddr,
+    /// RTSP.
+    pub rtsp: SocketAddr,
+}
 
 /// The running service.
 pub struct App {
@@ -103,7 +113,7 @@ impl App {
             ws_path: config.server.websocket_path.clone(),
             webrtc: settings.webrtc,
             hls: settings.hls,
-            expected_cameras: Vec::new(),
+            expected_cameras: config.camera.expected.clone(),
             version: env!("CARGO_PKG_VERSION"),
             started,
         };

@@ -319,6 +319,17 @@ mod tests {
     }
 
     #[test]
+    fn expected_cameras_are_ids_and_nothing_else() {
+        let config = from("camera:\n  expected: [camera0, camera12]\n").unwrap();
+        assert_eq!(config.camera.expected.len(), 2);
+        let mistakes = from("camera:\n  expected: [/dev/video0]\n").unwrap_err();
+        assert!(
+            mistakes[0].what.contains("is not a camera id"),
+            "{mistakes:?}"
+        );
+    }
+
+    #[test]
     fn two_listeners_on_one_port_are_a_mistake() {
         let mistakes = from("server:\n  port: 8003\n").unwrap_err();
         assert!(mistakes[0].what.contains("same port 8003"));

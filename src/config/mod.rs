@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::camera::CameraId;
 use crate::capture::PixelFormat;
 use crate::units::{BitRate, Size};
 
@@ -100,6 +101,8 @@ pub struct Camera {
     pub bitrate: BitRate,
     /// Seconds from one key frame to the next, at most.
     pub keyframe_seconds: u32,
+    /// Cameras that must deliver for the box to be ready.
+    pub expected: Vec<CameraId>,
 }
 
 /// The built-in test camera.
@@ -185,6 +188,7 @@ impl Default for Config {
                 pixel_format: None,
                 bitrate: BitRate::from_kbps(2500),
                 keyframe_seconds: 1,
+                expected: Vec::new(),
             },
             test_camera: TestCamera {
                 enabled: false,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::LogFormat;
+use crate::camera::CameraId;
 use crate::capture::PixelFormat;
 use crate::units::{BitRate, Size};
 
@@ -157,6 +158,19 @@ impl Setting for Vec<String> {
     }
     fn show(&self) -> String {
         format!("{self:?}")
+    }
+}
+
+impl Setting for Vec<CameraId> {
+    fn parse(value: &Value) -> Result<Self, String> {
+        Vec::<String>::parse(value)?
+            .iter()
+            .map(|id| id.parse())
+            .collect()
+    }
+    fn show(&self) -> String {
+        let ids: Vec<String> = self.iter().map(ToString::to_string).collect();
+        format!("[{}]", ids.join(", "))
     }
 }
 

@@ -5,20 +5,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::app::Addresses;
 use crate::camera::CameraId;
 
 pub mod io;
-
-/// Where everything listens, as really bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Addresses {
-    /// JSON-RPC, HLS, WHEP.
-    pub api: SocketAddr,
-    /// Health and the page.
-    pub health: SocketAddr,
-    /// RTSP.
-    pub rtsp: SocketAddr,
-}
 
 /// A token for each role.
 #[derive(Debug, Clone, Serialize)]

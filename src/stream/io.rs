@@ -32,7 +32,7 @@ pub struct Interest {
 /// Publishes one camera to MediaMTX. Never blocks.
 ///
 /// The owner watches [`Publisher::fd`] for [`Publisher::interest`] (level-triggered), asks anew after
-/// every call, and registers again when [`Publisher::generation`] has changed.
+/// every call: the socket may be another one.
 #[derive(Debug)]
 pub struct Publisher {
     machine: Machine,
@@ -40,7 +40,6 @@ pub struct Publisher {
     send_buffer: usize,
     socket: Option<TcpStream>,
     handshaking: bool,
-    generation: u64,
 }
 
 impl Publisher {
@@ -53,7 +52,6 @@ impl Publisher {
             machine: Machine::new(target, counters, limits),
             socket: None,
             handshaking: false,
-            generation: 0,
         }
     }
 
@@ -64,16 +62,10 @@ impl Publisher {
         self.write(now);
     }
 
-    /// The socket, if there is one. Another one after each change of [`Publisher::generation`].
+    /// The socket, if there is one.
     #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.socket.as_ref().map(TcpStream::as_fd)
-    }
-
-    /// Counts the sockets opened and closed; when it has changed, register [`Publisher::fd`] again.
-    #[must_use]
-    pub const fn generation(&self) -> u64 {
-        self.generation
     }
 
     /// What to wait for.
@@ -122,7 +114,6 @@ impl Publisher {
     pub fn stop(&mut self) {
         self.machine.stop();
         if let Some(mut socket) = self.socket.take() {
-            self.generation += 1;
             let slices = self.machine.slices();
             if !self.handshaking && socket.write_vectored(&slices).is_ok() {
                 // The goodbye is in the kernel's hands; the end of the stream follows it.
@@ -135,15 +126,12 @@ impl Publisher {
 
     fn obey(&mut self, now: Now) {
         while let Some(order) = self.machine.poll_order() {
-            if self.socket.take().is_some() {
-                self.generation += 1;
-            }
+            self.socket = None;
             self.handshaking = false;
             if order == Order::Connect {
                 match open(self.addr, self.send_buffer) {
                     Ok((socket, handshaking)) => {
                         self.socket = Some(socket);
-                        self.generation += 1;
                         self.handshaking = handshaking;
                         if !handshaking {
                             self.machine.connected(now);

@@ -80,7 +80,7 @@ impl Hands {
                     }
                     Err(error) => {
                         error!(%error, "kernel events cannot be read; listening afresh");
-                        self.listen_afresh(&mut watcher);
+                        self.listen_afresh(&mut watcher, stop);
                     }
                 }
             }
@@ -93,7 +93,7 @@ impl Hands {
     }
 
     /// A new socket, and a look at what the old one may have missed.
-    fn listen_afresh(&mut self, watcher: &mut Watcher) {
+    fn listen_afresh(&mut self, watcher: &mut Watcher, stop: &Stop) {
         match Watcher::open() {
             Ok(fresh) => {
                 *watcher = fresh;
@@ -115,7 +115,9 @@ impl Hands {
             // The next round tries again; until then no plug is noticed.
             Err(error) => {
                 error!(%error, "no event socket");
-                std::thread::sleep(std::time::Duration::from_millis(ROUND_MS.into()));
+                let mut fds = [PollFd::new(stop.fd(), PollFlags::POLLIN)];
+                // Either way the next round begins.
+                let _ = poll(&mut fds, PollTimeout::from(ROUND_MS));
             }
         }
     }

@@ -1,12 +1,14 @@
 //! Cameras as people see them: identity, state, capabilities. Plain types; the hot-plug watcher is in `io.rs`.
 
 pub mod change;
+pub mod controls;
 pub mod discovery;
 #[cfg(feature = "v4l2")]
 pub mod io;
 #[cfg(not(feature = "v4l2"))]
 #[path = "absent/io.rs"]
 pub mod io;
+pub mod remote;
 pub mod uevent;
 
 use std::collections::BTreeMap;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use self::remote::Remote;
 use crate::capture::{Format, PixelFormat};
 use crate::clock::Mono;
 use crate::encode::Route;
@@ -150,6 +153,12 @@ pub struct Camera {
     pub format: Option<Format>,
     /// How it is encoded; `None` until it was opened once.
     pub route: Option<Route>,
+    /// Why that route and no better one; what it runs on.
+    pub route_why: Option<String>,
+    /// Since when viewers see the slate instead of the picture, if they do.
+    pub slate_since: Option<Mono>,
+    /// The line to its thread; `None` before it was started.
+    pub remote: Option<Arc<dyn Remote>>,
     /// Why its pictures do not reach MediaMTX, while they do not.
     pub publish_trouble: Option<String>,
     /// Everything it offers.
@@ -177,6 +186,8 @@ pub struct Counters {
     pub dropped_by_driver: AtomicU64,
     /// Frames marked damaged by the driver, or that could not be decoded.
     pub damaged: AtomicU64,
+    /// Frames the encoder took and gave no access unit for.
+    pub swallowed: AtomicU64,
     /// Access units made.
     pub encoded: AtomicU64,
     /// Access units handed to the socket in full.

@@ -1,5 +1,4 @@
-//! From frames to H.264 access units. Routes: passthrough and software here; the M2M hardware
-//! route will be a third implementation of [`Encoder`].
+//! From frames to H.264 access units: passthrough, software, and V4L2 memory-to-memory encoders.
 
 pub mod convert;
 pub mod h264;
@@ -41,6 +40,10 @@ pub struct Settings {
 pub enum Route {
     /// The camera delivers H.264 itself.
     Passthrough,
+    /// A V4L2 encoder that reads the camera's own buffers (DMABUF): no pixel is touched.
+    Hardware,
+    /// A V4L2 encoder that must be given a copy of each frame.
+    HardwareCopy,
     /// openh264 on the CPU.
     Software,
 }
@@ -51,6 +54,8 @@ impl Route {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Passthrough => "passthrough",
+            Self::Hardware => "hardware (V4L2 M2M, DMABUF)",
+            Self::HardwareCopy => "hardware (V4L2 M2M, copied)",
             Self::Software => "software (openh264)",
         }
     }

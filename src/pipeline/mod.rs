@@ -3,10 +3,12 @@
 //! `watch.rs` decides when to open, when a picture counts as frozen and what the status says;
 //! `io.rs` owns the descriptors and does it.
 
+pub mod chain;
 pub mod fleet;
 pub mod io;
 pub mod roster;
 pub mod self_test;
+pub mod tally;
 pub mod watch;
 
 use std::path::PathBuf;

@@ -93,6 +93,9 @@ pub(crate) fn camera(number: u16, status: Status) -> Camera {
             },
         }),
         route: Some(Route::Software),
+        route_why: None,
+        slate_since: None,
+        remote: None,
         publish_trouble: None,
         modes: Arc::from([Mode {
             pixel: PixelFormat::Yuyv,

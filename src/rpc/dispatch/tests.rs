@@ -80,6 +80,9 @@ fn camera(number: u16, status: Status) -> Camera {
             },
         }),
         route: Some(Route::Software),
+        route_why: None,
+        slate_since: None,
+        remote: None,
         publish_trouble: None,
         modes: Arc::from([
             mode(PixelFormat::Yuyv, Size::new(640, 480)),

@@ -1,0 +1,156 @@
+//! A running way from a camera to access units, whatever it is made of.
+//!
+//! [`direct`](super::direct): a source and an encoder that codes a frame where it lies. The hardware route keeps several
+//! frames in flight between two V4L2 devices. Above this trait nobody knows which.
+
+use std::fmt;
+use std::os::fd::BorrowedFd;
+
+use super::tally::Tally;
+use crate::camera::controls::{Control, Setting};
+use crate::capture::Format;
+use crate::clock::Mono;
+use crate::encode::{AccessUnit, Route, Settings};
+use crate::error::{Error, Kind, Result};
+
+/// What to wait for on a descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interest {
+    /// `EPOLLIN`: a filled buffer.
+    Readable,
+    /// `EPOLLIN | EPOLLOUT`: a filled buffer, or one to fill again.
+    Both,
+}
+
+/// When a picture passed the stages before the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// When the driver handed the frame out.
+    pub dequeued: Mono,
+    /// When the access unit was there.
+    pub encoded: Mono,
+}
+
+/// What one look brought.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// An access unit. Its bytes are good until the next call.
+    Unit(AccessUnit<'a>, Timing),
+    /// Something moved but no picture came of it; more may be there.
+    Moved,
+    /// Nothing now; wait for the descriptors.
+    Pending,
+}
+
+/// Which half failed; recovery treats them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    /// The camera.
+    Capture,
+    /// The encoder.
+    Encoder,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Capture => "the camera",
+            Self::Encoder => "the encoder",
+        })
+    }
+}
+
+/// A failure, and whose it is.
+#[derive(Debug)]
+pub struct Failure {
+    /// Whose.
+    pub part: Part,
+    /// What.
+    pub error: Error,
+}
+
+impl Failure {
+    /// A failure of the camera.
+    #[must_use]
+    pub const fn capture(error: Error) -> Self {
+        Self {
+            part: Part::Capture,
+            error,
+        }
+    }
+
+    /// A failure of the encoder.
+    #[must_use]
+    pub const fn encoder(error: Error) -> Self {
+        Self {
+            part: Part::Encoder,
+            error,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+/// Which way the pictures go, and why that one, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// The route.
+    pub route: Route,
+    /// Why no better one, or what it runs on: one sentence.
+    pub why: String,
+}
+
+/// A running chain. Lives on its camera's thread.
+pub trait Chain {
+    /// What the camera delivers.
+    fn format(&self) -> Format;
+
+    /// Which way the pictures go.
+    fn way(&self) -> Way;
+
+    /// Names every descriptor to wait for. Always the same ones in the same order until the chain is dropped.
+    fn watch(&self, add: &mut dyn FnMut(BorrowedFd<'_>, Interest));
+
+    /// Takes one step: at most one frame in, at most one access unit out. Allocates nothing.
+    ///
+    /// `force_idr` asks for a decodable start; it must be repeated until a key frame came.
+    ///
+    /// # Errors
+    /// The part that failed, and by the error's kind what may help.
+    fn next(&mut self, force_idr: bool, tally: &mut Tally) -> Result<Progress<'_>, Failure>;
+
+    /// Stops and starts the streams on the open descriptors: the mildest cure of a broken stream.
+    ///
+    /// # Errors
+    /// When the devices refuse; the chain is of no use then.
+    fn restream(&mut self) -> Result<(), Failure>;
+
+    /// Changes bit rate and key frame distance while pictures flow.
+    ///
+    /// # Errors
+    /// `Refused` when this encoder cannot; a new chain with these settings can.
+    fn retune(&mut self, settings: Settings) -> Result<()>;
+
+    /// The sensor's controls, as they stand now.
+    ///
+    /// # Errors
+    /// When the device does not answer.
+    fn controls(&self) -> Result<Vec<Control>> {
+        Ok(Vec::new())
+    }
+
+    /// Sets one control of the sensor and returns it as the driver has it now.
+    ///
+    /// # Errors
+    /// `Refused` with the reason: no such control, out of range, inactive now.
+    fn set_control(&mut self, name: &str, _to: &Setting) -> Result<Control> {
+        Err(Error::new(
+            Kind::Refused,
+            format!("this camera has no control {name:?}"),
+        ))
+    }
+}

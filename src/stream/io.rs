@@ -40,6 +40,8 @@ pub struct Publisher {
     send_buffer: usize,
     socket: Option<TcpStream>,
     handshaking: bool,
+    /// Counts sockets.
+    connection: u64,
 }
 
 impl Publisher {
@@ -52,6 +54,7 @@ impl Publisher {
             machine: Machine::new(target, counters, limits),
             socket: None,
             handshaking: false,
+            connection: 0,
         }
     }
 
@@ -66,6 +69,12 @@ impl Publisher {
     #[must_use]
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.socket.as_ref().map(TcpStream::as_fd)
+    }
+
+    /// Which socket it is: another number, another socket, even if its descriptor is the same number again.
+    #[must_use]
+    pub const fn connection(&self) -> u64 {
+        self.connection
     }
 
     /// What to wait for.
@@ -132,6 +141,7 @@ impl Publisher {
                 match open(self.addr, self.send_buffer) {
                     Ok((socket, handshaking)) => {
                         self.socket = Some(socket);
+                        self.connection += 1;
                         self.handshaking = handshaking;
                         if !handshaking {
                             self.machine.connected(now);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracing::{info, warn};
 
+use super::chain::Timing;
 use super::watch::{Order, Watch};
 use super::{Origin, Plan};
 use crate::camera::{Counters, Directory, Status};
@@ -281,7 +282,12 @@ impl Line {
                 Ok(Some(unit)) => {
                     self.force_idr = force && !unit.keyframe;
                     self.counters.encoded.fetch_add(1, Ordering::Relaxed);
-                    self.publisher.push(&unit, clock::now());
+                    let pushed = clock::now();
+                    let timing = Timing {
+                        dequeued: now.mono,
+                        encoded: pushed.mono,
+                    };
+                    self.publisher.push(&unit, timing, pushed);
                     self.watch.frame(now.mono);
                 }
                 Ok(None) => self.force_idr |= force,

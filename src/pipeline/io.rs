@@ -13,6 +13,7 @@ use super::open::io::open;
 use super::tally::Tally;
 use super::wait::io::{Token, Waiter};
 use super::watch::{Order, Watch};
+use crate::camera::controls::kept::Kept;
 use crate::camera::remote::{Answer, Command, Remote, Reply, Video, VideoChange};
 use crate::camera::{Counters, Directory, Status};
 use crate::clock::{self, Mono};
@@ -77,6 +78,8 @@ struct Hand {
     directory: Arc<Directory>,
     counters: Arc<Counters>,
     tally: Tally,
+    /// What clients have set of the sensor's controls.
+    kept: Kept,
     force_idr: bool,
     publish_trouble: Option<String>,
     inbox: Inbox<Message>,
@@ -101,6 +104,7 @@ impl Hand {
             directory,
             tally: Tally::new(Arc::clone(&counters)),
             counters,
+            kept: Kept::default(),
             force_idr: true,
             publish_trouble: None,
             inbox,
@@ -210,6 +214,7 @@ impl Hand {
                 self.force_idr = true;
                 self.opening += 1;
                 self.chain = Some(chain);
+                self.restore_controls();
             }
             Err(failure) => self.watch.failed(&failure.error, clock::mono()),
         }
@@ -317,14 +322,17 @@ impl Hand {
 
     fn carry_out(&mut self, command: Command) -> Result<Reply> {
         let Some(chain) = &mut self.chain else {
-            return Err(Error::new(Kind::Gone, "the camera gives no picture now")
-                .action("get_camera_status tells why; try again when it is CONNECTED"));
+            return Err(no_picture());
         };
         match command {
             Command::Controls => chain.controls().map(Reply::Controls),
             Command::SetControls(settings) => settings
                 .iter()
-                .map(|(name, to)| chain.set_control(name, to))
+                .map(|(name, to)| {
+                    let set = chain.set_control(name, to)?;
+                    self.kept.remember(&set, to);
+                    Ok(set)
+                })
                 .collect::<Result<_>>()
                 .map(Reply::Controls),
             Command::Video(change) => self.change_video(change).map(Reply::Video),
@@ -335,6 +343,9 @@ impl Hand {
     /// picture carries its own parameter sets.
     fn change_video(&mut self, change: VideoChange) -> Result<Video> {
         let before = self.plan.clone();
+        if change == VideoChange::default() {
+            return self.video(true);
+        }
         self.plan.bitrate = change.bitrate.unwrap_or(before.bitrate);
         self.plan.keyframe_seconds = change.keyframe_seconds.unwrap_or(before.keyframe_seconds);
         self.plan.origin.wish(change.size, change.rate);
@@ -353,7 +364,7 @@ impl Hand {
         if !seamless {
             self.open();
         }
-        let Some(chain) = &self.chain else {
+        if self.chain.is_none() {
             // As it was before, so that a wish the device cannot bear does not cost the picture.
             self.plan = before;
             self.open();
@@ -362,7 +373,13 @@ impl Hand {
                 "the camera does not start with these settings; it goes on with the former ones",
             )
             .action("get_camera_capabilities lists what it offers"));
-        };
+        }
+        self.video(seamless)
+    }
+
+    /// The picture as it is now.
+    fn video(&self, seamless: bool) -> Result<Video> {
+        let chain = self.chain.as_ref().ok_or_else(no_picture)?;
         let format = chain.format();
         Ok(Video {
             bitrate: self.plan.bitrate,
@@ -372,6 +389,29 @@ impl Hand {
             seamless,
         })
     }
+
+    /// A device that was opened anew has its controls at their defaults: what clients had set is set again.
+    fn restore_controls(&mut self) {
+        let Some(chain) = self.chain.as_mut().filter(|_| !self.kept.is_empty()) else {
+            return;
+        };
+        let now = match chain.controls() {
+            Ok(now) => now,
+            Err(error) => {
+                return warn!(camera = %self.plan.id, %error, "the controls cannot be set again");
+            }
+        };
+        for (name, to) in self.kept.orders(&now) {
+            if let Err(error) = chain.set_control(&name, &to) {
+                warn!(camera = %self.plan.id, name, %error, "a control cannot be set again");
+            }
+        }
+    }
+}
+
+fn no_picture() -> Error {
+    Error::new(Kind::Gone, "the camera gives no picture now")
+        .action("get_camera_status tells why; try again when it is CONNECTED")
 }
 
 #[cfg(test)]

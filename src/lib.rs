@@ -25,6 +25,7 @@ pub mod log;
 pub mod mediamtx;
 pub mod nearest;
 pub mod pipeline;
+pub mod recover;
 pub mod rpc;
 pub mod stream;
 pub mod supervise;

@@ -186,6 +186,10 @@ pub struct Counters {
     pub dropped_by_driver: AtomicU64,
     /// Frames marked damaged by the driver, or that could not be decoded.
     pub damaged: AtomicU64,
+    /// Frames the driver handed out a second time: the same picture under the same number.
+    pub repeated: AtomicU64,
+    /// Buffers a driver refused at first and took the second time.
+    pub requeued: AtomicU64,
     /// Frames the encoder took and gave no access unit for.
     pub swallowed: AtomicU64,
     /// Access units made.
@@ -196,8 +200,10 @@ pub struct Counters {
     pub unsent: AtomicU64,
     /// Bytes of RTP handed to the socket.
     pub bytes_sent: AtomicU64,
-    /// Nanoseconds on the monotonic clock of the last frame taken; 0 = none yet.
+    /// Nanoseconds on the monotonic clock of the last new frame taken; 0 = none yet.
     pub last_frame_nanos: AtomicU64,
+    /// Nanoseconds on the monotonic clock of the last access unit; 0 = none yet.
+    pub last_unit_nanos: AtomicU64,
     /// Nanoseconds on the monotonic clock since when the RTSP session records; 0 = it does not.
     pub publishing_since_nanos: AtomicU64,
     /// Nanoseconds on the monotonic clock of the thread's last look around; proves it is alive.

@@ -39,8 +39,8 @@ pub fn start(settings: Settings, directory: Arc<Directory>) -> Result<Worker> {
             Change::Removed(_) => None,
         })
         .collect();
-    let ids: Vec<CameraId> = found.keys().copied().collect();
-    let (roster, orders) = Roster::start(settings.test.is_some(), &ids);
+    let seen: Vec<_> = found.values().map(|f| (f.id, f.identity())).collect();
+    let (roster, orders) = Roster::start(settings.test.is_some(), &seen);
     let mut hands = Hands {
         settings,
         directory,
@@ -101,13 +101,12 @@ impl Hands {
                 for change in watcher.scan() {
                     if let Change::Added(found) = change {
                         here.insert(found.id);
-                        if !self.roster.devices().contains(&found.id) {
+                        if !self.roster.nodes().contains(&found.id) {
                             self.changed(Change::Added(found));
                         }
                     }
                 }
-                let gone: Vec<CameraId> =
-                    self.roster.devices().difference(&here).copied().collect();
+                let gone: Vec<CameraId> = self.roster.nodes().difference(&here).copied().collect();
                 for id in gone {
                     self.changed(Change::Removed(id));
                 }
@@ -126,9 +125,10 @@ impl Hands {
         match change {
             Change::Added(found) => {
                 info!(camera = %found.id, name = found.name, "plugged in");
-                let id = found.id;
-                self.found.insert(id, found);
-                let orders = self.roster.added(id);
+                let node = found.id;
+                let identity = found.identity();
+                self.found.insert(node, found);
+                let orders = self.roster.added(node, &identity);
                 self.obey(orders);
             }
             Change::Removed(id) => {
@@ -143,8 +143,10 @@ impl Hands {
         for order in orders {
             match order {
                 Order::StartTest(id) => self.start_test(id),
-                Order::StartDevice(id) => self.start_device(id),
-                Order::Stop(id) => {
+                Order::StartDevice { id, node } | Order::Back { id, node } => {
+                    self.start_device(id, node);
+                }
+                Order::Gone(id) => {
                     self.pipelines.remove(&id);
                     self.directory.update(id, |camera| {
                         camera.status = Status::Disconnected {
@@ -176,8 +178,8 @@ impl Hands {
         self.launch(id, Origin::Test { size, rate });
     }
 
-    fn start_device(&mut self, id: CameraId) {
-        let Some(found) = self.found.get(&id) else {
+    fn start_device(&mut self, id: CameraId, node: CameraId) {
+        let Some(found) = self.found.get(&node) else {
             return;
         };
         let modes: Arc<[_]> = found.modes.clone().into();
@@ -244,7 +246,11 @@ impl Hands {
             self.pipelines.remove(&id);
             match self.directory.get(id).map(|c| c.device) {
                 Some(Device::Test) => self.start_test(id),
-                Some(Device::V4l2 { .. }) => self.start_device(id),
+                Some(Device::V4l2 { .. }) => {
+                    if let Some(node) = self.roster.node_of(id) {
+                        self.start_device(id, node);
+                    }
+                }
                 None => {}
             }
         }

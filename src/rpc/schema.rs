@@ -34,6 +34,36 @@ pub fn all() -> Map<String, Value> {
             })),
         ),
         (
+            "CameraControls",
+            closed(&json!({
+                "device": text(),
+                "controls": { "type": "array", "items": link("CameraControl") },
+            })),
+        ),
+        ("CameraControl", camera_control()),
+        (
+            "MenuItem",
+            closed(&json!({ "value": { "type": "integer" }, "name": text() })),
+        ),
+        (
+            "Video",
+            closed(&json!({
+                "device": text(),
+                "bitrate_kbps": count(),
+                "keyframe_seconds": count(),
+                "resolution": { "type": "string", "pattern": "^[0-9]+x[0-9]+$" },
+                "fps": count(),
+                "seamless": {
+                    "type": "boolean",
+                    "description": "the last change took no pause: the same stream went on",
+                },
+            })),
+        ),
+        (
+            "KeyframeRequest",
+            closed(&json!({ "device": text(), "requested": { "type": "boolean" } })),
+        ),
+        (
             "StreamUrl",
             closed(&json!({
                 "device": text(),
@@ -122,6 +152,38 @@ fn camera_extensions() -> Value {
     shape
 }
 
+fn camera_control() -> Value {
+    let said = |text: &str, mut shape: Value| {
+        shape["description"] = text.into();
+        shape
+    };
+    let value = || json!({ "type": ["integer", "boolean", "null"] });
+    let whole = || json!({ "type": "integer" });
+    let mut shape = closed(&json!({
+        "name": said("how set_camera_controls calls it", text()),
+        "label": said("the driver's name for people", text()),
+        "type": words(&["integer", "boolean", "menu", "button"]),
+        "min": said("of an integer", whole()),
+        "max": said("of an integer", whole()),
+        "step": said("of an integer: permitted values are this far apart, counted from min", count()),
+        "menu": { "type": "array", "items": link("MenuItem"), "description": "of a menu" },
+        "value": said("the value now: a number, of a boolean true or false, of a button null", value()),
+        "default": said("the camera's default, as value", value()),
+        "inactive": said("it has no effect now, because an automatic mode rules it", json!({ "type": "boolean" })),
+        "read_only": said("it cannot be set", json!({ "type": "boolean" })),
+    }));
+    shape["required"] = json!([
+        "name",
+        "label",
+        "type",
+        "value",
+        "default",
+        "inactive",
+        "read_only"
+    ]);
+    shape
+}
+
 /// An object with exactly these members.
 fn closed(properties: &Value) -> Value {
     let required: Vec<&String> = properties
@@ -171,14 +233,20 @@ pub(crate) mod tests {
             let name = target.rsplit('/').next()?;
             return check(&all()[name], value, at);
         }
-        let right = match shape["type"].as_str()? {
+        let is = |kind: &str| match kind {
             "string" => value.is_string(),
             "boolean" => value.is_boolean(),
-            "integer" => value.is_u64(),
+            "integer" if shape["minimum"] == 0 => value.is_u64(),
+            "integer" => value.is_u64() || value.is_i64(),
             "number" => value.is_number(),
             "array" => value.is_array(),
             "object" => value.is_object(),
+            "null" => value.is_null(),
             _ => false,
+        };
+        let right = match &shape["type"] {
+            Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).any(is),
+            kind => is(kind.as_str()?),
         };
         if !right {
             return Some(format!("{at}: {value} is no {}", shape["type"]));

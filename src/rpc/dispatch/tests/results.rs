@@ -9,8 +9,14 @@ use crate::rpc::table::METHODS;
 
 #[test]
 fn results_have_the_documented_shape_and_no_field_more() {
+    // These are answered by a camera's thread: tests/controls.rs.
+    let asked_elsewhere = |name: &str| {
+        ["_controls", "_video", "request_keyframe"]
+            .iter()
+            .any(|end| name.ends_with(end))
+    };
     let mut client = Client::viewer();
-    for row in METHODS {
+    for row in METHODS.iter().filter(|row| !asked_elsewhere(row.name)) {
         let params = match row.name {
             "authenticate" => json!({ "token": "viewer:60" }),
             _ if row.params.is_empty() => json!({}),

@@ -15,14 +15,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
 
 use self::remote::Remote;
 use crate::capture::{Format, PixelFormat};
 use crate::clock::Mono;
 use crate::encode::Route;
+use crate::recover::{History, Recovery, Situation};
 use crate::units::{Rate, Size};
 
 /// `cameraN`: N is the number of the device node `/dev/videoN`; also the MediaMTX path.
@@ -157,6 +157,10 @@ pub struct Camera {
     pub route_why: Option<String>,
     /// Since when viewers see the slate instead of the picture, if they do.
     pub slate_since: Option<Mono>,
+    /// What lasts and what is avoided.
+    pub situation: Situation,
+    /// What was mended.
+    pub history: Arc<Mutex<History>>,
     /// The line to its thread; `None` before it was started.
     pub remote: Option<Arc<dyn Remote>>,
     /// Why its pictures do not reach MediaMTX, while they do not.
@@ -174,6 +178,25 @@ impl Camera {
     #[must_use]
     pub const fn is_running(&self) -> bool {
         !matches!(self.status, Status::Disconnected { .. })
+    }
+}
+
+impl Camera {
+    /// Adds a mended fault to the history.
+    pub fn remember(&self, recovery: Recovery) {
+        self.history
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .add(recovery);
+    }
+
+    /// A copy of the history.
+    #[must_use]
+    pub fn mended(&self) -> History {
+        self.history
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
     }
 }
 

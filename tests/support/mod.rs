@@ -95,6 +95,8 @@ pub(crate) fn camera(number: u16, status: Status) -> Camera {
         route: Some(Route::Software),
         route_why: None,
         slate_since: None,
+        situation: Default::default(),
+        history: Default::default(),
         remote: None,
         publish_trouble: None,
         modes: Arc::from([Mode {

@@ -23,6 +23,7 @@ use crate::capture::{Format, PixelFormat};
 use crate::clock::Mono;
 use crate::encode::Route;
 use crate::recover::{History, Recovery, Situation};
+use crate::latency::Latency;
 use crate::units::{Rate, Size};
 
 /// `cameraN`: N is the number of the device node `/dev/videoN`; also the MediaMTX path.
@@ -100,6 +101,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every word on the wire.
+    pub const WORDS: [&'static str; 3] = ["CONNECTED", "DISCONNECTED", "ERROR"];
+
     /// The word on the wire.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
@@ -224,6 +228,9 @@ pub struct Counters {
     /// Bytes of RTP handed to the socket.
     pub bytes_sent: AtomicU64,
     /// Nanoseconds on the monotonic clock of the last new frame taken; 0 = none yet.
+    /// How long pictures took to the socket.
+    pub latency: Latency,
+    /// Nanoseconds on the monotonic clock of the last frame taken; 0 = none yet.
     pub last_frame_nanos: AtomicU64,
     /// Nanoseconds on the monotonic clock of the last access unit; 0 = none yet.
     pub last_unit_nanos: AtomicU64,

@@ -76,6 +76,24 @@ fn status_and_capabilities_tell_figures_and_modes() {
 }
 
 #[test]
+fn status_tells_how_late_pictures_are_stage_by_stage_once_some_were_sent() {
+    let mut client = Client::viewer();
+    let mut of = |device: &str| {
+        let status = client.call("get_camera_status", &json!({ "device": device }));
+        status["result"]["extensions"].clone()
+    };
+    let latency = &of("camera0")["latency"];
+    let total = &latency["captured_to_sent"];
+    assert_eq!(
+        (&total["max_ms"], &total["frames"]),
+        (&json!(12.5), &json!(1))
+    );
+    let encode = latency["dequeued_to_encoded"]["p50_ms"].as_f64().unwrap();
+    assert!((9.7..=10.0).contains(&encode), "{encode} ms");
+    assert!(of("camera2").get("latency").is_none(), "nothing was sent");
+}
+
+#[test]
 fn streams_follow_what_mediamtx_says() {
     let mut client = Client::viewer();
     let device = json!({ "device": "camera0" });

@@ -60,13 +60,44 @@ test('a wrong token leads to the form, with a sentence', { timeout: 30_000 }, as
   await page.close();
 });
 
+test('an operator changes the bit rate while the picture runs; a viewer is not offered to', { timeout: 90_000 }, async () => {
+  const { page, complaints } = await openPage(browser.context, `${product.page}#token=${product.tokens.operator}`);
+  await page.locator('[data-player=live]').waitFor({ timeout: PICTURE_LIMIT_MS });
+  const settings = page.getByRole('region', { name: 'Camera settings' });
+  const slider = settings.getByLabel('Bit rate', { exact: true });
+  await slider.waitFor({ timeout: 10_000 });
+  const before = await settings.locator('output').innerText();
+  const { now, counter } = await waitForTimecode(page, () => true, 10_000);
+
+  await slider.press('ArrowLeft');
+  const news = settings.getByRole('status');
+  await news.getByText('Applied without a pause.').waitFor({ timeout: 10_000 });
+  assert.notEqual(await settings.locator('output').innerText(), before);
+  // The same picture went on: its counter did not begin anew.
+  const later = await waitForTimecode(page, (seen) => seen.now - now >= 2000, 10_000);
+  assert.ok(later.counter > counter, `${later.counter} after ${counter}`);
+  // The box has kept it.
+  await page.reload();
+  await slider.waitFor({ timeout: 10_000 });
+  assert.notEqual(await settings.locator('output').innerText(), before);
+  assert.deepEqual(complaints, []);
+  await page.close();
+
+  const { page: viewers } = await openPage(browser.context, `${product.page}#token=${product.tokens.viewer}`);
+  await viewers.locator('.panel .title .status').waitFor({ timeout: 10_000 });
+  assert.equal(await viewers.getByRole('region', { name: 'Camera settings' }).count(), 0);
+  await viewers.close();
+});
+
 for (const [where, fragment] of [
+  ['the settings', () => `#token=${product.tokens.operator}`],
   ['the picture', () => `#token=${product.tokens.viewer}`],
   ['the form', () => ''],
 ]) {
   test(`at 320 px ${where} does not scroll sideways`, { timeout: 30_000 }, async () => {
     const { page } = await openPage(browser.context, product.page + fragment(), { width: 320, height: 640 });
-    await page.locator('.panel .title .status, form').first().waitFor({ timeout: 10_000 });
+    const awaited = where === 'the settings' ? '.settings .rows' : '.panel .title .status, form';
+    await page.locator(awaited).first().waitFor({ timeout: 10_000 });
     const { scrolled, shown } = await page.evaluate(() => ({
       scrolled: document.documentElement.scrollWidth,
       shown: document.documentElement.clientWidth,

@@ -1,15 +1,16 @@
 //! `get_camera_controls`, `set_camera_controls`: brightness, exposure, focus and what else a sensor has.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
-use super::running::{remote_of, trouble, unexpected};
+use super::running::{Running, running, trouble, unexpected};
 use super::{DEVICE, camera_of};
 use crate::access::Role;
 use crate::camera::controls::judge::Refusal;
 use crate::camera::controls::names::in_order;
 use crate::camera::controls::{Control, Range, Setting};
 use crate::camera::remote::{Command, Reply};
-use crate::error::Error;
 use crate::rpc::error::{Code, Fault};
 use crate::rpc::io::{Heard, ask};
 use crate::rpc::params::{Param, Rule, whole};
@@ -51,17 +52,15 @@ pub(super) fn or_fault(outcome: Result<Outcome, Fault>) -> Outcome {
 }
 
 fn get(call: &Call) -> Result<Outcome, Fault> {
-    let camera = camera_of(call)?;
-    let remote = remote_of(&camera)?;
-    let device = camera.id.to_string();
+    let camera = running(&camera_of(call)?)?;
+    let remote = Arc::clone(&camera.remote);
     Ok(ask(&*remote, Command::Controls, move |heard| {
-        shown(&device, heard, trouble)
+        shown(&camera, &[], heard)
     }))
 }
 
 fn set(call: &Call) -> Result<Outcome, Fault> {
-    let camera = camera_of(call)?;
-    let remote = remote_of(&camera)?;
+    let camera = running(&camera_of(call)?)?;
     let mut wanted = Vec::new();
     for (name, value) in call
         .params
@@ -74,9 +73,9 @@ fn set(call: &Call) -> Result<Outcome, Fault> {
     }
     in_order(&mut wanted);
     let names: Vec<String> = wanted.iter().map(|(name, _)| name.clone()).collect();
-    let device = camera.id.to_string();
+    let remote = Arc::clone(&camera.remote);
     Ok(ask(&*remote, Command::SetControls(wanted), move |heard| {
-        shown(&device, heard, |error| refused(&names, error))
+        shown(&camera, &names, heard)
     }))
 }
 
@@ -98,22 +97,23 @@ fn setting(name: &str, value: &Value) -> Result<Setting, Fault> {
     }
 }
 
-fn shown(device: &str, heard: Heard, failed: impl FnOnce(&Error) -> Fault) -> Answer {
+/// The answer; `asked` are the names of the controls that were to be set, in their order.
+fn shown(camera: &Running, asked: &[String], heard: Heard) -> Answer {
     match heard {
         Heard::Answer(Ok(Reply::Controls(controls))) => Ok(json!({
-            "device": device,
+            "device": camera.device,
             "controls": controls.iter().map(control_json).collect::<Vec<_>>(),
         })),
-        Heard::Answer(Err(error)) => Err(failed(&error)),
-        other => Err(unexpected(&other)),
+        Heard::Answer(Err(error)) => Err(Refusal::of(&error).map_or_else(
+            || trouble(&error, camera.otherwise),
+            |refusal| refused(asked, refusal),
+        )),
+        other => Err(unexpected(&other, camera.otherwise)),
     }
 }
 
 /// -32602 that names the control, the rule, and what was set before it.
-fn refused(names: &[String], error: &Error) -> Fault {
-    let Some(refusal) = Refusal::of(error) else {
-        return trouble(error);
-    };
+fn refused(names: &[String], refusal: &Refusal) -> Fault {
     let before: Vec<&str> = names
         .iter()
         .map(String::as_str)
@@ -185,7 +185,7 @@ mod tests {
             Range::Button,
         ];
         for range in ranges {
-            let control = Control {
+            let shown = control_json(&Control {
                 name: "c".to_owned(),
                 label: "C".to_owned(),
                 range,
@@ -193,18 +193,15 @@ mod tests {
                 default: 1,
                 inactive: false,
                 read_only: true,
-            };
-            let heard = Heard::Answer(Ok(Reply::Controls(vec![control])));
-            let answer = shown("camera0", heard, trouble).unwrap();
-            assert_eq!(departure("CameraControls", &answer), None, "{answer}");
+            });
+            assert_eq!(departure("CameraControl", &shown), None, "{shown}");
         }
     }
 
     #[test]
     fn a_refusal_names_its_control_and_what_was_set_before_it() {
         let names = ["auto_exposure", "gaim", "zoom"].map(str::to_owned);
-        let error = unknown("gaim", ["gain"]).into();
-        let data = refused(&names, &error).to_json("1")["data"].take();
+        let data = refused(&names, &unknown("gaim", ["gain"])).to_json("1")["data"].take();
         assert_eq!(data["param"], "controls.gaim");
         assert_eq!(data["rule"], "unknown");
         assert_eq!(

@@ -8,23 +8,46 @@ use crate::error::{Error, Kind};
 use crate::rpc::error::{Code, Fault};
 use crate::rpc::io::{Heard, PATIENCE};
 
+/// A camera that is there.
+#[derive(Debug)]
+pub struct Running {
+    /// Its id.
+    pub device: String,
+    /// The line to its thread.
+    pub remote: Arc<dyn Remote>,
+    /// How it is, should its thread say that there is nothing to ask.
+    pub otherwise: &'static str,
+}
+
 /// The line to a camera that is there.
 ///
 /// # Errors
 /// -32020 while the camera is unplugged or was not started yet.
-pub fn remote_of(camera: &Camera) -> Result<Arc<dyn Remote>, Fault> {
+pub fn running(camera: &Camera) -> Result<Running, Fault> {
+    let device = camera.id.to_string();
+    let now = camera.status.as_str();
     if let Status::Disconnected { reason } = &camera.status {
-        return Err(disconnected(format!(
-            "{} is not there: {reason}",
-            camera.id
-        )));
+        return Err(state(
+            now,
+            format!("{device} is not there: {reason}"),
+            "plug the camera in, wait until it is CONNECTED, then try again",
+        ));
     }
-    camera.remote.clone().ok_or_else(|| {
-        state(
-            camera.status.as_str(),
-            format!("{} is not running yet", camera.id),
+    let Some(remote) = camera.remote.clone() else {
+        return Err(state(
+            now,
+            format!("{device} is not running yet"),
             "wait until get_camera_status tells CONNECTED, then try again",
-        )
+        ));
+    };
+    Ok(Running {
+        device,
+        remote,
+        otherwise: match camera.status {
+            // It was there a moment ago.
+            Status::Connected => "DISCONNECTED",
+            _ => now,
+        },
     })
 }
 
@@ -34,19 +57,19 @@ fn state(now: &str, details: String, suggestion: &str) -> Fault {
         .with("allowed_states", vec!["CONNECTED"])
 }
 
-fn disconnected(details: String) -> Fault {
-    let suggestion = "plug the camera in, wait until it is CONNECTED, then try again";
-    state("DISCONNECTED", details, suggestion)
-}
-
-/// The fault for an error of the camera's thread that names no parameter.
+/// The fault for an error of the camera's thread that names no parameter; `otherwise` is
+/// [`Running::otherwise`].
 #[must_use]
-pub fn trouble(error: &Error) -> Fault {
+pub fn trouble(error: &Error, otherwise: &str) -> Fault {
     let details = without_action(error);
-    let action = |otherwise: &str| error.next_action().unwrap_or(otherwise).to_owned();
+    let action = |own: &'static str| error.next_action().unwrap_or(own);
     match error.kind() {
         Kind::Refused => Fault::param("params", "refused", details, action("try other values")),
-        Kind::Gone => disconnected(details),
+        Kind::Gone => state(
+            otherwise,
+            details,
+            action("wait until get_camera_status tells CONNECTED, then try again"),
+        ),
         Kind::Transient | Kind::Reopen => {
             Fault::dependency("camera", details, action("try again in some seconds"))
         }
@@ -70,7 +93,7 @@ pub fn without_action(error: &Error) -> String {
 
 /// The fault for a camera that gave no answer, or one to another question.
 #[must_use]
-pub fn unexpected(heard: &Heard) -> Fault {
+pub fn unexpected(heard: &Heard, otherwise: &str) -> Fault {
     match heard {
         Heard::Nothing => Fault::dependency(
             "camera",
@@ -82,7 +105,7 @@ pub fn unexpected(heard: &Heard) -> Fault {
             "the camera stopped before it answered",
             "wait until get_camera_status tells CONNECTED, then try again",
         ),
-        Heard::Answer(Err(error)) => trouble(error),
+        Heard::Answer(Err(error)) => trouble(error, otherwise),
         Heard::Answer(Ok(_)) => Fault::new(
             Code::InternalError,
             "internal_error",
@@ -105,14 +128,17 @@ mod tests {
             (Kind::Reopen, Code::DependencyFailed),
             (Kind::Internal, Code::DependencyFailed),
         ] {
-            let fault = trouble(&Error::new(kind, "it broke").because("cable"));
+            let fault = trouble(&Error::new(kind, "it broke").because("cable"), "ERROR");
             assert_eq!(fault.code(), code, "{kind:?}");
             let data = fault.to_json("1")["data"].take();
             assert_eq!(data["details"], "it broke: cable");
             assert_ne!(data["suggestion"], "");
+            if code == Code::InvalidState {
+                assert_eq!(data["state"], "ERROR");
+            }
         }
         let told = Error::new(Kind::Transient, "too many wait").action("slow down");
-        let data = trouble(&told).to_json("1")["data"].take();
+        let data = trouble(&told, "ERROR").to_json("1")["data"].take();
         assert_eq!(data["details"], "too many wait");
         assert_eq!(data["suggestion"], "slow down");
     }

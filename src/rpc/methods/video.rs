@@ -1,11 +1,12 @@
 //! `get_video`, `set_video`, `request_keyframe`: the coded picture, while viewers watch it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::controls::or_fault;
-use super::running::{remote_of, trouble, unexpected, without_action};
+use super::running::{Running, running, trouble, unexpected, without_action};
 use super::{DEVICE, camera_of};
 use crate::access::Role;
 use crate::camera::remote::{Command, Reply, VideoChange};
@@ -110,31 +111,32 @@ fn set(call: &Call) -> Result<Outcome, Fault> {
 }
 
 fn change(call: &Call, wanted: VideoChange) -> Result<Outcome, Fault> {
-    let camera = camera_of(call)?;
-    let remote = remote_of(&camera)?;
-    let device = camera.id.to_string();
+    let camera = running(&camera_of(call)?)?;
+    let remote = Arc::clone(&camera.remote);
     Ok(ask(&*remote, Command::Video(wanted), move |heard| {
-        shown(&device, wanted, heard)
+        shown(&camera, wanted, heard)
     }))
 }
 
-fn shown(device: &str, wanted: VideoChange, heard: Heard) -> Answer {
+fn shown(camera: &Running, wanted: VideoChange, heard: Heard) -> Answer {
     match heard {
         Heard::Answer(Ok(Reply::Video(video))) => Ok(json!({
-            "device": device,
+            "device": camera.device,
             BITRATE: video.bitrate.as_bps() / 1000,
             KEYFRAME: video.keyframe_seconds,
             SIZE: video.size.to_string(),
             FPS: video.rate.rounded(),
             "seamless": video.seamless,
         })),
-        Heard::Answer(Err(error)) if error.kind() == Kind::Refused => Err(refused(wanted, &error)),
-        other => Err(unexpected(&other)),
+        Heard::Answer(Err(error)) if error.kind() == Kind::Refused => {
+            Err(refused(wanted, &error, camera.otherwise))
+        }
+        other => Err(unexpected(&other, camera.otherwise)),
     }
 }
 
 /// -32602 that names the parameter, where only one can be meant.
-fn refused(wanted: VideoChange, error: &Error) -> Fault {
+fn refused(wanted: VideoChange, error: &Error, otherwise: &str) -> Fault {
     let sent = [
         wanted.bitrate.map(|_| BITRATE),
         wanted.keyframe_seconds.map(|_| KEYFRAME),
@@ -149,13 +151,13 @@ fn refused(wanted: VideoChange, error: &Error) -> Fault {
             without_action(error),
             error.next_action().unwrap_or("try another value"),
         ),
-        _ => trouble(error),
+        _ => trouble(error, otherwise),
     }
 }
 
 fn keyframe(call: &Call) -> Answer {
     let camera = camera_of(call)?;
-    remote_of(&camera)?;
+    let device = running(&camera)?.device;
     camera.counters.keyframe_wanted.store(true, Relaxed);
-    Ok(json!({ "device": camera.id.to_string(), "requested": Value::Bool(true) }))
+    Ok(json!({ "device": device, "requested": true }))
 }

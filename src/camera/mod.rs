@@ -23,6 +23,7 @@ use self::remote::Remote;
 use crate::capture::{Format, PixelFormat};
 use crate::clock::Mono;
 use crate::encode::Route;
+use crate::recover::{Avoided, Ongoing};
 use crate::units::{Rate, Size};
 
 /// `cameraN`: N is the number of the device node `/dev/videoN`; also the MediaMTX path.
@@ -157,6 +158,10 @@ pub struct Camera {
     pub route_why: Option<String>,
     /// Since when viewers see the slate instead of the picture, if they do.
     pub slate_since: Option<Mono>,
+    /// The fault that keeps its picture away, while one does.
+    pub fault: Option<Ongoing>,
+    /// The hardware encoder that it does without because it failed.
+    pub avoided: Option<Avoided>,
     /// The line to its thread; `None` before it was started.
     pub remote: Option<Arc<dyn Remote>>,
     /// Why its pictures do not reach MediaMTX, while they do not.

@@ -281,6 +281,9 @@ impl Line {
                 Ok(Some(unit)) => {
                     self.force_idr = force && !unit.keyframe;
                     self.counters.encoded.fetch_add(1, Ordering::Relaxed);
+                    self.counters
+                        .last_unit_nanos
+                        .store(now.mono.as_nanos(), Ordering::Relaxed);
                     self.publisher.push(&unit, clock::now());
                     self.watch.frame(now.mono);
                 }

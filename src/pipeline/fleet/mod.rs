@@ -53,6 +53,8 @@ pub fn newcomer(
         route: None,
         route_why: None,
         slate_since: None,
+        fault: None,
+        avoided: None,
         remote: None,
         publish_trouble: None,
         modes,

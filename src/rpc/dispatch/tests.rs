@@ -52,6 +52,9 @@ fn camera(number: u16, status: Status) -> Camera {
     counters
         .captured
         .store(7, std::sync::atomic::Ordering::Relaxed);
+    for last in [&counters.last_frame_nanos, &counters.last_unit_nanos] {
+        last.store(NOW.mono.as_nanos(), std::sync::atomic::Ordering::Relaxed);
+    }
     let rate = Rate::new(30000, 1001).unwrap();
     let size = Size::new(1280, 720);
     let mode = |pixel, size| Mode {
@@ -82,6 +85,8 @@ fn camera(number: u16, status: Status) -> Camera {
         route: Some(Route::Software),
         route_why: None,
         slate_since: None,
+        fault: None,
+        avoided: None,
         remote: None,
         publish_trouble: None,
         modes: Arc::from([

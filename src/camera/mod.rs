@@ -22,8 +22,8 @@ use self::remote::Remote;
 use crate::capture::{Format, PixelFormat};
 use crate::clock::Mono;
 use crate::encode::Route;
-use crate::recover::{History, Recovery, Situation};
 use crate::latency::Latency;
+use crate::recover::{Avoided, History, Ongoing, Recovery};
 use crate::units::{Rate, Size};
 
 /// `cameraN`: N is the number of the device node `/dev/videoN`; also the MediaMTX path.
@@ -161,8 +161,10 @@ pub struct Camera {
     pub route_why: Option<String>,
     /// Since when viewers see the slate instead of the picture, if they do.
     pub slate_since: Option<Mono>,
-    /// What lasts and what is avoided.
-    pub situation: Situation,
+    /// The fault that keeps its picture away, while one does.
+    pub fault: Option<Ongoing>,
+    /// The hardware encoder that it does without because it failed.
+    pub avoided: Option<Avoided>,
     /// What was mended.
     pub history: Arc<Mutex<History>>,
     /// The line to its thread; `None` before it was started.

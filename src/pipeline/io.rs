@@ -372,7 +372,8 @@ impl Hand {
         if situation != self.situation {
             self.situation = situation;
             self.directory.update(self.plan.id, |camera| {
-                camera.situation = situation;
+                camera.fault = situation.fault;
+                camera.avoided = situation.avoided;
                 camera.slate_since = situation.slate_since;
             });
         }

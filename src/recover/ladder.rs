@@ -61,6 +61,8 @@ enum Phase {
         /// All is looked at anew first.
         reprobe: bool,
     },
+    /// Nothing is open, and all was looked at anew. Left at once.
+    Looked,
     /// Nothing is open, and there is no node to open. Left when the device returns.
     Away,
     /// `Open` was ordered. Left by its answer.
@@ -165,7 +167,7 @@ impl Ladder {
 
     /// The chain queued a buffer of `part` again because the driver refused it once.
     pub fn requeued(&mut self, part: Part, now: Mono) {
-        if !self.silence.refused(part, now) || !self.is_open() {
+        if !self.silence.refused(part) || !self.is_open() {
             return;
         }
         let class = words::class(part, Kind::Reopen, false, true);
@@ -194,7 +196,7 @@ impl Ladder {
             Phase::Opening => true,
             Phase::Open { .. } | Phase::Restreaming => false,
             // The end of something that is being closed already.
-            Phase::Closed { .. } | Phase::Away => return,
+            Phase::Closed { .. } | Phase::Looked | Phase::Away => return,
         };
         let kind = failure.error.kind();
         if kind == Kind::Transient && !opening {
@@ -240,7 +242,7 @@ impl Ladder {
     /// The kernel says that the node is gone: nothing is opened until [`Ladder::returned`], lest it be another
     /// device that took the number.
     pub fn gone(&mut self, now: Mono) {
-        self.closing |= !matches!(self.phase, Phase::Closed { .. } | Phase::Away);
+        self.closing |= self.may_hold_descriptors();
         self.phase = Phase::Away;
         self.good_since = None;
         self.viewers.gone();
@@ -250,16 +252,13 @@ impl Ladder {
 
     /// The device is there again, perhaps under another node.
     pub fn returned(&mut self, now: Mono) {
-        self.closing |= !matches!(self.phase, Phase::Closed { .. } | Phase::Away);
+        self.closing |= self.may_hold_descriptors();
         let soon = self.pace.returned(now);
         let (open_at, reprobe) = match self.phase {
             Phase::Closed { open_at, reprobe } => (open_at.min(soon), reprobe),
             _ => (soon, false),
         };
         self.phase = Phase::Closed { open_at, reprobe };
-        if let Some(outage) = &mut self.outage {
-            outage.rung = outage.rung.max(Rung::Reopen);
-        }
     }
 
     /// V4L2 encoders came or went: those in disgrace get another chance.
@@ -299,6 +298,7 @@ impl Ladder {
         }
         let phase = match self.phase {
             Phase::Closed { open_at, .. } => Some(open_at),
+            Phase::Looked => Some(DUE_NOW),
             Phase::Open {
                 plan: Some((_, at)),
             } => Some(at),
@@ -359,22 +359,23 @@ impl Ladder {
         }
         match &mut self.phase {
             Phase::Closed { open_at, .. } if now < *open_at => None,
-            Phase::Closed { reprobe, .. } if *reprobe => {
-                *reprobe = false;
+            Phase::Closed { reprobe: true, .. } => {
+                self.phase = Phase::Looked;
                 self.encoders_changed_at = None;
+                self.climbed(Rung::Reprobe);
                 Some(Order::Reprobe)
             }
             Phase::Closed { .. } => {
-                // Until `opening` says otherwise: no hardware encoder is to blame.
-                self.coder = Coder::Software;
-                self.phase = Phase::Opening;
-                Some(Order::Open)
+                self.climbed(Rung::Reopen);
+                Some(self.open())
             }
+            Phase::Looked => Some(self.open()),
             Phase::Open {
                 plan: Some((rung, at)),
             } if now >= *at => {
                 if *rung == Rung::Restream {
                     self.phase = Phase::Restreaming;
+                    self.climbed(Rung::Restream);
                     return Some(Order::Restream);
                 }
                 let reprobe = *rung == Rung::Reprobe;
@@ -383,6 +384,27 @@ impl Ladder {
             }
             _ => None,
         }
+    }
+
+    fn open(&mut self) -> Order {
+        // Until `opening` says otherwise no hardware encoder is to blame.
+        self.coder = Coder::Software;
+        self.phase = Phase::Opening;
+        Order::Open
+    }
+
+    /// A rung is tried now.
+    const fn climbed(&mut self, rung: Rung) {
+        if let Some(outage) = &mut self.outage {
+            outage.rung = rung;
+        }
+    }
+
+    const fn may_hold_descriptors(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Opening | Phase::Open { .. } | Phase::Restreaming
+        )
     }
 
     /// Looks for silence, and for an encoder whose time has come.
@@ -427,9 +449,6 @@ impl Ladder {
                 // What we fell back to does not work either.
                 Coder::Camera | Coder::Software => self.disgrace.pardon(now),
             }
-        }
-        if let Some(outage) = &mut self.outage {
-            outage.rung = rung;
         }
         self.phase = if rung == Rung::Restream || (was_open && !broken) {
             Phase::Open {

@@ -16,8 +16,10 @@ const FROZEN_FRAMES: u32 = 4;
 const FIRST_FRAME: Duration = Duration::from_secs(5);
 /// The first frame after a restart of the stream.
 const FIRST_AGAIN: Duration = Duration::from_secs(3);
-/// So many refused buffers or skipped steps in [`STORM_WINDOW`] are no accident any more.
-const STORM: u32 = 16;
+/// So many refused buffers without a single picture are no accident any more.
+const REFUSALS: u32 = 16;
+/// So many passing failures in [`STORM_WINDOW`] pass no more: no camera has as many frames.
+const STORM: u32 = 200;
 /// See [`STORM`].
 const STORM_WINDOW: Duration = Duration::from_secs(1);
 
@@ -108,15 +110,17 @@ impl Silence {
         self.damaged = self.damaged.saturating_add(more);
     }
 
-    /// A buffer was refused once; true when that has become a storm.
-    pub(super) fn refused(&mut self, part: Part, now: Mono) -> bool {
-        if let Some(count) = self.refused.get_mut(part as usize) {
-            *count = count.saturating_add(1);
-        }
-        self.storms(now)
+    /// A buffer was refused once; true when that has become a storm. A driver that refuses every buffer once and
+    /// whose picture flows all the same is left alone.
+    pub(super) fn refused(&mut self, part: Part) -> bool {
+        let Some(count) = self.refused.get_mut(part as usize) else {
+            return false;
+        };
+        *count = count.saturating_add(1);
+        *count == REFUSALS
     }
 
-    /// One more thing went wrong that alone means nothing; true when it has become a storm.
+    /// A failure that alone means nothing; true when it has become a storm: a loop that never sleeps.
     pub(super) fn storms(&mut self, now: Mono) -> bool {
         if now.since(self.storm_since) > STORM_WINDOW {
             self.storm_since = now;

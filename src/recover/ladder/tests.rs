@@ -172,6 +172,44 @@ fn a_buffer_that_is_refused_once_is_no_fault() {
     rig.ladder.requeued(Part::Capture, at(rig.now));
     rig.until(20_000, FINE);
     assert_eq!(rig.diary, []);
+    // Nor is a driver that refuses every buffer once, as long as its picture flows.
+    for _ in 0..100 {
+        rig.ladder.requeued(Part::Capture, at(rig.now));
+        rig.until(rig.now + 50, FINE);
+    }
+    assert_eq!(rig.diary, []);
+}
+
+#[test]
+fn a_passing_failure_is_no_fault_but_one_that_never_passes_is() {
+    let mut rig = Rig::new();
+    rig.until(10_000, FINE);
+    rig.diary.clear();
+    rig.ladder.failed(&broken(Kind::Transient), at(rig.now));
+    rig.until(11_000, FINE);
+    assert_eq!(rig.diary, []);
+    for _ in 0..500 {
+        rig.ladder.failed(&broken(Kind::Transient), at(rig.now));
+        rig.obey(FINE);
+    }
+    assert_eq!(rig.rungs()[0], "restream");
+}
+
+#[test]
+fn a_camera_that_pauses_for_a_second_and_a_half_is_left_alone() {
+    let mut rig = Rig::new();
+    rig.until(10_000, FINE);
+    rig.until(
+        11_500,
+        World {
+            frames: false,
+            ..FINE
+        },
+    );
+    rig.until(20_000, FINE);
+    assert_eq!(rig.ladder.take_recovery(), None);
+    assert_eq!(rig.rungs(), ["open"]);
+    assert_eq!(rig.status, Some(Status::Connected));
 }
 
 #[test]

@@ -63,6 +63,9 @@ fn camera(number: u16, status: Status) -> Camera {
     if number == 0 {
         Recorder::default().sent(&counters.latency, &stamps, at(12_500));
     }
+    for last in [&counters.last_frame_nanos, &counters.last_unit_nanos] {
+        last.store(NOW.mono.as_nanos(), std::sync::atomic::Ordering::Relaxed);
+    }
     let rate = Rate::new(30000, 1001).unwrap();
     let size = Size::new(1280, 720);
     let mode = |pixel, size| Mode {
@@ -93,7 +96,8 @@ fn camera(number: u16, status: Status) -> Camera {
         route: Some(Route::Software),
         route_why: None,
         slate_since: None,
-        situation: Default::default(),
+        fault: None,
+        avoided: None,
         history: Default::default(),
         remote: None,
         publish_trouble: None,

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Client, room};
+use super::{CameraId, Client, NOW, room};
 use crate::rpc::media::MediaState;
 use crate::rpc::schema::tests::departure;
 use crate::rpc::table::METHODS;
@@ -102,6 +102,18 @@ fn streams_follow_what_mediamtx_says() {
     assert_eq!(url["active_consumers"], 3);
     let streams = client.call("get_streams", &json!({}))["result"].take();
     assert_eq!(streams[0]["source"], "rtspSession");
+
+    client.room.desk.directory.update(CameraId::TEST, |camera| {
+        camera.slate_since = Some(NOW.mono);
+    });
+    let url = client.call("get_stream_url", &device)["result"].take();
+    assert_eq!(
+        (&url["stream_status"], &url["available"]),
+        (&json!("NOT_READY"), &json!(false)),
+        "a slate is no picture"
+    );
+    let streams = client.call("get_streams", &json!({}))["result"].take();
+    assert_eq!(streams[0]["ready"], false);
 
     client.room = room(MediaState {
         last_reason: Some("connection refused".to_owned()),

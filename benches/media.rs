@@ -4,6 +4,8 @@
 
 use std::io::Write;
 
+use nix::time::{ClockId, clock_gettime};
+
 use camera_service::capture::testcard::{self, picture::Picture};
 use camera_service::capture::{Format, Frame, PixelFormat, Range};
 use camera_service::clock::{self, Mono, Now, Wall};
@@ -12,6 +14,13 @@ use camera_service::encode::jpeg::Jpeg;
 use camera_service::encode::{Settings, open};
 use camera_service::slate::{Slate, Text, last_picture};
 use camera_service::units::{BitRate, Rate, Size};
+
+/// Time this thread has been at work, whatever else the machine does.
+fn worked() -> Mono {
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("every Linux has this clock");
+    let of = |v: i64| u64::try_from(v).unwrap_or(0);
+    Mono::from_nanos(of(time.tv_sec()) * 1_000_000_000 + of(time.tv_nsec()))
+}
 
 /// Times of one step, in microseconds.
 #[derive(Default)]
@@ -22,6 +31,14 @@ impl Times {
         let begin = clock::mono();
         let result = step();
         self.0.push(clock::mono().since(begin).as_secs_f64() * 1e6);
+        result
+    }
+
+    /// Like [`Times::of`], in time at work.
+    fn work<T>(&mut self, step: impl FnOnce() -> T) -> T {
+        let begin = worked();
+        let result = step();
+        self.0.push(worked().since(begin).as_secs_f64() * 1e6);
         result
     }
 
@@ -78,7 +95,8 @@ fn code(
     times.show(&format!("{what}, {rate:.0} of {kbps} kbit/s"));
 }
 
-/// What it costs to have no picture: the last group is decoded once, then five frames a second.
+/// What it costs to have no picture: the last group is decoded once, then five frames a second. In
+/// time at work.
 fn slate(format: Format, kbps: u32, frames: usize) {
     let settings = Settings {
         bitrate: BitRate::from_kbps(kbps),
@@ -103,22 +121,22 @@ fn slate(format: Format, kbps: u32, frames: usize) {
     }
     let (mut decode, mut start) = (Times::default(), Times::default());
     let (mut keyframes, mut others, mut bytes) = (Times::default(), Times::default(), 0);
-    let last = decode.of(|| {
+    let last = decode.work(|| {
         let units = group.iter().map(Vec::as_slice);
         last_picture(units, std::time::Duration::from_secs(60), clock::mono)
     });
     let text = Text::no_picture("camera0", "the device was unplugged", at(0).mono);
-    let slate = start.of(|| Slate::open(last, format, settings, text, at(0)));
+    let slate = start.work(|| Slate::open(last, format, settings, text, at(0)));
     let mut slate = slate.expect("a slate");
     for beat in 0..frames as u64 {
-        let begin = clock::mono();
+        let begin = worked();
         let unit = slate.next(false, at(200 * beat)).expect("coded");
         let times = if unit.keyframe {
             &mut keyframes
         } else {
             &mut others
         };
-        times.0.push(clock::mono().since(begin).as_secs_f64() * 1e6);
+        times.0.push(worked().since(begin).as_secs_f64() * 1e6);
         bytes += unit.data.len();
     }
     decode.show("slate: decode a group of 60");

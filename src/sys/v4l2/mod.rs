@@ -20,15 +20,20 @@ pub mod enum_fmt;
 pub mod enum_framesizes;
 pub mod enuminput;
 pub mod expbuf;
+pub mod ext_control;
+pub mod g_ext_ctrls;
 pub mod g_fmt;
 pub mod g_parm;
 pub mod g_selection;
 pub mod handle;
 pub mod pix;
 pub mod qbuf;
+pub mod query_ext_ctrl;
 pub mod querybuf;
 pub mod querycap;
+pub mod querymenu;
 pub mod reqbufs;
+pub mod s_ext_ctrls;
 pub mod s_fmt;
 pub mod s_parm;
 pub mod s_selection;
@@ -189,11 +194,15 @@ plain!(
     v4l2_event,
     v4l2_event_subscription,
     v4l2_exportbuffer,
+    v4l2_ext_control,
+    v4l2_ext_controls,
     v4l2_fmtdesc,
     v4l2_format,
     v4l2_frmsizeenum,
     v4l2_input,
     v4l2_plane,
+    v4l2_query_ext_ctrl,
+    v4l2_querymenu,
     v4l2_requestbuffers,
     v4l2_selection,
     v4l2_streamparm,

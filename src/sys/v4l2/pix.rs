@@ -5,7 +5,7 @@ use v4l::v4l_sys::{v4l2_format, v4l2_pix_format, v4l2_pix_format_mplane};
 use super::{Planarity, Queue, blank};
 
 /// Memory planes a picture has at most: luma, Cb and Cr apart.
-pub const MOST_PLANES: usize = 3;
+pub const MOST_PLANES: usize = crate::capture::layout::MOST_PLANES;
 
 /// How one memory plane is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -11,6 +11,7 @@ use std::future::Future;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -108,11 +109,9 @@ impl Stop {
     /// # Errors
     /// `Internal` when the kernel gives no descriptor.
     pub fn new() -> Result<Self> {
-        let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
-            .map_err(|e| Error::new(Kind::Internal, "no event descriptor").because(e))?;
         Ok(Self {
             flag: Arc::default(),
-            wake: Arc::new(wake),
+            wake: Arc::new(event_descriptor()?),
         })
     }
 
@@ -134,6 +133,96 @@ impl Stop {
         // A full event counter wakes the thread just as well.
         let _ = self.wake.write(1);
     }
+}
+
+/// Messages that may wait for one thread; more are refused.
+const INBOX: usize = 32;
+
+/// Where a thread that waits for descriptors finds its messages.
+#[derive(Debug)]
+pub struct Inbox<T> {
+    messages: Receiver<T>,
+    wake: Arc<EventFd>,
+}
+
+/// The other end of an [`Inbox`]. Cheap to clone.
+#[derive(Debug)]
+pub struct Post<T> {
+    messages: SyncSender<T>,
+    wake: Arc<EventFd>,
+}
+
+impl<T> Clone for Post<T> {
+    fn clone(&self) -> Self {
+        Self {
+            messages: self.messages.clone(),
+            wake: Arc::clone(&self.wake),
+        }
+    }
+}
+
+impl<T> Inbox<T> {
+    /// An empty inbox and its other end.
+    ///
+    /// # Errors
+    /// `Internal` when the kernel gives no descriptor.
+    pub fn new() -> Result<(Post<T>, Self)> {
+        let wake = Arc::new(event_descriptor()?);
+        let (sender, receiver) = sync_channel(INBOX);
+        let post = Post {
+            messages: sender,
+            wake: Arc::clone(&wake),
+        };
+        let inbox = Self {
+            messages: receiver,
+            wake,
+        };
+        Ok((post, inbox))
+    }
+
+    /// Readable while a message may wait.
+    #[must_use]
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+
+    /// The next message, if there is one.
+    #[must_use]
+    pub fn next(&self) -> Option<T> {
+        // Emptied before the look, so that a message posted in between wakes again.
+        let _ = self.wake.read();
+        self.messages.try_recv().ok().inspect(|_| {
+            // There may be more behind it.
+            let _ = self.wake.write(1);
+        })
+    }
+}
+
+impl<T> Post<T> {
+    /// Hands a message over.
+    ///
+    /// # Errors
+    /// `Transient` when too many wait already, `Gone` when the thread has ended.
+    pub fn send(&self, message: T) -> Result<()> {
+        self.messages.try_send(message).map_err(|e| match e {
+            TrySendError::Full(_) => Error::new(
+                Kind::Transient,
+                format!("{INBOX} orders wait for this camera already"),
+            )
+            .action("wait a moment and try again"),
+            TrySendError::Disconnected(_) => {
+                Error::new(Kind::Gone, "the camera's thread has ended")
+            }
+        })?;
+        // A full event counter wakes the thread just as well.
+        let _ = self.wake.write(1);
+        Ok(())
+    }
+}
+
+fn event_descriptor() -> Result<EventFd> {
+    EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
+        .map_err(|e| Error::new(Kind::Internal, "no event descriptor").because(e))
 }
 
 /// A named thread that waits for its descriptors. Dropping it gives the stop signal and waits.

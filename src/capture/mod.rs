@@ -15,8 +15,9 @@ pub mod testcard;
 use std::fmt;
 use std::os::fd::BorrowedFd;
 
+use crate::camera::controls::{Control, Setting};
 use crate::clock::Mono;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::units::{Rate, Size};
 
 /// How a source lays out its pixels, named as V4L2 names it.
@@ -162,4 +163,41 @@ pub trait Source {
     /// # Errors
     /// The kind says what helps: `Reopen` for a stream that broke, `Gone` for an unplugged device.
     fn next(&mut self) -> Result<Capture<'_>>;
+
+    /// Stops and starts the stream on the open descriptor, the mildest cure of a broken one.
+    ///
+    /// # Errors
+    /// When the source cannot; it must be opened anew then.
+    fn restream(&mut self) -> Result<()> {
+        Err(Error::new(
+            Kind::Reopen,
+            "this source can only be opened anew",
+        ))
+    }
+
+    /// The sensor's controls, as they stand now.
+    ///
+    /// # Errors
+    /// When the device does not answer.
+    fn controls(&self) -> Result<Vec<Control>> {
+        Ok(Vec::new())
+    }
+
+    /// Sets one control and returns it as the driver has it now.
+    ///
+    /// # Errors
+    /// `Refused` with the reason: no such control, out of range, inactive now.
+    fn set_control(&mut self, name: &str, _to: &Setting) -> Result<Control> {
+        Err(no_control(name))
+    }
+}
+
+/// The refusal of a camera without controls.
+#[must_use]
+pub fn no_control(name: &str) -> Error {
+    Error::new(
+        Kind::Refused,
+        format!("this camera has no control {name:?}"),
+    )
+    .action("get_camera_controls lists those it has")
 }

@@ -73,6 +73,7 @@ keys! {
     camera.pixel_format: "Pixel layout wished for: auto, H264, NV12, YU12, YUYV, UYVY or MJPG.",
     camera.bitrate: "Target of our encoder, kbit/s. Cameras that deliver H.264 keep their own.",
     camera.keyframe_seconds: "Seconds from one key frame to the next, at most (1 or 2).",
+    camera.encoder: "Which encoder: auto takes an encoder chip where there is one; copy gives it copies of the frames (for drivers that cannot share buffers); software uses openh264.",
     camera.expected: "Cameras that must deliver for /health/ready, such as [camera0, camera2]; empty: any one.",
     test_camera.enabled: "Adds the built-in test camera: camera0, or camera1000 where a real /dev/video0 exists.",
     test_camera.size: "Picture size of the test camera.",

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use crate::camera::CameraId;
 use crate::capture::PixelFormat;
+use crate::encode::Choice;
 use crate::units::{BitRate, Size};
 
 pub mod io;
@@ -101,6 +102,8 @@ pub struct Camera {
     pub bitrate: BitRate,
     /// Seconds from one key frame to the next, at most.
     pub keyframe_seconds: u32,
+    /// Which encoder to use.
+    pub encoder: Choice,
     /// Cameras that must deliver for the box to be ready.
     pub expected: Vec<CameraId>,
 }
@@ -188,6 +191,7 @@ impl Default for Config {
                 pixel_format: None,
                 bitrate: BitRate::from_kbps(2500),
                 keyframe_seconds: 1,
+                encoder: Choice::Auto,
                 expected: Vec::new(),
             },
             test_camera: TestCamera {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::LogFormat;
 use crate::camera::CameraId;
 use crate::capture::PixelFormat;
+use crate::encode::Choice;
 use crate::units::{BitRate, Size};
 
 /// A type that a configuration key may have.
@@ -192,6 +193,18 @@ impl Setting for Option<PixelFormat> {
     }
     fn show(&self) -> String {
         self.map_or_else(|| "auto".to_owned(), |f| f.to_string())
+    }
+}
+
+impl Setting for Choice {
+    fn parse(value: &Value) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|choice| value.as_str() == Some(choice.as_str()))
+            .map_or_else(|| expected("auto, copy or software", value), Ok)
+    }
+    fn show(&self) -> String {
+        self.as_str().to_owned()
     }
 }
 

@@ -36,6 +36,33 @@ pub struct Settings {
     pub gop: u32,
 }
 
+/// What a camera's owner wants of the choice of route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Choice {
+    /// The best the machine has.
+    #[default]
+    Auto,
+    /// As `Auto`, but a hardware encoder is given copies: for drivers whose DMABUF import is broken.
+    Copy,
+    /// openh264, even where there is an encoder chip. Cameras that deliver H.264 still do.
+    Software,
+}
+
+impl Choice {
+    /// Every choice.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Copy, Self::Software];
+
+    /// The word in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Copy => "copy",
+            Self::Software => "software",
+        }
+    }
+}
+
 /// Which way a camera's frames become H.264; shown in its status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Route {
@@ -74,6 +101,12 @@ pub trait Encoder {
     fn forces_idr(&self) -> bool {
         true
     }
+
+    /// Changes bit rate and key frame distance; the next picture may be a key frame.
+    ///
+    /// # Errors
+    /// `Refused` when it cannot be told.
+    fn retune(&mut self, settings: Settings) -> Result<()>;
 
     /// Codes one frame; `force_idr` asks for a decodable start. `None` when the encoder skipped
     /// the frame or waits for its first key frame. The bytes may be the frame's own.

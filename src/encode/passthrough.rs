@@ -2,7 +2,7 @@
 //! carries its parameter sets. Pure.
 
 use super::h264::{Contents, NalKind, nals, push_nal};
-use super::{AccessUnit, Encoder, Route};
+use super::{AccessUnit, Encoder, Route, Settings};
 use crate::capture::{Format, Frame, PixelFormat};
 use crate::error::{Error, Kind, Result};
 
@@ -89,6 +89,14 @@ impl Encoder for Passthrough {
 
     fn forces_idr(&self) -> bool {
         false
+    }
+
+    fn retune(&mut self, _settings: Settings) -> Result<()> {
+        Err(Error::new(
+            Kind::Refused,
+            "this camera codes its pictures itself: bit rate and key frames are its own business",
+        )
+        .action("look for a control of that name in get_camera_controls"))
     }
 
     fn encode<'a>(

@@ -1,6 +1,6 @@
 //! A running way from a camera to access units, whatever it is made of.
 //!
-//! [`direct`](super::direct): a source and an encoder that codes a frame where it lies. The hardware route keeps several
+//! [`direct`](super::direct) is a source and an encoder that codes a frame where it lies. The hardware route keeps several
 //! frames in flight between two V4L2 devices. Above this trait nobody knows which.
 
 use std::fmt;
@@ -8,10 +8,10 @@ use std::os::fd::BorrowedFd;
 
 use super::tally::Tally;
 use crate::camera::controls::{Control, Setting};
-use crate::capture::Format;
+use crate::capture::{Format, no_control};
 use crate::clock::Mono;
 use crate::encode::{AccessUnit, Route, Settings};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// What to wait for on a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,9 +148,6 @@ pub trait Chain {
     /// # Errors
     /// `Refused` with the reason: no such control, out of range, inactive now.
     fn set_control(&mut self, name: &str, _to: &Setting) -> Result<Control> {
-        Err(Error::new(
-            Kind::Refused,
-            format!("this camera has no control {name:?}"),
-        ))
+        Err(no_control(name))
     }
 }

@@ -4,22 +4,49 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::epoll::EpollFlags;
 use tracing::{info, warn};
 
+use super::Plan;
+use super::chain::{Chain, Failure, Interest, Progress};
+use super::open::io::open;
+use super::tally::Tally;
+use super::wait::io::{Token, Waiter};
 use super::watch::{Order, Watch};
-use super::{Origin, Plan};
+use crate::camera::controls::kept::Kept;
+use crate::camera::remote::{Answer, Command, Remote, Reply, Video, VideoChange};
 use crate::camera::{Counters, Directory, Status};
-use crate::capture::{Capture, Source};
 use crate::clock::{self, Mono};
-use crate::encode::{self, Encoder};
 use crate::error::{Error, Kind, Result};
 use crate::stream::State;
 use crate::stream::io::Publisher;
-use crate::supervise::{Stop, Worker};
+use crate::supervise::{Inbox, Post, Stop, Worker};
 
 /// The thread looks around at least this often, so that its tick proves it is alive.
 const TICK: Duration = Duration::from_millis(500);
+/// Steps per wake at most, so that a device that always has one more frame cannot starve the socket.
+const STEPS: usize = 8;
+
+/// What other threads tell a camera's thread.
+pub enum Message {
+    /// A client's command.
+    Command(Command, Answer),
+}
+
+/// The line of clients to a camera's thread.
+struct Line(Post<Message>);
+
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Line")
+    }
+}
+
+impl Remote for Line {
+    fn ask(&self, command: Command, answer: Answer) -> Result<()> {
+        self.0.send(Message::Command(command, answer))
+    }
+}
 
 /// Starts the thread of `plan`. The camera must be in `directory` already.
 ///
@@ -31,55 +58,61 @@ pub fn start(plan: Plan, publisher: Publisher, directory: Arc<Directory>) -> Res
         .get(id)
         .map(|camera| camera.counters)
         .ok_or_else(|| Error::new(Kind::Internal, format!("{id} is not in the directory")))?;
-    // Built on its own thread: sources and encoders need not be able to move between threads.
+    let (post, inbox) = Inbox::new()?;
+    let waiter = Waiter::new()?;
+    directory.update(id, |camera| camera.remote = Some(Arc::new(Line(post))));
+    // Built on its own thread: chains need not be able to move between threads.
     Worker::spawn(&id.to_string(), move |stop| {
-        Line::new(plan, publisher, directory, counters, stop).run();
+        Hand::new(plan, publisher, directory, counters, inbox, stop).run(waiter);
     })
 }
 
-/// What is open while frames flow.
-struct Open {
-    source: Box<dyn Source>,
-    encoder: Box<dyn Encoder>,
-}
-
 /// Everything the thread owns.
-struct Line {
+struct Hand {
     plan: Plan,
     watch: Watch,
-    open: Option<Open>,
+    chain: Option<Box<dyn Chain>>,
+    /// Counts openings, so that descriptors with the same number can be told apart.
+    opening: u64,
     publisher: Publisher,
     directory: Arc<Directory>,
     counters: Arc<Counters>,
-    last_sequence: Option<u32>,
+    tally: Tally,
+    /// What clients have set of the sensor's controls.
+    kept: Kept,
     force_idr: bool,
     publish_trouble: Option<String>,
+    inbox: Inbox<Message>,
     stop: Stop,
 }
 
-impl Line {
+impl Hand {
     fn new(
         plan: Plan,
         publisher: Publisher,
         directory: Arc<Directory>,
         counters: Arc<Counters>,
+        inbox: Inbox<Message>,
         stop: Stop,
     ) -> Self {
         Self {
             plan,
             watch: Watch::new(clock::mono()),
-            open: None,
+            chain: None,
+            opening: 0,
             publisher,
             directory,
+            tally: Tally::new(Arc::clone(&counters)),
             counters,
-            last_sequence: None,
+            kept: Kept::default(),
             force_idr: true,
             publish_trouble: None,
+            inbox,
             stop,
         }
     }
 
-    fn run(mut self) {
+    fn run(mut self, mut waiter: Waiter) {
         while !self.stop.is_given() {
             let now = clock::mono();
             self.counters
@@ -87,8 +120,13 @@ impl Line {
                 .store(now.as_nanos(), Ordering::Relaxed);
             self.obey(now);
             self.tell(now);
-            let (source_ready, publisher_ready) = self.wait(now);
-            if publisher_ready {
+            if let Err(error) = self.seat(&mut waiter) {
+                // Without it the thread would sleep through its frames; the fleet starts it again.
+                warn!(camera = %self.plan.id, %error, "cannot wait");
+                return;
+            }
+            let woken = waiter.wait(now, self.deadline(now));
+            if woken.has(Token::Publisher) {
                 self.publisher.on_ready(clock::now());
             }
             let now = clock::now();
@@ -99,56 +137,87 @@ impl Line {
             {
                 self.publisher.on_timeout(now);
             }
-            if source_ready {
-                self.take_frames();
+            if woken.chain() {
+                self.take_frames(woken.chain_failed());
+            }
+            if woken.has(Token::Inbox) {
+                self.read_inbox();
             }
             self.tell_publishing();
         }
         self.publisher.stop();
     }
 
+    /// Registers what to wait for.
+    fn seat(&self, waiter: &mut Waiter) -> Result<()> {
+        let readable = EpollFlags::EPOLLIN;
+        waiter.want(Token::Stop, self.stop.fd(), 0, readable)?;
+        waiter.want(Token::Inbox, self.inbox.fd(), 0, readable)?;
+        match self.publisher.fd() {
+            Some(fd) => {
+                let interest = self.publisher.interest();
+                let mut flags = EpollFlags::empty();
+                flags.set(EpollFlags::EPOLLIN, interest.read);
+                flags.set(EpollFlags::EPOLLOUT, interest.write);
+                waiter.want(Token::Publisher, fd, self.publisher.connection(), flags)?;
+            }
+            None => waiter.left(Token::Publisher),
+        }
+        let mut result = Ok(());
+        let mut nth = 0;
+        if let Some(chain) = &self.chain {
+            chain.watch(&mut |fd, interest| {
+                let mut flags = EpollFlags::EPOLLIN;
+                flags.set(EpollFlags::EPOLLOUT, interest == Interest::Both);
+                if result.is_ok() {
+                    result = waiter.want(Token::Chain(nth), fd, self.opening, flags);
+                }
+                nth += 1;
+            });
+        }
+        result
+    }
+
+    fn deadline(&self, now: Mono) -> Mono {
+        [self.watch.poll_timeout(), self.publisher.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(now + TICK)
+            .min(now + TICK)
+    }
+
     /// Does what the decider wants.
     fn obey(&mut self, now: Mono) {
         while let Some(order) = self.watch.poll(now) {
             match order {
-                Order::Close => self.open = None,
-                Order::Open => match self.try_open() {
-                    Ok(open) => {
-                        let format = open.source.format();
-                        let route = open.encoder.route();
-                        info!(camera = %self.plan.id, size = %format.size, rate = %format.rate, pixel = %format.pixel, route = route.as_str(), "opened");
-                        self.directory.update(self.plan.id, |camera| {
-                            camera.format = Some(format);
-                            camera.route = Some(route);
-                        });
-                        self.watch.opened(format.rate, clock::mono());
-                        self.last_sequence = None;
-                        self.force_idr = true;
-                        self.open = Some(open);
-                    }
-                    Err(error) => self.watch.failed(&error, clock::mono()),
-                },
+                Order::Close => self.chain = None,
+                Order::Open => self.open(),
             }
         }
     }
 
-    fn try_open(&self) -> Result<Open> {
-        let source: Box<dyn Source> = match &self.plan.origin {
-            Origin::Test { size, rate } => Box::new(
-                crate::capture::testcard::io::TestCamera::open(*size, *rate)?,
-            ),
-            #[cfg(feature = "v4l2")]
-            Origin::V4l2 { node, modes, wish } => {
-                Box::new(crate::capture::io::V4l2Source::open(node, modes, wish)?)
+    fn open(&mut self) {
+        // Closed first: a device that is open twice is busy.
+        self.chain = None;
+        match open(&self.plan) {
+            Ok(chain) => {
+                let (format, way) = (chain.format(), chain.way());
+                info!(camera = %self.plan.id, size = %format.size, rate = %format.rate, pixel = %format.pixel, route = way.route.as_str(), why = way.why, "opened");
+                self.directory.update(self.plan.id, |camera| {
+                    camera.format = Some(format);
+                    camera.route = Some(way.route);
+                    camera.route_why = Some(way.why);
+                });
+                self.watch.opened(format.rate, clock::mono());
+                self.tally.reopened();
+                self.force_idr = true;
+                self.opening += 1;
+                self.chain = Some(chain);
+                self.restore_controls();
             }
-            #[cfg(not(feature = "v4l2"))]
-            Origin::V4l2 { .. } => {
-                return Err(Error::new(Kind::Config, "this build has no V4L2 support"));
-            }
-        };
-        let format = source.format();
-        let encoder = encode::open(format, self.plan.settings(format.rate))?;
-        Ok(Open { source, encoder })
+            Err(failure) => self.watch.failed(&failure.error, clock::mono()),
+        }
     }
 
     /// Publishes a changed status.
@@ -200,232 +269,150 @@ impl Line {
             .update(self.plan.id, |camera| camera.publish_trouble = trouble);
     }
 
-    /// Waits for the source, the publisher, the stop signal or the next deadline.
-    fn wait(&self, now: Mono) -> (bool, bool) {
-        let mut fds: heapless::Vec<PollFd<'_>, 3> = heapless::Vec::new();
-        let mut add = |fd, flags| {
-            let at = fds.len();
-            // Never more than there is room for: stop signal, source, publisher.
-            let _ = fds.push(PollFd::new(fd, flags));
-            at
-        };
-        add(self.stop.fd(), PollFlags::POLLIN);
-        let source_at = self
-            .open
-            .as_ref()
-            .map(|open| add(open.source.fd(), PollFlags::POLLIN));
-        let interest = self.publisher.interest();
-        let publisher_at = self.publisher.fd().map(|fd| {
-            let mut flags = PollFlags::empty();
-            flags.set(PollFlags::POLLIN, interest.read);
-            flags.set(PollFlags::POLLOUT, interest.write);
-            add(fd, flags)
-        });
-        let deadline = [self.watch.poll_timeout(), self.publisher.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(now + TICK)
-            .min(now + TICK);
-        // Rounded up, lest the last fraction of a millisecond becomes a busy loop.
-        let millis =
-            u16::try_from(deadline.since(now).as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
-        if poll(&mut fds, PollTimeout::from(millis)).is_err() {
-            return (false, false);
-        }
-        let ready = |at: Option<usize>| {
-            at.and_then(|at| fds.get(at))
-                .and_then(|fd| fd.revents())
-                .is_some_and(|r| !r.is_empty())
-        };
-        (ready(source_at), ready(publisher_at))
-    }
-
-    /// Takes what the source has, codes it and hands it on.
-    fn take_frames(&mut self) {
-        // A bound, so that a device that always has one more frame cannot starve the socket.
-        for _ in 0..4 {
-            let Some(open) = &mut self.open else { return };
-            let frame = match open.source.next() {
-                Ok(Capture::Frame(frame)) => frame,
-                Ok(Capture::Damaged) => {
-                    self.counters.damaged.fetch_add(1, Ordering::Relaxed);
-                    self.watch.damaged();
-                    continue;
-                }
-                Ok(Capture::Pending) => return,
-                Err(error) => {
-                    warn!(camera = %self.plan.id, %error, "the source failed");
-                    return self.close(&error);
-                }
-            };
-            let now = clock::now();
-            self.counters.captured.fetch_add(1, Ordering::Relaxed);
-            self.counters
-                .last_frame_nanos
-                .store(now.mono.as_nanos(), Ordering::Relaxed);
-            if let Some(last) = self.last_sequence {
-                let gap = frame.sequence.wrapping_sub(last).wrapping_sub(1);
-                // A sequence that went backwards is a restarted counter, not four thousand million losses.
-                if gap < u32::MAX / 2 {
-                    self.counters
-                        .dropped_by_driver
-                        .fetch_add(gap.into(), Ordering::Relaxed);
-                }
-            }
-            self.last_sequence = Some(frame.sequence);
+    /// Takes what the chain has and hands it on.
+    fn take_frames(&mut self, descriptor_failed: bool) {
+        let mut moved = false;
+        for _ in 0..STEPS {
+            let Some(chain) = &mut self.chain else { return };
             let force = self.force_idr
                 | self.publisher.wants_keyframe()
                 | self.counters.keyframe_wanted.swap(false, Ordering::Relaxed);
-            match open.encoder.encode(&frame, force) {
-                Ok(Some(unit)) => {
+            self.force_idr = force;
+            let damaged = self.counters.damaged.load(Ordering::Relaxed);
+            match chain.next(force, &mut self.tally) {
+                Ok(Progress::Unit(unit, timing)) => {
                     self.force_idr = force && !unit.keyframe;
-                    self.counters.encoded.fetch_add(1, Ordering::Relaxed);
-                    self.publisher.push(&unit, clock::now());
-                    self.watch.frame(now.mono);
+                    self.publisher.push(&unit, timing, clock::now());
+                    self.watch.frame(timing.encoded);
+                    moved = true;
                 }
-                Ok(None) => self.force_idr |= force,
-                Err(error) if error.kind() == Kind::Transient => {
-                    self.force_idr |= force;
-                    self.watch.damaged();
-                    if self.counters.damaged.fetch_add(1, Ordering::Relaxed) == 0 {
-                        warn!(camera = %self.plan.id, %error, "frame skipped; further ones are only counted");
+                Ok(Progress::Moved) => {
+                    if self.counters.damaged.load(Ordering::Relaxed) > damaged {
+                        self.watch.damaged();
                     }
+                    moved = true;
                 }
-                Err(error) => {
-                    warn!(camera = %self.plan.id, %error, "the encoder failed");
-                    return self.close(&error);
+                Ok(Progress::Pending) => break,
+                Err(failure) => {
+                    warn!(camera = %self.plan.id, part = %failure.part, %failure, "no frame");
+                    return self.close(&failure);
                 }
+            }
+        }
+        if descriptor_failed && !moved {
+            // The wait would end at once for ever.
+            let what = "the device reports a failure without saying which";
+            self.close(&Failure::capture(Error::new(Kind::Reopen, what)));
+        }
+    }
+
+    /// Closes the chain; the decider says what follows.
+    fn close(&mut self, failure: &Failure) {
+        self.chain = None;
+        self.watch.failed(&failure.error, clock::mono());
+    }
+
+    fn read_inbox(&mut self) {
+        while let Some(message) = self.inbox.next() {
+            match message {
+                Message::Command(command, answer) => answer(self.carry_out(command)),
             }
         }
     }
 
-    /// Closes source and encoder; the decider says what follows.
-    fn close(&mut self, error: &Error) {
-        self.open = None;
-        self.watch.failed(error, clock::mono());
+    fn carry_out(&mut self, command: Command) -> Result<Reply> {
+        let Some(chain) = &mut self.chain else {
+            return Err(no_picture());
+        };
+        match command {
+            Command::Controls => chain.controls().map(Reply::Controls),
+            Command::SetControls(settings) => settings
+                .iter()
+                .map(|(name, to)| {
+                    let set = chain.set_control(name, to)?;
+                    self.kept.remember(&set, to);
+                    Ok(set)
+                })
+                .collect::<Result<_>>()
+                .map(Reply::Controls),
+            Command::Video(change) => self.change_video(change).map(Reply::Video),
+        }
     }
+
+    /// Changes the picture inside the running session: a new bit rate at once, a new size by a new chain whose first
+    /// picture carries its own parameter sets.
+    fn change_video(&mut self, change: VideoChange) -> Result<Video> {
+        let before = self.plan.clone();
+        if change == VideoChange::default() {
+            return self.video(true);
+        }
+        self.plan.bitrate = change.bitrate.unwrap_or(before.bitrate);
+        self.plan.keyframe_seconds = change.keyframe_seconds.unwrap_or(before.keyframe_seconds);
+        self.plan.origin.wish(change.size, change.rate);
+        let mut seamless = self.plan.origin == before.origin;
+        if seamless && let Some(chain) = &mut self.chain {
+            let settings = self.plan.settings(chain.format().rate);
+            match chain.retune(settings) {
+                Ok(()) => self.force_idr = true,
+                Err(error) if chain.way().route == crate::encode::Route::Passthrough => {
+                    self.plan = before;
+                    return Err(error);
+                }
+                Err(_) => seamless = false,
+            }
+        }
+        if !seamless {
+            self.open();
+        }
+        if self.chain.is_none() {
+            // As it was before, so that a wish the device cannot bear does not cost the picture.
+            self.plan = before;
+            self.open();
+            return Err(Error::new(
+                Kind::Refused,
+                "the camera does not start with these settings; it goes on with the former ones",
+            )
+            .action("get_camera_capabilities lists what it offers"));
+        }
+        self.video(seamless)
+    }
+
+    /// The picture as it is now.
+    fn video(&self, seamless: bool) -> Result<Video> {
+        let chain = self.chain.as_ref().ok_or_else(no_picture)?;
+        let format = chain.format();
+        Ok(Video {
+            bitrate: self.plan.bitrate,
+            keyframe_seconds: self.plan.keyframe_seconds,
+            size: format.size,
+            rate: format.rate,
+            seamless,
+        })
+    }
+
+    /// A device that was opened anew has its controls at their defaults: what clients had set is set again.
+    fn restore_controls(&mut self) {
+        let Some(chain) = self.chain.as_mut().filter(|_| !self.kept.is_empty()) else {
+            return;
+        };
+        let now = match chain.controls() {
+            Ok(now) => now,
+            Err(error) => {
+                return warn!(camera = %self.plan.id, %error, "the controls cannot be set again");
+            }
+        };
+        for (name, to) in self.kept.orders(&now) {
+            if let Err(error) = chain.set_control(&name, &to) {
+                warn!(camera = %self.plan.id, name, %error, "a control cannot be set again");
+            }
+        }
+    }
+}
+
+fn no_picture() -> Error {
+    Error::new(Kind::Gone, "the camera gives no picture now")
+        .action("get_camera_status tells why; try again when it is CONNECTED")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::camera::{CameraId, Device};
-    use crate::capture::{Colour, Format, Frame, Matrix, PixelFormat, Range};
-    use crate::encode::Settings;
-    use crate::pipeline::fleet::newcomer;
-    use crate::stream::{Limits, Target};
-    use crate::units::{BitRate, Rate, Size};
-
-    const GOOD: &[u8] = include_bytes!("../encode/testdata/bars_422p.jpg");
-
-    /// A stand-in for a camera that sends truncated JPEGs: no virtual V4L2 device delivers MJPEG.
-    struct Script {
-        format: Format,
-        frames: std::vec::IntoIter<&'static [u8]>,
-        sequence: u32,
-        never: Stop,
-    }
-
-    impl Source for Script {
-        fn format(&self) -> Format {
-            self.format
-        }
-
-        fn fd(&self) -> std::os::fd::BorrowedFd<'_> {
-            self.never.fd()
-        }
-
-        fn next(&mut self) -> Result<Capture<'_>> {
-            let Some(data) = self.frames.next() else {
-                return Ok(Capture::Pending);
-            };
-            self.sequence += 1;
-            Ok(Capture::Frame(Frame {
-                data,
-                sequence: self.sequence,
-                captured: clock::mono(),
-            }))
-        }
-    }
-
-    #[test]
-    fn truncated_jpegs_are_counted_and_skipped_and_the_picture_goes_on() {
-        let id = CameraId::TEST;
-        let directory = Arc::new(Directory::default());
-        let modes = Vec::new().into();
-        directory.put(newcomer(
-            id,
-            "script".into(),
-            Device::Test,
-            modes,
-            clock::mono(),
-        ));
-        let counters = directory.get(id).unwrap().counters;
-        let plan = Plan {
-            id,
-            origin: Origin::Test {
-                size: Size::new(64, 64),
-                rate: Rate::fps(30),
-            },
-            bitrate: BitRate::from_kbps(500),
-            keyframe_seconds: 1,
-        };
-        let target = Target {
-            addr: std::net::SocketAddr::from(([127, 0, 0, 1], 9)),
-            path: id.to_string(),
-            user: String::new(),
-            password: String::new(),
-        };
-        let publisher = Publisher::new(target, Arc::clone(&counters), Limits::default());
-        let never = Stop::new().unwrap();
-        let mut line = Line::new(
-            plan,
-            publisher,
-            Arc::clone(&directory),
-            Arc::clone(&counters),
-            never.clone(),
-        );
-        let format = Format {
-            pixel: PixelFormat::Mjpeg,
-            size: jpeg_size(GOOD),
-            stride: 0,
-            rate: Rate::fps(30),
-            colour: Colour {
-                matrix: Matrix::Bt601,
-                range: Range::Full,
-                srgb: true,
-            },
-        };
-        let settings = Settings {
-            bitrate: BitRate::from_kbps(500),
-            gop: 30,
-        };
-        let cut = &GOOD[..GOOD.len() / 2];
-        let frames = vec![GOOD, cut, GOOD, &GOOD[..20], GOOD];
-        line.watch.opened(format.rate, clock::mono());
-        line.open = Some(Open {
-            encoder: encode::open(format, settings).unwrap(),
-            source: Box::new(Script {
-                format,
-                frames: frames.into_iter(),
-                sequence: 0,
-                never: never.clone(),
-            }),
-        });
-        line.take_frames();
-        line.take_frames();
-        line.tell(clock::mono());
-        assert_eq!(counters.captured.load(Ordering::Relaxed), 5);
-        assert_eq!(counters.damaged.load(Ordering::Relaxed), 2);
-        assert_eq!(counters.encoded.load(Ordering::Relaxed), 3);
-        assert_eq!(directory.get(id).unwrap().status, Status::Connected);
-    }
-
-    /// Width and height as the frame header (SOF0) says them: ITU-T T.81 B.2.2.
-    fn jpeg_size(jpeg: &[u8]) -> Size {
-        let at = jpeg.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
-        let side = |i: usize| u32::from(u16::from_be_bytes([jpeg[at + i], jpeg[at + i + 1]]));
-        Size::new(side(7), side(5))
-    }
-}
+mod tests;

@@ -4,11 +4,14 @@
 //! `io.rs` owns the descriptors and does it.
 
 pub mod chain;
+pub mod direct;
 pub mod fleet;
 pub mod io;
+pub mod open;
 pub mod roster;
 pub mod self_test;
 pub mod tally;
+pub mod wait;
 pub mod watch;
 
 use std::path::PathBuf;
@@ -16,11 +19,11 @@ use std::sync::Arc;
 
 use crate::camera::{CameraId, Mode};
 use crate::capture::negotiate::Wish;
-use crate::encode::Settings;
+use crate::encode::{Choice, Settings};
 use crate::units::{BitRate, Rate, Size};
 
 /// Where a pipeline's frames come from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Origin {
     /// The built-in test camera.
     Test {
@@ -40,6 +43,18 @@ pub enum Origin {
     },
 }
 
+impl Origin {
+    /// Asks for another size or rate from the next opening on.
+    pub fn wish(&mut self, new_size: Option<Size>, new_rate: Option<Rate>) {
+        let (size, rate) = match self {
+            Self::Test { size, rate } => (size, rate),
+            Self::V4l2 { wish, .. } => (&mut wish.size, &mut wish.rate),
+        };
+        *size = new_size.unwrap_or(*size);
+        *rate = new_rate.unwrap_or(*rate);
+    }
+}
+
 /// What a pipeline is started with.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -51,6 +66,8 @@ pub struct Plan {
     pub bitrate: BitRate,
     /// Seconds from one key frame to the next, at most.
     pub keyframe_seconds: u32,
+    /// Which encoder to use.
+    pub encoder: Choice,
 }
 
 impl Plan {

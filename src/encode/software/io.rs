@@ -116,6 +116,13 @@ impl Encoder for Software {
         self.format
     }
 
+    fn retune(&mut self, settings: Settings) -> Result<()> {
+        // A new encoder costs a key frame and some milliseconds; openh264 can be told a bit rate, but not a key
+        // frame distance, while it runs.
+        *self = Self::open(self.format, settings)?;
+        Ok(())
+    }
+
     fn encode<'a>(
         &'a mut self,
         frame: &Frame<'a>,

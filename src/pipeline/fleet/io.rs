@@ -220,6 +220,7 @@ impl Hands {
             origin,
             bitrate: self.settings.bitrate(),
             keyframe_seconds: self.settings.camera.keyframe_seconds,
+            encoder: self.settings.camera.encoder,
         };
         let publisher = Publisher::new(target, camera.counters, Limits::default());
         match pipeline::io::start(plan, publisher, Arc::clone(&self.directory)) {

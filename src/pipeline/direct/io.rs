@@ -1,0 +1,96 @@
+//! One frame in, one access unit out, on the camera's thread.
+
+use std::os::fd::BorrowedFd;
+
+use tracing::warn;
+
+use crate::camera::controls::{Control, Setting};
+use crate::capture::{Capture, Format, Source};
+use crate::clock;
+use crate::encode::{Encoder, Settings};
+use crate::error::{Kind, Result};
+use crate::pipeline::chain::{Chain, Failure, Interest, Progress, Timing, Way};
+use crate::pipeline::tally::Tally;
+
+/// A source and its encoder.
+pub struct Direct {
+    source: Box<dyn Source>,
+    encoder: Box<dyn Encoder>,
+    why: String,
+}
+
+impl Direct {
+    /// Joins both; `why` tells people why this is the best way there is.
+    #[must_use]
+    pub fn new(source: Box<dyn Source>, encoder: Box<dyn Encoder>, why: String) -> Self {
+        Self {
+            source,
+            encoder,
+            why,
+        }
+    }
+}
+
+impl Chain for Direct {
+    fn format(&self) -> Format {
+        self.source.format()
+    }
+
+    fn way(&self) -> Way {
+        Way {
+            route: self.encoder.route(),
+            why: self.why.clone(),
+        }
+    }
+
+    fn watch(&self, add: &mut dyn FnMut(BorrowedFd<'_>, Interest)) {
+        add(self.source.fd(), Interest::Readable);
+    }
+
+    fn next(&mut self, force_idr: bool, tally: &mut Tally) -> Result<Progress<'_>, Failure> {
+        let frame = match self.source.next().map_err(Failure::capture)? {
+            Capture::Frame(frame) => frame,
+            Capture::Damaged => {
+                tally.damaged();
+                return Ok(Progress::Moved);
+            }
+            Capture::Pending => return Ok(Progress::Pending),
+        };
+        let dequeued = clock::mono();
+        tally.taken(frame.sequence, dequeued);
+        match self.encoder.encode(&frame, force_idr) {
+            Ok(Some(unit)) => {
+                let encoded = clock::mono();
+                tally.coded(encoded);
+                Ok(Progress::Unit(unit, Timing { dequeued, encoded }))
+            }
+            Ok(None) => {
+                tally.swallowed();
+                Ok(Progress::Moved)
+            }
+            Err(error) if error.kind() == Kind::Transient => {
+                if tally.damaged() == 0 {
+                    warn!(%error, "frame skipped; further ones are only counted");
+                }
+                Ok(Progress::Moved)
+            }
+            Err(error) => Err(Failure::encoder(error)),
+        }
+    }
+
+    fn restream(&mut self) -> Result<(), Failure> {
+        self.source.restream().map_err(Failure::capture)
+    }
+
+    fn retune(&mut self, settings: Settings) -> Result<()> {
+        self.encoder.retune(settings)
+    }
+
+    fn controls(&self) -> Result<Vec<Control>> {
+        self.source.controls()
+    }
+
+    fn set_control(&mut self, name: &str, to: &Setting) -> Result<Control> {
+        self.source.set_control(name, to)
+    }
+}

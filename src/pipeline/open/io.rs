@@ -1,0 +1,45 @@
+//! Opens the chain of a plan: passthrough, hardware, software, in this order.
+
+use crate::capture::Source;
+use crate::capture::testcard::io::TestCamera;
+use crate::encode::{self, Route};
+use crate::error::Result;
+use crate::pipeline::chain::{Chain, Failure};
+use crate::pipeline::direct::io::Direct;
+use crate::pipeline::{Origin, Plan};
+
+/// Opens the best chain there is.
+///
+/// # Errors
+/// The part that failed. A machine without an encoder chip is no failure.
+pub fn open(plan: &Plan) -> Result<Box<dyn Chain>, Failure> {
+    match &plan.origin {
+        Origin::Test { size, rate } => {
+            let source = TestCamera::open(*size, *rate).map_err(Failure::capture)?;
+            let why = "the test camera is drawn in memory";
+            direct(plan, Box::new(source), why.to_owned())
+        }
+        #[cfg(feature = "v4l2")]
+        Origin::V4l2 { node, modes, wish } => {
+            let source = crate::capture::io::V4l2Source::open(node, modes, wish)
+                .map_err(Failure::capture)?;
+            direct(plan, Box::new(source), String::new())
+        }
+        #[cfg(not(feature = "v4l2"))]
+        Origin::V4l2 { .. } => Err(Failure::capture(crate::error::Error::new(
+            crate::error::Kind::Config,
+            "this build has no V4L2 support",
+        ))),
+    }
+}
+
+fn direct(plan: &Plan, source: Box<dyn Source>, why: String) -> Result<Box<dyn Chain>, Failure> {
+    let format = source.format();
+    let encoder = encode::open(format, plan.settings(format.rate)).map_err(Failure::encoder)?;
+    let why = if encoder.route() == Route::Passthrough {
+        "the camera codes H.264 itself".to_owned()
+    } else {
+        why
+    };
+    Ok(Box::new(Direct::new(source, encoder, why)))
+}

@@ -76,6 +76,28 @@ impl Raw {
         }
     }
 
+    /// Bytes that each memory plane of a whole picture has at least; 0 for planes there are not.
+    #[must_use]
+    pub fn least_bytes(self, size: Size, strides: [u32; MOST_PLANES]) -> [u64; MOST_PLANES] {
+        let lines = |count: u32, stride: u32, line: u32| {
+            u64::from(stride) * u64::from(count.saturating_sub(1)) + u64::from(line)
+        };
+        let (width, height) = (size.width, size.height);
+        let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
+        let luma = lines(height, strides[0], width);
+        match self {
+            Self::Nm12 => [luma, lines(half_height, strides[1], half_width * 2), 0],
+            Self::Ym12 => [
+                luma,
+                lines(half_height, strides[1], half_width),
+                lines(half_height, strides[2], half_width),
+            ],
+            Self::Nv12 | Self::Yu12 | Self::Yuyv | Self::Uyvy => {
+                [least_bytes(self.pixel(), size, strides[0]), 0, 0]
+            }
+        }
+    }
+
     /// True where chroma lies behind all lines of luma in the same memory: then the number of lines
     /// that the other side believes in moves the chroma.
     #[must_use]
@@ -165,6 +187,16 @@ mod tests {
             assert_eq!(contiguous.memory_planes(), 1);
         }
         assert_eq!(Raw::from_fourcc(*b"MJPG"), None);
+    }
+
+    #[test]
+    fn planes_apart_have_their_own_least_bytes() {
+        let vga = Size::new(640, 480);
+        let apart = Raw::Nm12.least_bytes(vga, [640, 640, 0]);
+        assert_eq!(apart, [307_200, 153_600, 0]);
+        let three = Raw::Ym12.least_bytes(vga, [640, 320, 320]);
+        assert_eq!(three, [307_200, 76_800, 76_800]);
+        assert_eq!(Raw::Nv12.least_bytes(vga, [640, 0, 0]), [460_800, 0, 0]);
     }
 
     #[test]

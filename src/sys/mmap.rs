@@ -43,16 +43,7 @@ impl Mapping {
             .and_then(|offset| off_t::try_from(offset).ok())
             .ok_or(Errno::EINVAL)?;
         // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
-        let start = unsafe {
-            mmap(
-                None,
-                length,
-                protection,
-                MapFlags::MAP_SHARED,
-                fd,
-                offset,
-            )
-        }?;
+        let start = unsafe { mmap(None, length, protection, MapFlags::MAP_SHARED, fd, offset) }?;
         Ok(Self {
             start,
             length: length.get(),

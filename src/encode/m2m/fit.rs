@@ -225,10 +225,7 @@ mod tests {
         // Venus aligns to 32 lines: the colours of a 1080-line picture would be looked for in line 1088.
         let (camera, encoder) = (nv12(1920, 1080, 1920), nv12(1920, 1088, 1920));
         assert!(why(fit(&camera, &encoder, NOTHING)).contains("behind 1088 lines"));
-        assert_eq!(
-            crop(camera.size, encoder.size),
-            Some(Size::new(1920, 1080))
-        );
+        assert_eq!(crop(camera.size, encoder.size), Some(Size::new(1920, 1080)));
         assert_eq!(crop(camera.size, camera.size), None);
     }
 

@@ -55,10 +55,19 @@ pub fn survey() -> Vec<Facts> {
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.strip_prefix("video")?.parse().ok())
+        .filter_map(|entry| {
+            entry
+                .file_name()
+                .to_str()?
+                .strip_prefix("video")?
+                .parse()
+                .ok()
+        })
         .collect();
     numbers.sort_unstable();
-    let nodes = numbers.into_iter().map(|n| PathBuf::from(format!("/dev/video{n}")));
+    let nodes = numbers
+        .into_iter()
+        .map(|n| PathBuf::from(format!("/dev/video{n}")));
     // A node that cannot be opened or does not answer is no encoder for us.
     nodes.filter_map(|node| ask(node).ok()).collect()
 }
@@ -207,7 +216,13 @@ impl Encoder {
     ///
     /// # Errors
     /// `Refused` when the driver takes no such pictures, `Reopen` when another program has it.
-    pub fn set_format(&mut self, raw: Raw, size: Size, stride: u32, colours: Colours) -> Result<()> {
+    pub fn set_format(
+        &mut self,
+        raw: Raw,
+        size: Size,
+        stride: u32,
+        colours: Colours,
+    ) -> Result<()> {
         let coded = Pix {
             size_image: coded_bytes(size),
             ..Pix::wish(H264, size.width, size.height)
@@ -309,7 +324,10 @@ impl Encoder {
     ///
     /// # Errors
     /// Why not, as half a sentence.
-    pub fn import(&mut self, buffers: &[heapless::Vec<Shared, MOST_PLANES>]) -> Result<usize, String> {
+    pub fn import(
+        &mut self,
+        buffers: &[heapless::Vec<Shared, MOST_PLANES>],
+    ) -> Result<usize, String> {
         let queue = self.queue(Direction::Output);
         let wanted = u32::try_from(buffers.len()).unwrap_or(0);
         let count = reqbufs(self.fd(), queue, Memory::Dmabuf, wanted)
@@ -320,10 +338,13 @@ impl Encoder {
             let index = RawIndex(u32::try_from(at).unwrap_or(0));
             if let Err(error) = self.queue_shared(index, buffer, Stamp(0)) {
                 self.free_raw();
-                return Err(format!("the encoder cannot read the camera's memory: {error}"));
+                return Err(format!(
+                    "the encoder cannot read the camera's memory: {error}"
+                ));
             }
         }
-        streamoff(self.fd(), queue).map_err(|fault| format!("the encoder does not let go: {fault}"))?;
+        streamoff(self.fd(), queue)
+            .map_err(|fault| format!("the encoder does not let go: {fault}"))?;
         Ok(count)
     }
 
@@ -500,13 +521,20 @@ impl Encoder {
 
     /// An error of this device.
     #[must_use]
-    pub fn broken(&self, doing: &str, because: impl std::error::Error + Send + Sync + 'static) -> Error {
+    pub fn broken(
+        &self,
+        doing: &str,
+        because: impl std::error::Error + Send + Sync + 'static,
+    ) -> Error {
         let what = format!("{}: {doing}", self.found.node.display());
         Error::new(Kind::Reopen, what).because(because)
     }
 
     fn refused(&self, why: String) -> Error {
-        Error::new(Kind::Refused, format!("{}: {why}", self.found.node.display()))
+        Error::new(
+            Kind::Refused,
+            format!("{}: {why}", self.found.node.display()),
+        )
     }
 
     const fn queue(&self, direction: Direction) -> Queue {

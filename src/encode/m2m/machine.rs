@@ -699,9 +699,8 @@ impl Machine {
 
     /// Frames at or on their way to the encoder.
     fn ahead(&self) -> usize {
-        let ahead = |state: &&RawState| {
-            matches!(state, RawState::Filled { .. } | RawState::Encoding)
-        };
+        let ahead =
+            |state: &&RawState| matches!(state, RawState::Filled { .. } | RawState::Encoding);
         self.raw.iter().filter(ahead).count()
     }
 
@@ -736,7 +735,9 @@ impl Machine {
     }
 
     fn put_raw(&mut self, raw: RawIndex, state: RawState) {
-        let slot = usize::try_from(raw.0).ok().and_then(|at| self.raw.get_mut(at));
+        let slot = usize::try_from(raw.0)
+            .ok()
+            .and_then(|at| self.raw.get_mut(at));
         if let Some(slot) = slot {
             *slot = state;
         }
@@ -747,7 +748,9 @@ impl Machine {
     }
 
     fn put_coded(&mut self, coded: CodedIndex, state: CodedState) {
-        let slot = usize::try_from(coded.0).ok().and_then(|at| self.coded.get_mut(at));
+        let slot = usize::try_from(coded.0)
+            .ok()
+            .and_then(|at| self.coded.get_mut(at));
         if let Some(slot) = slot {
             *slot = state;
         }

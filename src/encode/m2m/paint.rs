@@ -320,7 +320,10 @@ mod tests {
         assert_eq!(memory[0][..4], [1, 2, 3, 4]);
         assert_eq!(memory[0][8..12], [5, 6, 7, 8]);
         assert_eq!(memory[0][32..36], [10, 20, 11, 21]);
-        assert!(memory[0][12..32].iter().all(|b| *b == 0xEE), "padding is left alone");
+        assert!(
+            memory[0][12..32].iter().all(|b| *b == 0xEE),
+            "padding is left alone"
+        );
     }
 
     #[test]
@@ -353,7 +356,10 @@ mod tests {
         target.raw = Raw::Ym12;
         target.strides = [4, 2, 2];
         let memory = painted(source, target, &frame, &[8, 2, 2]);
-        assert_eq!((&memory[1][..], &memory[2][..]), (&[10, 12][..], &[20, 22][..]));
+        assert_eq!(
+            (&memory[1][..], &memory[2][..]),
+            (&[10, 12][..], &[20, 22][..])
+        );
     }
 
     #[test]
@@ -372,10 +378,16 @@ mod tests {
             strides: [size.width; 3],
         };
         let mut painter = Painter::new(source, target).unwrap();
-        assert_eq!((painter.how(), painter.range()), (How::Decoded, Range::Limited));
+        assert_eq!(
+            (painter.how(), painter.range()),
+            (How::Decoded, Range::Limited)
+        );
         let mut memory = vec![0; usize::try_from(size.pixels()).unwrap() * 3 / 2];
         painter.paint(jpeg, &mut [&mut memory]).unwrap();
-        assert!(memory.iter().all(|b| (10..=245).contains(b)), "limited range");
+        assert!(
+            memory.iter().all(|b| (10..=245).contains(b)),
+            "limited range"
+        );
         let half = &jpeg[..jpeg.len() / 2];
         let error = painter.paint(half, &mut [&mut memory]).unwrap_err();
         assert_eq!(error.kind(), Kind::Transient);

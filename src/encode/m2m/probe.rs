@@ -143,9 +143,9 @@ impl fmt::Display for Unfit {
 }
 
 /// Coded formats by their fourcc: whoever takes one of these is a decoder.
-const CODED: [&[u8; 4]; 18] = [
+const CODED: [&[u8; 4]; 20] = [
     b"H264", b"AVC1", b"S264", b"HEVC", b"S265", b"MPG1", b"MPG2", b"MG2S", b"MPG4", b"XVID",
-    b"H263", b"VP80", b"VP8F", b"VP90", b"VP9F", b"AV1F", b"MJPG", b"JPEG",
+    b"H263", b"VP80", b"VP8F", b"VP90", b"VP9F", b"AV1F", b"MJPG", b"JPEG", b"VC1G", b"VC1L",
 ];
 const FWHT: [&[u8; 4]; 2] = [b"FWHT", b"SFWH"];
 

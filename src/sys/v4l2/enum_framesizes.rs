@@ -2,9 +2,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use v4l::v4l_sys::{
-    v4l2_frmsizeenum, v4l2_frmsizetypes_V4L2_FRMSIZE_TYPE_DISCRETE as DISCRETE,
-};
+use v4l::v4l_sys::{v4l2_frmsizeenum, v4l2_frmsizetypes_V4L2_FRMSIZE_TYPE_DISCRETE as DISCRETE};
 
 use super::{Fault, again, blank};
 use crate::units::Size;

@@ -79,7 +79,9 @@ pub fn qbuf_filled(
     let nonsense = |_| QbufError::Refused;
     buffer.head.field = v4l::v4l_sys::v4l2_field_V4L2_FIELD_NONE;
     buffer.head.timestamp.tv_sec = (micros / 1_000_000).try_into().map_err(nonsense)?;
-    buffer.head.timestamp.tv_usec = (micros % 1_000_000).try_into().map_err(|_| QbufError::Refused)?;
+    buffer.head.timestamp.tv_usec = (micros % 1_000_000)
+        .try_into()
+        .map_err(|_| QbufError::Refused)?;
     if queue.is_multi() {
         for (to, from) in buffer.planes.iter_mut().zip(planes).take(MOST_PLANES) {
             to.length = from.length;

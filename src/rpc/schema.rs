@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::latency::Stage;
+
 /// Every shape by name.
 #[must_use]
 pub fn all() -> Map<String, Value> {
@@ -14,6 +16,16 @@ pub fn all() -> Map<String, Value> {
         ),
         ("Camera", closed(&camera_fields())),
         ("CameraExtensions", camera_extensions()),
+        (
+            "StageLatency",
+            closed(&json!({
+                "p50_ms": told("number", "half of the pictures took no longer, within 3 %"),
+                "p95_ms": told("number", "95 of a hundred took no longer"),
+                "p99_ms": told("number", "99 of a hundred took no longer"),
+                "max_ms": told("number", "the longest; exact"),
+                "frames": told("integer", "pictures counted; those that waited for MediaMTX are not"),
+            })),
+        ),
         (
             "CameraList",
             closed(&json!({
@@ -132,6 +144,13 @@ fn camera_status() -> Value {
 }
 
 fn camera_extensions() -> Value {
+    let stages: Map<String, Value> = Stage::ALL
+        .into_iter()
+        .map(|stage| (stage.as_str().to_owned(), link("StageLatency")))
+        .collect();
+    let mut latency = closed(&stages.into());
+    latency["description"] =
+        "how late pictures were in the last 30 to 60 s, by stage; only in get_camera_status".into();
     let mut shape = closed(&json!({
         "reason": text(),
         "action": text(),
@@ -147,6 +166,7 @@ fn camera_extensions() -> Value {
             "sent": count(),
             "unsent": count(),
         })),
+        "latency": latency,
     }));
     shape["required"] = json!(["driver", "counters"]);
     shape
@@ -213,6 +233,10 @@ fn texts() -> Value {
 
 fn count() -> Value {
     json!({ "type": "integer", "minimum": 0 })
+}
+
+fn told(kind: &str, meaning: &str) -> Value {
+    json!({ "type": kind, "description": meaning })
 }
 
 fn words(words: &[&str]) -> Value {

@@ -63,6 +63,10 @@ pub(crate) struct Pair {
 
 /// The camera's side.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per camera; a box would only add a hop per frame"
+)]
 pub(crate) enum Front {
     /// Its buffers are lent to the encoder.
     Shared {

@@ -270,8 +270,10 @@ fn pump(
     say(&format!(
         "done units={units} wakes={wakes} idle={idle} restreams={restreams}"
     ));
-    while wanted.stay {
-        std::thread::park();
+    if wanted.stay {
+        loop {
+            std::thread::park();
+        }
     }
     Ok(())
 }

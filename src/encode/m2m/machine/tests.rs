@@ -22,6 +22,11 @@ struct Rig {
     /// Stamps the encoder has, oldest first.
     inside: Vec<(Stamp, RawIndex)>,
     emitted: Vec<Mono>,
+    /// What lies in each raw buffer, and what went in under each stamp.
+    frames: BTreeMap<u32, Mono>,
+    given: BTreeMap<Stamp, Mono>,
+    /// The stamp that the encoder put on what it gave last.
+    said: Option<Stamp>,
     forced: u32,
     gave_up: Option<Reason>,
     clock: u64,
@@ -36,6 +41,9 @@ impl Rig {
             coded: vec![Owner::Us; coded],
             inside: Vec::new(),
             emitted: Vec::new(),
+            frames: BTreeMap::new(),
+            given: BTreeMap::new(),
+            said: None,
             forced: 0,
             gave_up: None,
             clock: 1_000_000,
@@ -59,6 +67,8 @@ impl Rig {
                     let owner = &mut self.coded[at(coded.0)];
                     assert_eq!(*owner, Owner::Us, "emitted {coded:?}");
                     *owner = Owner::Reader;
+                    let said = self.said.and_then(|stamp| self.given.get(&stamp));
+                    assert_eq!(said, Some(&frame.captured), "another frame's time");
                     self.emitted.push(frame.captured);
                     continue;
                 }
@@ -75,6 +85,7 @@ impl Rig {
                     if taken {
                         *owner = Owner::Encoder;
                         self.inside.push((stamp, raw));
+                        self.given.insert(stamp, self.frames[&raw.0]);
                     }
                 }
                 Order::Refill(raw) => {
@@ -93,6 +104,18 @@ impl Rig {
             self.machine.handle(Event::Done(order, outcome));
         }
         panic!("the orders never end");
+    }
+
+    /// Tells the machine what happened, and remembers what it must be judged by.
+    fn tell(&mut self, event: Event) {
+        match event {
+            Event::Captured(raw, frame) => {
+                self.frames.insert(raw.0, frame.captured);
+            }
+            Event::Coded(_, stamp, _) => self.said = Some(stamp),
+            _ => {}
+        }
+        self.machine.handle(event);
     }
 
     fn obey_all(&mut self) {
@@ -125,7 +148,7 @@ impl Rig {
                 }
             },
         };
-        self.machine.handle(Event::Captured(raw, frame));
+        self.tell(Event::Captured(raw, frame));
         self.obey_all();
         frame
     }
@@ -143,7 +166,7 @@ impl Rig {
         let place = self.coded.iter().position(|o| *o == Owner::Encoder);
         let coded = CodedIndex(u32::try_from(place.expect("no coded buffer")).unwrap());
         self.coded[at(coded.0)] = Owner::Us;
-        self.machine.handle(Event::Coded(coded, stamp, content));
+        self.tell(Event::Coded(coded, stamp, content));
         self.obey_all();
     }
 
@@ -214,6 +237,23 @@ fn frames_swallowed_by_rate_control_do_not_shift_the_later_ones() {
 }
 
 #[test]
+fn a_frame_that_the_encoder_still_holds_is_not_given_up_because_a_later_one_came_first() {
+    let mut rig = import();
+    rig.round(Content::Key);
+    let first = rig.capture().captured;
+    rig.capture();
+    let (stamp, raw) = rig.inside.remove(1);
+    rig.raw[at(raw.0)] = Owner::Us;
+    rig.machine.handle(Event::Returned(raw));
+    rig.obey_all();
+    rig.coded(stamp, Content::Delta);
+    assert_eq!((rig.counts().swallowed, rig.machine.in_flight()), (0, 1));
+    let stamp = rig.hand_back();
+    rig.coded(stamp, Content::Delta);
+    assert_eq!(rig.emitted.last(), Some(&first));
+}
+
+#[test]
 fn an_empty_coded_buffer_means_that_its_frame_was_swallowed() {
     let mut rig = import();
     rig.round(Content::Key);
@@ -253,7 +293,7 @@ fn a_refused_frame_is_tried_once_more_at_once_and_then_dropped() {
     let mut rig = import();
     let frame = rig.frame();
     rig.raw[0] = Owner::Us;
-    rig.machine.handle(Event::Captured(RawIndex(0), frame));
+    rig.tell(Event::Captured(RawIndex(0), frame));
     let mut tries = 0;
     rig.obey(&mut |order| {
         tries += u32::from(matches!(order, Order::Encode(..)));
@@ -275,13 +315,13 @@ fn an_encoder_that_refuses_for_ever_is_given_up_and_works_again_after_a_restart(
         _ => Outcome::Taken,
     };
     let mut frames = 0;
-    while rig.gave_up.is_none() {
+    while rig.gave_up.is_none() && frames < 100 {
         frames += 1;
         let frame = rig.frame();
         let place = rig.raw.iter().position(|o| *o == Owner::Camera).unwrap();
         rig.raw[place] = Owner::Us;
         let raw = RawIndex(u32::try_from(place).unwrap());
-        rig.machine.handle(Event::Captured(raw, frame));
+        rig.tell(Event::Captured(raw, frame));
         rig.obey(&mut { refuse });
     }
     assert_eq!(frames, REFUSALS);
@@ -354,7 +394,7 @@ fn an_encoder_that_cannot_be_asked_for_key_frames_is_not_asked_again() {
         let place = rig.raw.iter().position(|o| *o == Owner::Camera).unwrap();
         rig.raw[place] = Owner::Us;
         let raw = RawIndex(u32::try_from(place).unwrap());
-        rig.machine.handle(Event::Captured(raw, frame));
+        rig.tell(Event::Captured(raw, frame));
         rig.obey(&mut |order| {
             if *order == Order::ForceKey {
                 asked += 1;
@@ -389,7 +429,7 @@ fn access_units_without_a_frame_of_their_own_never_go_out_and_are_given_up_on() 
         let mut rig = import();
         rig.round(Content::Key);
         let mut strangers = 0;
-        while rig.gave_up.is_none() {
+        while rig.gave_up.is_none() && strangers < 100 {
             strangers += 1;
             rig.capture();
             rig.hand_back();
@@ -410,7 +450,7 @@ fn a_camera_that_repeats_its_stamps_does_not_mix_up_frames() {
     };
     for raw in [0, 1] {
         rig.raw[raw as usize] = Owner::Us;
-        rig.machine.handle(Event::Captured(RawIndex(raw), frame));
+        rig.tell(Event::Captured(RawIndex(raw), frame));
         rig.obey_all();
     }
     let stamps: Vec<_> = rig.inside.iter().map(|(stamp, _)| *stamp).collect();
@@ -424,8 +464,7 @@ fn a_driver_that_hands_out_what_it_does_not_hold_is_not_believed_and_finally_giv
     rig.round(Content::Key);
     rig.machine.handle(Event::Returned(RawIndex(0)));
     rig.machine.handle(Event::Returned(RawIndex(77)));
-    rig.machine
-        .handle(Event::Coded(CodedIndex(9), Stamp(1), Content::Key));
+    rig.tell(Event::Coded(CodedIndex(9), Stamp(1), Content::Key));
     rig.obey_all();
     assert_eq!((rig.counts().lies, rig.gave_up), (3, None));
     rig.round(Content::Delta);
@@ -582,11 +621,11 @@ fn live_through(feed: Feed, raw: usize, coded: usize, depth: usize, history: &[H
                     Feed::Import => {
                         if let Some(raw) = held(&rig.raw, Owner::Camera) {
                             rig.raw[at(raw)] = Owner::Us;
-                            rig.machine.handle(Event::Captured(RawIndex(raw), frame));
+                            rig.tell(Event::Captured(RawIndex(raw), frame));
                         }
                     }
                     Feed::Copy => match rig.machine.vacant() {
-                        Some(raw) => rig.machine.handle(Event::Captured(raw, frame)),
+                        Some(raw) => rig.tell(Event::Captured(raw, frame)),
                         None => rig.machine.handle(Event::Overrun),
                     },
                 }
@@ -613,15 +652,14 @@ fn live_through(feed: Feed, raw: usize, coded: usize, depth: usize, history: &[H
                     let recent = given.len().min(8);
                     let stamp = given[given.len() - 1 - usize::from(which) % recent];
                     rig.coded[at(coded)] = Owner::Us;
-                    rig.machine
-                        .handle(Event::Coded(CodedIndex(coded), stamp, content));
+                    rig.tell(Event::Coded(CodedIndex(coded), stamp, content));
                 }
             }
             Happening::CodeForeign { stamp, content } => {
                 if let Some(coded) = held(&rig.coded, Owner::Encoder) {
                     rig.coded[at(coded)] = Owner::Us;
                     let event = Event::Coded(CodedIndex(coded), Stamp(stamp), content);
-                    rig.machine.handle(event);
+                    rig.tell(event);
                 }
             }
             Happening::Release => {
@@ -647,7 +685,7 @@ fn live_through(feed: Feed, raw: usize, coded: usize, depth: usize, history: &[H
                 let truth = rig.raw.get(at(index)).copied();
                 if camera && feed == Feed::Import && truth != Some(Owner::Camera) {
                     let frame = rig.frame();
-                    rig.machine.handle(Event::Captured(RawIndex(index), frame));
+                    rig.tell(Event::Captured(RawIndex(index), frame));
                 } else if !camera && truth != Some(Owner::Encoder) {
                     rig.machine.handle(Event::Returned(RawIndex(index)));
                 }

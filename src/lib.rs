@@ -20,6 +20,7 @@ pub mod encode;
 pub mod error;
 pub mod health;
 pub mod http;
+pub mod latency;
 pub mod log;
 pub mod mediamtx;
 pub mod nearest;

@@ -1,11 +1,11 @@
-"""Command line of the rig: build, shell, doctor."""
+"""Command line of the rig: build, modules, shell, doctor."""
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
 
-from . import saved
+from . import modules, saved
 from .doctor import doctor
 from .errors import RigError
 from .image import build
@@ -24,6 +24,11 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("build", help="build the guest image and save its booted state")
+    sub = commands.add_parser(
+        "modules", help="build the virtual encoders' kernel modules for the guest's kernel",
+        description="Compiles vh264, vicodec and what they need; prints the folder of .ko files.",
+    )
+    sub.add_argument("arch", nargs="?", default="amd64", choices=modules.ARCHITECTURES)
     commands.add_parser("doctor", help="say what is missing and what is cached")
     sub = commands.add_parser(
         "shell", help="bash in a restored guest; commands may come by a pipe",
@@ -45,6 +50,9 @@ def main() -> int:
             image = build.build()
             state = saved.ensure(image)
             print(f"ready: {state}")
+            return 0
+        if arguments.command == "modules":
+            print(modules.ensure(arguments.arch))
             return 0
         if arguments.command == "doctor":
             return doctor()

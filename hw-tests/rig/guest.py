@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 from typing import Sequence
 
-from . import cache, saved
+from . import cache, modules as kernel_modules, saved
 from .cameras import Cameras
+from .encoders import Encoders
 from .errors import GuestError
 from .machine import Forward, Machine
 from .qmp import MonitorError, MonitorGone
@@ -14,7 +15,7 @@ from .vm import Vm
 from .workdir import Files, Workdir
 
 
-class Guest(Cameras, Vm):
+class Guest(Cameras, Encoders, Vm):
     """A guest restored from the saved state, under a second after the call."""
 
     _ports: dict[Forward, int] | None = None
@@ -23,6 +24,7 @@ class Guest(Cameras, Vm):
     def restore(
         cls, files: Files = (), forwards: Sequence[int | str] = (), *,
         data_disk: str | Sequence[str] | None = None, extra_modules: Path | None = None,
+        modules: bool = False,
     ) -> "Guest":
         """Restores a guest. Use it as a context manager.
 
@@ -31,7 +33,10 @@ class Guest(Cameras, Vm):
         data_disk: one or several -blockdev strings, the last being /dev/vdc;
             by default a blank raw file. Its size must be DATA_DISK_SIZE.
         extra_modules: a folder of .ko files for `insmod()`.
+        modules: have the virtual encoders at hand; built at their first use.
         """
+        if modules:
+            extra_modules = kernel_modules.ensure()
         image = cache.find_image()
         state = saved.ensure(image)
         workdir = Workdir()

@@ -277,7 +277,7 @@ impl Hand {
             match chain.next(force, &mut self.tally) {
                 Ok(Progress::Unit(unit, timing)) => {
                     self.force_idr = force && !unit.keyframe;
-                    self.publisher.push(&unit, clock::now());
+                    self.publisher.push(&unit, timing, clock::now());
                     self.watch.frame(timing.encoded);
                     moved = true;
                 }

@@ -11,10 +11,12 @@ use nix::sys::socket::{
 };
 
 use super::publisher::{Machine, Order};
+use super::ring::Held;
 use super::{Limits, State, Target};
 use crate::camera::Counters;
-use crate::clock::{Mono, Now};
+use crate::clock::{self, Mono, Now};
 use crate::encode::AccessUnit;
+use crate::pipeline::chain::Timing;
 
 /// Writes per call at most, so that one camera's backlog cannot hold its thread: 64 batches are some
 /// 6 MB. What is left goes on the next readiness.
@@ -58,11 +60,20 @@ impl Publisher {
         }
     }
 
-    /// Keeps a copy of an access unit and, while MediaMTX records, sends it.
-    pub fn push(&mut self, au: &AccessUnit<'_>, now: Now) {
-        self.machine.push(au, now);
+    /// Sends an access unit from where it lies, while MediaMTX records, and keeps a copy of it.
+    pub fn push(&mut self, au: &AccessUnit<'_>, timing: Timing, now: Now) {
+        self.machine.push(au, timing, now);
         self.obey(now);
-        self.write(now);
+        let written = self.write_out(au.data, now);
+        // Only now, so that the wire does not wait for the copy; and before anything else may happen.
+        self.machine.store(au.data);
+        self.settle(written, now);
+    }
+
+    /// The newest group of pictures held, from its key frame to the newest access unit; nothing when
+    /// that key frame is gone.
+    pub fn last_group(&self) -> impl Iterator<Item = Held<'_>> {
+        self.machine.last_group()
     }
 
     /// The socket, if there is one.
@@ -123,7 +134,7 @@ impl Publisher {
     pub fn stop(&mut self) {
         self.machine.stop();
         if let Some(mut socket) = self.socket.take() {
-            let slices = self.machine.slices();
+            let slices = self.machine.slices(&[]);
             if !self.handshaking && socket.write_vectored(&slices).is_ok() {
                 // The goodbye is in the kernel's hands; the end of the stream follows it.
                 let _ = socket.shutdown(Shutdown::Write);
@@ -182,35 +193,43 @@ impl Publisher {
     }
 
     fn write(&mut self, now: Now) {
-        if self.handshaking {
-            return;
-        }
+        let written = self.write_out(&[], now);
+        self.settle(written, now);
+    }
+
+    /// Writes until nothing waits or the socket is full. `fresh` is what is being pushed.
+    fn write_out(&mut self, fresh: &[u8], now: Now) -> std::io::Result<()> {
+        let Some(socket) = self.socket.as_mut().filter(|_| !self.handshaking) else {
+            return Ok(());
+        };
         for _ in 0..WRITES {
-            let Some(socket) = &mut self.socket else {
-                return;
-            };
-            self.machine.fill(now);
+            self.machine.fill(fresh, now);
             let result = {
-                let slices = self.machine.slices();
+                let slices = self.machine.slices(fresh);
                 if slices.is_empty() {
-                    return;
+                    return Ok(());
                 }
                 socket.write_vectored(&slices)
             };
             match result {
-                Ok(n) => self.machine.written(n),
+                Ok(n) => self.machine.written(n, clock::mono()),
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     self.machine.blocked(now);
-                    return;
+                    return Ok(());
                 }
-                Err(e) => {
-                    // A refusal may have come just before the end; it says more than a broken pipe.
-                    self.read(now);
-                    self.fail(e, now);
-                    self.obey(now);
-                }
+                Err(e) => return Err(e),
             }
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, written: std::io::Result<()>, now: Now) {
+        if let Err(e) = written {
+            // A refusal may have come just before the end; it says more than a broken pipe.
+            self.read(now);
+            self.fail(e, now);
+            self.obey(now);
         }
     }
 

@@ -1,12 +1,15 @@
 //! Publishing: RTP packets, the RTSP session to MediaMTX, the ring that bridges its absence.
 //!
-//! The one law: an access unit is copied once, into the [`ring::Ring`]; RTP packets are headers that
-//! point into it, and the socket gathers both. So the ring is at once the outgoing queue, the
-//! backlog while MediaMTX is away, and the bound on memory.
+//! The one law: between the encoder's buffer and the kernel no byte of a picture is copied. RTP packets
+//! are headers and ranges of the access unit, and the socket gathers both from where the access unit
+//! lies. The [`ring::Ring`] gets its copy beside that, after the write, because MediaMTX may restart and
+//! because the encoder wants its buffer back: what the socket did not take at once goes from there. So the
+//! ring is at once the outgoing queue, the backlog while MediaMTX is away, and the bound on memory.
 //!
 //! ```text
-//! push ─► ring (arena) ─► rtp::Packetizer ─► outbox ─► io (writev) ─► MediaMTX
-//!                 publisher::Machine and session::Session decide; rtsp::Client speaks; rtcp tells the wall time
+//! push ─► rtp::Packetizer ─► outbox ─► io (writev) ─► MediaMTX      publisher::Machine and
+//!   └───► ring (arena) ────────┘ what waits                         session::Session decide;
+//!                                                                   rtsp::Client speaks; rtcp tells the wall time
 //! ```
 
 pub mod io;

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use rtsp_types::Url;
 
 use super::outbox::{Outbox, Slices};
-use super::ring::Ring;
+use super::ring::{Held, Ring};
 use super::rtp::Packetizer;
 use super::rtsp::{Client, Event};
 use super::session::Session;
@@ -17,6 +17,8 @@ use super::{Limits, State, Target, sdp};
 use crate::camera::Counters;
 use crate::clock::{Mono, Now};
 use crate::encode::AccessUnit;
+use crate::latency::Stamps;
+use crate::pipeline::chain::Timing;
 
 /// What the shell must do. Asked for with [`Machine::poll_order`] after every other call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,30 +83,41 @@ impl Machine {
         }
     }
 
-    /// Takes one access unit: into the ring, and out of it when the session records.
-    pub fn push(&mut self, au: &AccessUnit<'_>, now: Now) {
+    /// Takes one access unit. While a session records, the ring holds only its place: [`Machine::fill`]
+    /// and [`Machine::slices`] take its bytes from `fresh`, and [`Machine::store`] must follow before
+    /// any other call.
+    pub fn push(&mut self, au: &AccessUnit<'_>, timing: Timing, now: Now) {
         if au.data.is_empty() || matches!(self.link, Link::Stopped) {
             return;
         }
-        if !self.admit(au) {
+        if !self.admit(au, timing) {
             self.unsent(1);
             self.await_keyframe = true;
             self.keyframe_wanted = true;
             return;
         }
         self.await_keyframe = false;
-        if matches!(self.link, Link::Idle) {
-            self.connect(now);
-        }
-        if let Link::Recording(session) = &mut self.link
-            && session.clock_stepped(now)
-        {
-            session.report(&mut self.outbox, now);
+        match &mut self.link {
+            Link::Recording(session) => {
+                if session.clock_stepped(now) {
+                    session.report(&mut self.outbox, now);
+                }
+            }
+            Link::Idle => {
+                self.store(au.data);
+                self.connect(now);
+            }
+            _ => self.store(au.data),
         }
     }
 
-    /// Makes room and stores; false when the access unit is given up.
-    fn admit(&mut self, au: &AccessUnit<'_>) -> bool {
+    /// Copies the bytes of the access unit pushed last into the ring, where they are not yet.
+    pub fn store(&mut self, fresh: &[u8]) {
+        self.ring.store(fresh);
+    }
+
+    /// Makes room and reserves it; false when the access unit is given up.
+    fn admit(&mut self, au: &AccessUnit<'_>, timing: Timing) -> bool {
         if self.await_keyframe && !au.keyframe || au.data.len() > self.ring.capacity() {
             return false;
         }
@@ -124,7 +137,13 @@ impl Machine {
             self.keyframe_wanted |= headless;
             self.evict(count);
         }
-        self.ring.push(au.data, au.captured, au.keyframe).is_some()
+        let stamps = Stamps {
+            captured: au.captured,
+            dequeued: timing.dequeued,
+            encoded: timing.encoded,
+        };
+        let len = au.data.len();
+        self.ring.reserve(len, stamps, au.keyframe).is_some()
     }
 
     fn evict(&mut self, count: usize) {
@@ -213,23 +232,27 @@ impl Machine {
     }
 
     /// Makes the next packets if the last are out. Call before [`Machine::slices`].
-    pub fn fill(&mut self, now: Now) {
+    /// `fresh` are the bytes of an access unit between [`Machine::push`] and [`Machine::store`].
+    pub fn fill(&mut self, fresh: &[u8], now: Now) {
         if let Link::Recording(session) = &mut self.link {
-            let sent = session.fill(&mut self.ring, &mut self.outbox, now);
+            let sent = session.fill(&mut self.ring, fresh, &mut self.outbox, now);
             self.counters.sent.fetch_add(sent, Ordering::Relaxed);
         }
     }
 
-    /// The bytes to write next; empty when nothing waits.
+    /// The bytes to write next; empty when nothing waits. `fresh` as in [`Machine::fill`].
     #[must_use]
-    pub fn slices(&self) -> Slices<'_> {
-        self.outbox.slices(self.current().unwrap_or_default())
+    pub fn slices<'a>(&'a self, fresh: &'a [u8]) -> Slices<'a> {
+        self.outbox.slices(self.current(fresh).unwrap_or_default())
     }
 
     /// What the outbox points into, or what comes next.
-    fn current(&self) -> Option<&[u8]> {
+    fn current<'a>(&'a self, fresh: &'a [u8]) -> Option<&'a [u8]> {
         match &self.link {
-            Link::Recording(session) => self.ring.get(session.cursor()).map(|held| held.data),
+            Link::Recording(session) => {
+                let held = self.ring.look(session.cursor(), fresh)?;
+                Some(held.data)
+            }
             _ => None,
         }
     }
@@ -238,19 +261,26 @@ impl Machine {
     #[must_use]
     pub fn wants_write(&self) -> bool {
         let paused = matches!(&self.link, Link::Recording(s) if s.paused_until().is_some());
-        !self.outbox.is_empty() || (!paused && self.current().is_some())
+        !self.outbox.is_empty() || (!paused && self.current(&[]).is_some())
     }
 
-    /// The socket took `n` bytes of [`Machine::slices`].
-    pub fn written(&mut self, n: usize) {
+    /// The socket had taken `n` bytes of [`Machine::slices`] at `now`.
+    pub fn written(&mut self, n: usize, now: Mono) {
         let rtp = self.outbox.written(n);
         self.counters
             .bytes_sent
             .fetch_add(rtp as u64, Ordering::Relaxed);
-        if let Link::Recording(session) = &mut self.link {
-            let sent = session.written(&mut self.ring, &self.outbox);
-            self.counters.sent.fetch_add(sent, Ordering::Relaxed);
+        if let Link::Recording(session) = &mut self.link
+            && let Some(_sent) = session.written(&mut self.ring, &self.outbox)
+        {
+            let _ = now;
+            self.counters.sent.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// The newest group of pictures held, from its key frame on.
+    pub fn last_group(&self) -> impl Iterator<Item = Held<'_>> {
+        self.ring.last_group()
     }
 
     /// The socket takes no more for now.
@@ -398,3 +428,5 @@ impl Machine {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_tests;

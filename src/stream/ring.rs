@@ -1,23 +1,34 @@
-//! The last few seconds of access units, in fixed memory.
+//! The last few seconds of access units, in bounded memory.
 //!
 //! The law: the front of the ring is a key frame, except while one group of pictures is longer than
 //! the ring itself. What leaves is the oldest whole group. Each access unit has a number; numbers
 //! have no gaps, so a reader needs no more than the number it wants next.
+//!
+//! An access unit first gets its place ([`Ring::reserve`]) and later its bytes ([`Ring::store`]), so
+//! that they can go out from where they are before they are copied here.
+//!
+//! Memory is touched only as needed: places cycle through the first [`Ring::extent`] bytes of the
+//! arena, and that grows only when what is held does not fit. A page that was never needed was
+//! never touched, and costs nothing.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Duration;
 
 use crate::clock::Mono;
+use crate::latency::Stamps;
 
 /// Access units held at most: 4 s at 240 per second.
 const MAX_UNITS: usize = 1024;
+/// The extent grows by this share of itself at least, so that a growing bit rate moves bytes seldom.
+const GROWTH: usize = 8;
 
 #[derive(Debug)]
 struct Entry {
     place: Range<usize>,
-    captured: Mono,
+    stamps: Stamps,
     keyframe: bool,
+    stored: bool,
     sent: bool,
 }
 
@@ -26,8 +37,8 @@ struct Entry {
 pub struct Held<'a> {
     /// Annex B bytes.
     pub data: &'a [u8],
-    /// When the frame was taken.
-    pub captured: Mono,
+    /// When the frame was taken, dequeued and coded.
+    pub stamps: Stamps,
     /// Decoding can start here.
     pub keyframe: bool,
 }
@@ -36,6 +47,8 @@ pub struct Held<'a> {
 #[derive(Debug)]
 pub struct Ring {
     arena: Box<[u8]>,
+    /// How much of the arena is in use at all; what lies behind was never touched.
+    extent: usize,
     entries: VecDeque<Entry>,
     /// Number of the front entry.
     first: u64,
@@ -44,12 +57,23 @@ pub struct Ring {
     span: Duration,
 }
 
+/// Where an access unit can go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// There, within the extent or by extending it.
+    At(usize),
+    /// At the tail, once everything from the front entry to the end has moved up to the new extent.
+    Apart { extent: usize },
+}
+
 impl Ring {
-    /// A ring of `bytes` that reaches back `span`. The pages are touched as they fill.
+    /// A ring of `bytes` that reaches back `span`.
     #[must_use]
     pub fn new(bytes: usize, span: Duration) -> Self {
         Self {
+            // Zeroed pages come from the kernel, when they are written to.
             arena: vec![0; bytes].into_boxed_slice(),
+            extent: 0,
             entries: VecDeque::with_capacity(MAX_UNITS),
             first: 0,
             tail: 0,
@@ -61,6 +85,13 @@ impl Ring {
     #[must_use]
     pub const fn capacity(&self) -> usize {
         self.arena.len()
+    }
+
+    /// Bytes of the arena that are cycled through: at most an eighth more than was ever held at once,
+    /// and two access units.
+    #[must_use]
+    pub const fn extent(&self) -> usize {
+        self.extent
     }
 
     /// Number of the oldest access unit held, or of the next one if none is.
@@ -93,15 +124,35 @@ impl Ring {
         self.entries.front().is_none_or(|e| e.keyframe)
     }
 
-    /// One access unit by its number.
+    /// One access unit by its number, if its bytes are here.
     #[must_use]
     pub fn get(&self, number: u64) -> Option<Held<'_>> {
+        self.look(number, &[])
+    }
+
+    /// One access unit by its number. `fresh` are the bytes of the one whose place is reserved and
+    /// that is not stored yet.
+    #[must_use]
+    pub fn look<'a>(&'a self, number: u64, fresh: &'a [u8]) -> Option<Held<'a>> {
         let entry = self.entries.get(self.index(number)?)?;
+        let data = if entry.stored {
+            &self.arena[entry.place.clone()]
+        } else {
+            Some(fresh).filter(|bytes| bytes.len() == entry.place.len())?
+        };
         Some(Held {
-            data: &self.arena[entry.place.clone()],
-            captured: entry.captured,
+            data,
+            stamps: entry.stamps,
             keyframe: entry.keyframe,
         })
+    }
+
+    /// The newest group of pictures, from its key frame to the newest access unit; nothing when that
+    /// key frame is gone.
+    pub fn last_group(&self) -> impl Iterator<Item = Held<'_>> {
+        let start = self.entries.iter().rposition(|e| e.keyframe);
+        let numbers = start.map_or(0..0, |at| self.first + at as u64..self.next());
+        numbers.map_while(|number| self.get(number))
     }
 
     /// How many access units must leave the front before one of `len` bytes, taken at `captured`,
@@ -111,8 +162,8 @@ impl Ring {
         let front = self.entries.front()?;
         let group = self.entries.iter().skip(1).position(|e| e.keyframe);
         let group = group.map(|at| at + 1);
-        let fits = self.place(len).is_some() && self.entries.len() < MAX_UNITS;
-        let too_old = captured.since(front.captured) > self.span;
+        let fits = self.room(len).is_some() && self.entries.len() < MAX_UNITS;
+        let too_old = captured.since(front.stamps.captured) > self.span;
         match (fits, group) {
             (true, Some(group)) if too_old => Some(group),
             (true, _) => None,
@@ -132,28 +183,46 @@ impl Ring {
         unsent as u64
     }
 
-    /// Takes a copy of an access unit and returns its number; `None` when there is no room.
-    pub fn push(&mut self, data: &[u8], captured: Mono, keyframe: bool) -> Option<u64> {
-        let place = self.place(data.len())?;
-        if self.entries.len() == MAX_UNITS {
-            return None;
-        }
-        self.arena[place.clone()].copy_from_slice(data);
+    /// Gives an access unit of `len` bytes a place and a number; `None` when there is no room.
+    /// [`Ring::store`] must bring its bytes before the next one comes.
+    pub fn reserve(&mut self, len: usize, stamps: Stamps, keyframe: bool) -> Option<u64> {
+        let room = self.room(len).filter(|_| self.entries.len() < MAX_UNITS)?;
+        let start = match room {
+            Room::At(start) => start,
+            Room::Apart { extent } => {
+                self.move_apart(extent);
+                self.tail
+            }
+        };
+        let place = start..start + len;
+        self.extent = self.extent.max(place.end);
         self.tail = place.end;
         self.entries.push_back(Entry {
             place,
-            captured,
+            stamps,
             keyframe,
+            stored: false,
             sent: false,
         });
         Some(self.next() - 1)
     }
 
-    /// Notes that an access unit is out; returns true the first time.
-    pub fn mark_sent(&mut self, number: u64) -> bool {
-        self.index(number)
-            .and_then(|index| self.entries.get_mut(index))
-            .is_some_and(|entry| !std::mem::replace(&mut entry.sent, true))
+    /// Takes the copy of the access unit whose place was reserved last; nothing when it is there.
+    pub fn store(&mut self, data: &[u8]) {
+        if let Some(entry) = self.entries.back_mut().filter(|e| !e.stored)
+            && entry.place.len() == data.len()
+        {
+            self.arena[entry.place.clone()].copy_from_slice(data);
+            entry.stored = true;
+        }
+    }
+
+    /// Notes that an access unit is out; returns its times the first time.
+    pub fn mark_sent(&mut self, number: u64) -> Option<Stamps> {
+        let index = self.index(number)?;
+        let entry = self.entries.get_mut(index).filter(|entry| !entry.sent)?;
+        entry.sent = true;
+        Some(entry.stamps)
     }
 
     /// Where a new session starts: the key frame of the group in which the first unsent access unit
@@ -176,22 +245,53 @@ impl Ring {
         usize::try_from(number.checked_sub(self.first)?).ok()
     }
 
-    /// Room for `len` bytes in one piece.
-    fn place(&self, len: usize) -> Option<Range<usize>> {
+    /// Room for `len` bytes in one piece. Memory already touched is preferred to more of it.
+    fn room(&self, len: usize) -> Option<Room> {
         let end = self.arena.len();
         let Some(front) = self.entries.front() else {
-            return (len <= end).then_some(0..len);
+            return (len <= end).then_some(Room::At(0));
         };
         let head = front.place.start;
         if self.tail > head {
-            if len <= end - self.tail {
-                Some(self.tail..self.tail + len)
+            // One piece, from head to tail.
+            if len > self.extent - self.tail && len <= head {
+                Some(Room::At(0))
             } else {
-                (len <= head).then_some(0..len)
+                (len <= end - self.tail).then_some(Room::At(self.tail))
             }
+        } else if len <= head - self.tail {
+            Some(Room::At(self.tail))
         } else {
-            (len <= head - self.tail).then_some(self.tail..self.tail + len)
+            // Two pieces; the gap between them widens when the upper one moves up.
+            let upper = self.upper_end() - head;
+            let least = self.tail + len + upper;
+            let extent = if least <= self.extent {
+                self.extent
+            } else {
+                least.max(self.extent + self.extent / GROWTH).min(end)
+            };
+            (least <= extent).then_some(Room::Apart { extent })
         }
+    }
+
+    /// Where the piece ends that starts with the front entry, while the newer ones lie below it.
+    fn upper_end(&self) -> usize {
+        let ends = self.entries.iter().map(|e| e.place.end);
+        ends.max().unwrap_or(0)
+    }
+
+    /// Moves the piece that starts with the front entry up, so that it ends at `extent`.
+    fn move_apart(&mut self, extent: usize) {
+        let Some(front) = self.entries.front() else {
+            return;
+        };
+        let (head, end) = (front.place.start, self.upper_end());
+        let by = extent - end;
+        self.arena.copy_within(head..end, head + by);
+        for entry in self.entries.iter_mut().filter(|e| e.place.start >= head) {
+            entry.place = entry.place.start + by..entry.place.end + by;
+        }
+        self.extent = extent;
     }
 }
 
@@ -204,13 +304,35 @@ mod tests {
         Mono::from_nanos(millis * 1_000_000)
     }
 
+    fn push(ring: &mut Ring, data: &[u8], captured: Mono, keyframe: bool) -> u64 {
+        let stamps = Stamps {
+            captured,
+            dequeued: captured,
+            encoded: captured,
+        };
+        let number = ring.reserve(data.len(), stamps, keyframe).unwrap();
+        assert!(ring.get(number).is_none(), "its bytes are not here yet");
+        assert_eq!(
+            ring.look(number, data).unwrap().data.as_ptr(),
+            data.as_ptr()
+        );
+        ring.store(data);
+        number
+    }
+
     fn make_room_and_push(ring: &mut Ring, data: &[u8], captured: Mono, keyframe: bool) -> u64 {
         let mut unsent = 0;
         while let Some(count) = ring.must_evict(data.len(), captured) {
             unsent += ring.evict(count);
         }
-        assert!(ring.push(data, captured, keyframe).is_some());
+        push(ring, data, captured, keyframe);
         unsent
+    }
+
+    fn held(ring: &Ring) -> usize {
+        (ring.first()..ring.next())
+            .map(|n| ring.get(n).unwrap().data.len())
+            .sum()
     }
 
     #[test]
@@ -219,7 +341,7 @@ mod tests {
         for frame in 0..50u64 {
             make_room_and_push(&mut ring, &[1], at(frame * 40), frame % 5 == 0);
             assert!(ring.starts_with_keyframe());
-            let front = ring.get(ring.first()).unwrap().captured;
+            let front = ring.get(ring.first()).unwrap().stamps.captured;
             assert!(at(frame * 40).since(front) <= Duration::from_millis(400));
         }
         assert_eq!(ring.first() % 5, 0);
@@ -239,13 +361,13 @@ mod tests {
     fn a_new_session_starts_at_the_key_frame_before_the_first_unsent_picture() {
         let mut ring = Ring::new(1000, Duration::from_secs(9));
         for frame in 0..12u64 {
-            ring.push(&[1], at(frame), frame % 4 == 0);
+            push(&mut ring, &[1], at(frame), frame % 4 == 0);
         }
         assert_eq!(ring.resume_from(), Some(0));
         for number in 0..6 {
-            assert!(ring.mark_sent(number));
+            assert_eq!(ring.mark_sent(number).unwrap().captured, at(number));
         }
-        assert!(!ring.mark_sent(3), "counted once only");
+        assert_eq!(ring.mark_sent(3), None, "counted once only");
         assert_eq!(ring.resume_from(), Some(4));
         for number in 6..12 {
             ring.mark_sent(number);
@@ -258,18 +380,61 @@ mod tests {
         assert_eq!(Ring::new(9, Duration::ZERO).resume_from(), None);
     }
 
+    #[test]
+    fn the_last_group_is_the_newest_key_frame_and_what_came_after_it() {
+        let mut ring = Ring::new(1000, Duration::from_secs(9));
+        assert_eq!(ring.last_group().count(), 0);
+        for frame in 0..10u8 {
+            push(&mut ring, &[frame], at(frame.into()), frame % 4 == 0);
+        }
+        let group: Vec<u8> = ring.last_group().map(|held| held.data[0]).collect();
+        assert_eq!(group, [8, 9]);
+        ring.evict(9);
+        assert_eq!(ring.last_group().count(), 0, "its key frame is gone");
+    }
+
+    #[test]
+    fn eight_megabytes_are_not_touched_for_one_megabyte_of_pictures() {
+        let mut ring = Ring::new(8 << 20, Duration::from_secs(4));
+        // Ten minutes of 2 Mbit/s: key frames of 40 kB every second, the rest in pictures around 7 kB.
+        let mut most = 0;
+        for frame in 0..18_000u64 {
+            let wobble = usize::try_from(frame * 7919 % 2000).unwrap();
+            let len = if frame % 30 == 0 { 40_000 } else { 6_000 } + wobble;
+            make_room_and_push(&mut ring, &vec![1; len], at(frame * 33), frame % 30 == 0);
+            most = most.max(held(&ring));
+        }
+        assert!(
+            ring.extent() <= most * 5 / 4,
+            "{} for {most}",
+            ring.extent()
+        );
+    }
+
+    #[test]
+    fn a_higher_bit_rate_gets_its_room_and_nothing_leaves_early() {
+        let mut ring = Ring::new(100_000, Duration::from_millis(1000));
+        for frame in 0..400u64 {
+            let len = if frame < 200 { 100 } else { 1500 };
+            make_room_and_push(&mut ring, &vec![1; len], at(frame * 40), frame % 5 == 0);
+            let front = ring.get(ring.first()).unwrap().stamps.captured;
+            assert!(frame < 25 || at(frame * 40).since(front) >= Duration::from_millis(800));
+        }
+        assert!(ring.extent() < 60_000, "{}", ring.extent());
+    }
+
     proptest! {
         #[test]
         fn what_is_held_is_what_was_pushed_and_every_picture_is_counted_once(
             units in proptest::collection::vec((1usize..300, any::<bool>(), any::<bool>()), 1..300),
         ) {
             let mut ring = Ring::new(1000, Duration::from_millis(60));
-            let (mut unsent, mut sent) = (0, 0);
+            let (mut unsent, mut sent, mut most) = (0, 0, 0);
             for (number, &(len, keyframe, send)) in units.iter().enumerate() {
                 let byte = u8::try_from(number % 256).unwrap();
                 unsent += make_room_and_push(&mut ring, &vec![byte; len], at(number as u64), keyframe);
                 if send {
-                    sent += u64::from(ring.mark_sent(number as u64));
+                    sent += u64::from(ring.mark_sent(number as u64).is_some());
                 }
                 for held in ring.first()..ring.next() {
                     let (len, keyframe, _) = units[usize::try_from(held).unwrap()];
@@ -278,6 +443,8 @@ mod tests {
                     prop_assert!(got.data.len() == len && got.data.iter().all(|&b| b == byte));
                     prop_assert_eq!(got.keyframe, keyframe);
                 }
+                most = most.max(held(&ring));
+                prop_assert!(ring.extent() <= (most * 9 / 8 + 2 * 300).min(ring.capacity()));
             }
             unsent += ring.evict(usize::MAX);
             prop_assert_eq!(unsent + sent, units.len() as u64);

@@ -13,9 +13,19 @@ use super::rtcp::{self, SenderReport};
 use super::rtp::{Chunk, Packetizer};
 use super::rtsp::{CHANNELS, Client};
 use crate::clock::{Mono, Now};
+use crate::latency::Stamps;
 
 /// A change of wall against monotonic time larger than this is a step and is reported at once.
 const CLOCK_STEP: Duration = Duration::from_millis(100);
+
+/// An access unit that is out in full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// When it passed the stages before.
+    pub stamps: Stamps,
+    /// It did not wait for the session, nor behind what did.
+    pub live: bool,
+}
 
 /// One recording session.
 #[derive(Debug)]
@@ -30,6 +40,8 @@ pub struct Session {
     cursor: u64,
     /// The access unit at `cursor` was begun.
     begun: bool,
+    /// What was held when the session began is out.
+    caught_up: bool,
     /// Wall less monotonic time as last reported, nanoseconds; `None` before the start sequence.
     reported: Option<i128>,
     next_report: Mono,
@@ -59,6 +71,7 @@ impl Session {
             since: now,
             cursor,
             begun: false,
+            caught_up: false,
             reported: None,
             next_report: now + limits.sender_report,
             blocked: None,
@@ -108,13 +121,13 @@ impl Session {
     }
 
     /// Makes the next packets if the last are out; returns how many access units that ended (those
-    /// without any NAL unit).
-    pub fn fill(&mut self, ring: &mut Ring, outbox: &mut Outbox, now: Now) -> u64 {
+    /// without any NAL unit). `fresh` as in [`Ring::look`].
+    pub fn fill(&mut self, ring: &mut Ring, fresh: &[u8], outbox: &mut Outbox, now: Now) -> u64 {
         let mut ended = 0;
         self.paused = None;
-        while let Some(held) = ring.get(self.cursor) {
+        while let Some(held) = ring.look(self.cursor, fresh) {
             if self.reported.is_none() {
-                self.rtp.primer(held.captured, outbox.control());
+                self.rtp.primer(held.stamps.captured, outbox.control());
                 self.report(outbox, now);
             }
             let Some(batch) = outbox.refill() else { break };
@@ -123,7 +136,7 @@ impl Session {
                 break;
             }
             if !self.begun {
-                self.rtp.begin(held.data, held.captured);
+                self.rtp.begin(held.data, held.stamps.captured);
                 self.begun = true;
             }
             self.rtp.fill(held.data, batch);
@@ -132,26 +145,26 @@ impl Session {
                 self.pace.spend(bytes, now.mono);
                 break;
             }
-            ended += self.finish(ring);
+            ended += u64::from(self.finish(ring).is_some());
         }
         ended
     }
 
-    /// Bytes went out; returns how many access units are out in full for the first time: 0 or 1.
-    pub fn written(&mut self, ring: &mut Ring, outbox: &Outbox) -> u64 {
+    /// Bytes went out; returns the access unit that is out in full now, for the first time.
+    pub fn written(&mut self, ring: &mut Ring, outbox: &Outbox) -> Option<Sent> {
         self.blocked = None;
-        if self.begun && outbox.batch_is_out() && self.rtp.is_done() {
-            self.finish(ring)
-        } else {
-            0
-        }
+        (self.begun && outbox.batch_is_out() && self.rtp.is_done())
+            .then(|| self.finish(ring))
+            .flatten()
     }
 
-    fn finish(&mut self, ring: &mut Ring) -> u64 {
+    fn finish(&mut self, ring: &mut Ring) -> Option<Sent> {
         let first_time = ring.mark_sent(self.cursor);
+        let live = self.caught_up;
         self.cursor += 1;
         self.begun = false;
-        u64::from(first_time)
+        self.caught_up |= self.cursor == ring.next();
+        first_time.map(|stamps| Sent { stamps, live })
     }
 
     /// What is before `number` is about to leave the ring: gives it up where it is not out yet.

@@ -15,6 +15,7 @@ use camera_service::camera::Counters;
 use camera_service::clock::{self, Mono};
 use camera_service::encode::AccessUnit;
 use camera_service::encode::h264::{NalKind, nals};
+use camera_service::pipeline::chain::Timing;
 use camera_service::stream::{Limits, Publisher, State, Target};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
@@ -299,7 +300,12 @@ impl Camera {
             keyframe: *keyframe,
             captured: self.started,
         };
-        self.publisher.push(&unit, clock::now());
+        let now = clock::now();
+        let timing = Timing {
+            dequeued: now.mono,
+            encoded: now.mono,
+        };
+        self.publisher.push(&unit, timing, now);
         self.pushed += 1;
     }
 

@@ -19,7 +19,7 @@ const LIMITS: Limits = Limits {
     send_buffer: 1,
 };
 
-fn at(millis: u64) -> Now {
+pub(super) fn at(millis: u64) -> Now {
     Now {
         mono: Mono::from_nanos(millis * 1_000_000),
         wall: Wall::from_nanos(1_790_000_000_000_000_000 + millis * 1_000_000),
@@ -27,15 +27,15 @@ fn at(millis: u64) -> Now {
 }
 
 /// A machine, its counters, and what a perfect MediaMTX would have received.
-struct Rig {
-    machine: Machine,
-    counters: Arc<Counters>,
-    wire: Vec<u8>,
-    pushed: u64,
+pub(super) struct Rig {
+    pub(super) machine: Machine,
+    pub(super) counters: Arc<Counters>,
+    pub(super) wire: Vec<u8>,
+    pub(super) pushed: u64,
 }
 
 impl Rig {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let counters = Arc::new(Counters::default());
         let target = Target {
             addr: "127.0.0.1:8554".parse().unwrap(),
@@ -62,31 +62,48 @@ impl Rig {
             keyframe,
             captured: now.mono,
         };
-        self.machine.push(&au, now);
+        self.push_and_write(&au, &[], now);
+    }
+
+    /// Pushes, and writes at most so many bytes at a time before the ring gets its copy.
+    pub(super) fn push_and_write(&mut self, au: &AccessUnit<'_>, writes: &[usize], now: Now) {
+        let timing = Timing {
+            dequeued: now.mono,
+            encoded: now.mono,
+        };
+        self.machine.push(au, timing, now);
+        for &most in writes {
+            self.write_from(au.data, most, now);
+        }
+        self.machine.store(au.data);
         self.pushed += 1;
     }
 
-    fn write(&mut self, most: usize, now: Now) -> usize {
-        self.machine.fill(now);
-        let bytes: Vec<u8> = self
-            .machine
-            .slices()
-            .iter()
-            .flat_map(|s| s.to_vec())
-            .collect();
+    pub(super) fn write(&mut self, most: usize, now: Now) -> usize {
+        self.write_from(&[], most, now)
+    }
+
+    fn write_from(&mut self, fresh: &[u8], most: usize, now: Now) -> usize {
+        self.machine.fill(fresh, now);
+        let bytes: Vec<u8> = {
+            let slices = self.machine.slices(fresh);
+            slices.iter().flat_map(|s| s.to_vec()).collect()
+        };
         let n = bytes.len().min(most);
         self.wire.extend_from_slice(&bytes[..n]);
         if n > 0 {
-            self.machine.written(n);
+            self.machine.written(n, now.mono);
+        } else if !bytes.is_empty() {
+            self.machine.blocked(now);
         }
         n
     }
 
-    fn drain(&mut self, now: Now) {
+    pub(super) fn drain(&mut self, now: Now) {
         while self.write(usize::MAX, now) > 0 {}
     }
 
-    fn record(&mut self, now: Now) {
+    pub(super) fn record(&mut self, now: Now) {
         assert_eq!(self.machine.poll_order(), Some(Order::Connect));
         self.machine.connected(now);
         self.drain(now);
@@ -103,7 +120,7 @@ impl Rig {
     }
 
     /// (channel, body) of each whole interleaved frame received so far.
-    fn frames(&self) -> Vec<(u8, &[u8])> {
+    pub(super) fn frames(&self) -> Vec<(u8, &[u8])> {
         let mut rest = &self.wire[..];
         let mut found = vec![];
         while let [mark, channel, hi, lo, tail @ ..] = rest {
@@ -136,11 +153,11 @@ impl Rig {
             .collect()
     }
 
-    fn sent(&self) -> u64 {
+    pub(super) fn sent(&self) -> u64 {
         self.counters.sent.load(Ordering::Relaxed)
     }
 
-    fn unsent(&self) -> u64 {
+    pub(super) fn unsent(&self) -> u64 {
         self.counters.unsent.load(Ordering::Relaxed)
     }
 }

@@ -15,13 +15,18 @@ use v4l::v4l_sys;
 pub mod dqbuf;
 pub mod enum_fmt;
 pub mod enuminput;
+pub mod ext_control;
+pub mod g_ext_ctrls;
 pub mod g_fmt;
 pub mod handle;
 pub mod pix;
 pub mod qbuf;
+pub mod query_ext_ctrl;
 pub mod querybuf;
 pub mod querycap;
+pub mod querymenu;
 pub mod reqbufs;
+pub mod s_ext_ctrls;
 pub mod s_fmt;
 pub mod s_parm;
 pub mod streamoff;
@@ -106,10 +111,14 @@ macro_rules! plain {
 plain!(
     v4l2_buffer,
     v4l2_capability,
+    v4l2_ext_control,
+    v4l2_ext_controls,
     v4l2_fmtdesc,
     v4l2_format,
     v4l2_input,
     v4l2_plane,
+    v4l2_query_ext_ctrl,
+    v4l2_querymenu,
     v4l2_requestbuffers,
     v4l2_streamparm,
 );

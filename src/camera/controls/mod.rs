@@ -1,4 +1,13 @@
-//! A camera's controls (exposure, white balance, focus, …) as people see them. Plain types.
+//! A camera's controls (exposure, white balance, focus, …) as people see them.
+//!
+//! The types are here; [`names`] knows what names tell, [`judge`] says what a control permits,
+//! [`kept`] remembers what clients set. Only `io` speaks to a driver.
+
+#[cfg(feature = "v4l2")]
+pub mod io;
+pub mod judge;
+pub mod kept;
+pub mod names;
 
 /// What a control takes.
 #[derive(Debug, Clone, PartialEq, Eq)]

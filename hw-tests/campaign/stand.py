@@ -33,9 +33,9 @@ def stand(route: str, devices: int = 1, **settings: str) -> Iterator["Stand"]:
     """A guest, its devices and the service, ready and watched."""
     hardware = route != "software"
     with Guest.restore(files=BINARIES, forwards=FORWARDS, modules=hardware) as guest:
+        guest.vivid(n_devs=devices)
         if hardware:
             guest.vh264(devices=devices)
-        guest.vivid(n_devs=devices)
         with Stand(guest, **{**ROUTES[route], **settings}) as made:
             yield made
 

@@ -94,9 +94,8 @@ class Reader:
     def _take(self, data: bytes) -> None:
         data = self._rest + data
         self.times += [time.monotonic()] * data.count(self._mark)
-        # A mark may lie on the border of two pieces; a whole one must not be counted twice.
-        keep = len(self._mark) - 1
-        self._rest = data[-keep:] if keep and not data.endswith(self._mark) else b""
+        # A mark may lie on the border of two pieces; a whole one does not fit into what is kept.
+        self._rest = data[1 - len(self._mark):]
 
     def count(self, begin: float, end: float) -> int:
         return sum(begin < at <= end for at in self.times)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from .stand import Stand
-from .viewer import Kind
+from .viewer import Kind, Order
+from .viewer import order as order_of
 
 Act = Callable[[Stand], None]
 
@@ -31,7 +32,7 @@ class Fault:
     lift: Act | None = None
     #: How long it lasts before it is lifted.
     seconds: float = 0.0
-    #: The pictures must stop for a while: an injection that nobody notices was none.
+    #: Must leave a trace, in the pictures or in the counters: an injection that leaves none was none.
     stops: bool = True
     #: Takes so long that once is enough where time is short.
     slow: bool = False
@@ -123,8 +124,14 @@ class Mended:
     slates: int
     #: Torn or wrongly coloured pictures.
     others: int
+    #: Times vivid began to count anew, frames of it that never came, and how the service's counters moved.
+    traces: dict[str, int]
     #: What get_camera_status says mended it.
     rung: str | None
+
+    @property
+    def left_a_trace(self) -> bool:
+        return self.gap_ms > UNNOTICED * 1000 or bool(self.traces) or self.rung is not None
 
     def line(self) -> dict[str, Any]:
         """For recovery.jsonl."""
@@ -159,8 +166,21 @@ def run(stand: Stand, fault: Fault) -> Mended:
         gap_ms=round(gap * 1000, 1),
         slates=sum(f.kind is Kind.SLATE for f in seen),
         others=sum(f.kind is Kind.OTHER for f in seen),
+        traces=traces(before, after, order_of([f for f in seen if f.kind is Kind.CAMERA])),
         rung=rung(before, after),
     )
+
+
+#: Counters that move without a fault.
+NORMAL = ("captured", "encoded", "sent", "bytes_sent")
+
+
+def traces(before: dict[str, Any], after: dict[str, Any], numbers: Order) -> dict[str, int]:
+    """What an injection left behind: in the pictures' numbers and in the counters."""
+    found = {"restarts": numbers.restarts, "missing": numbers.missing, "reordered": numbers.reordered}
+    old, new = (status["extensions"].get("counters", {}) for status in (before, after))
+    found |= {k: v - old.get(k, 0) for k, v in new.items() if k not in NORMAL and isinstance(v, int)}
+    return {k: v for k, v in found.items() if v}
 
 
 def rung(before: dict[str, Any], after: dict[str, Any]) -> str | None:

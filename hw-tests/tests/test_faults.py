@@ -12,15 +12,17 @@ import pytest
 from campaign import faults, recovery
 from campaign.stand import Stand, stand
 
+#: hardware, copy or software.
+ROUTE = os.environ.get("CAMPAIGN_ROUTE", "hardware")
 LONG = os.environ.get("CAMPAIGN", "short") == "long"
 INJECTIONS = 20 if LONG else 2
-CASES = [*faults.CAMERA_FAULTS, *faults.ENCODER_FAULTS]
+CASES = [*faults.CAMERA_FAULTS, *(faults.ENCODER_FAULTS if ROUTE != "software" else [])]
 
 
-@pytest.fixture(scope="module", params=["hardware"])
-def victim(image: None, request: pytest.FixtureRequest) -> Iterator[Stand]:
+@pytest.fixture(scope="module")
+def victim(image: None) -> Iterator[Stand]:
     """One service and one reader for all faults."""
-    with stand(request.param) as made:
+    with stand(ROUTE) as made:
         yield made
 
 
@@ -30,6 +32,6 @@ def test_the_picture_comes_back_without_a_human(victim: Stand, fault: faults.Fau
         mended = faults.run(victim, fault)
         recovery.record(**mended.line())
         if fault.stops:
-            assert mended.gap_ms > faults.UNNOTICED * 1000, "nobody noticed: was it injected?"
+            assert mended.left_a_trace, "it left no trace: was it injected?"
     assert victim.disconnects() == []
     assert victim.lies() == []

@@ -16,6 +16,8 @@ from campaign.stand import Stand, stand
 from campaign.viewer import Kind
 from rig.colours import assert_bars, bar_means
 
+#: hardware, copy or software.
+ROUTE = os.environ.get("CAMPAIGN_ROUTE", "hardware")
 LONG = os.environ.get("CAMPAIGN", "short") == "long"
 UNPLUGS = 50 if LONG else 5
 ENCODER_RESTARTS = 20 if LONG else 3
@@ -27,10 +29,10 @@ RESTARTERS = [fault for fault in faults.ENCODER_FAULTS if fault.name in (
 )]
 
 
-@pytest.fixture(scope="module", params=["hardware"])
-def watched(image: None, request: pytest.FixtureRequest) -> Iterator[Stand]:
+@pytest.fixture(scope="module")
+def watched(image: None) -> Iterator[Stand]:
     """One service and one reader for all tests of this file."""
-    with stand(request.param) as made:
+    with stand(ROUTE) as made:
         yield made
 
 

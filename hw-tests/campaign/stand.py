@@ -9,6 +9,7 @@ from typing import Any, Iterator
 from camera_box import BINARIES, CameraBox
 from rig import Guest
 
+from .relay import Relay, free_port
 from .rpc import Rpc
 from .viewer import Viewer
 from .watch import HealthWatch
@@ -32,11 +33,21 @@ ROUTES = {
 def stand(route: str, devices: int = 1, **settings: str) -> Iterator["Stand"]:
     """A guest, its devices and the service, ready and watched."""
     hardware = route != "software"
-    with Guest.restore(files=BINARIES, forwards=FORWARDS, modules=hardware) as guest:
+    media = free_port()
+    settings = {
+        "CAMERA_SERVICE_MEDIAMTX_WEBRTC_UDP_PORT": str(media),
+        "CAMERA_SERVICE_MEDIAMTX_ADDITIONAL_HOSTS": "127.0.0.1",
+        **ROUTES[route],
+        **settings,
+    }
+    forwards = [*FORWARDS, f"{media}/udp"]
+    with Guest.restore(files=BINARIES, forwards=forwards, modules=hardware) as guest, Relay(
+        media, guest.port(f"{media}/udp")
+    ):
         guest.vivid(n_devs=devices)
         if hardware:
             guest.vh264(devices=devices)
-        with Stand(guest, **{**ROUTES[route], **settings}) as made:
+        with Stand(guest, **settings) as made:
             yield made
 
 
@@ -67,6 +78,10 @@ class Stand:
     def url(self) -> str:
         """The camera's address as the host reaches it."""
         return re.sub(r"//[^/]+/", f"//127.0.0.1:{self.guest.port(8554)}/", self.box.rtsp(self.camera))
+
+    def page(self) -> str:
+        """The web page as the host reaches it, logged in."""
+        return f"http://127.0.0.1:{self.guest.port(8003)}/#token={self.box.card['tokens']['viewer']}"
 
     def paint(self) -> None:
         """Makes vivid show what the viewer can judge; a plug takes it back to its defaults."""

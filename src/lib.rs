@@ -2,9 +2,10 @@
 //!
 //! Two paths cross this tree. The *data plane* carries a picture: [`capture`] takes frames from a
 //! source, [`encode`] makes H.264 of them, [`stream`] publishes them to MediaMTX by RTSP; one
-//! thread per camera, wired in [`pipeline`]. The *control plane* carries a command: [`http`]
-//! listens, [`rpc`] answers JSON-RPC, [`access`] says who may, [`health`] says how things are.
-//! [`mediamtx`] owns the media server beside us. [`app`] wires every part to its neighbours.
+//! thread per camera, wired in [`pipeline`]; [`slate`] is what viewers see while a camera has no
+//! picture. The *control plane* carries a command: [`http`] listens, [`rpc`] answers JSON-RPC,
+//! [`access`] says who may, [`health`] says how things are. [`mediamtx`] owns the media server
+//! beside us. [`app`] wires every part to its neighbours.
 //!
 //! In each concern the pure files decide and `io.rs` does; `tests/layering.rs` holds that wall.
 
@@ -25,7 +26,10 @@ pub mod log;
 pub mod mediamtx;
 pub mod nearest;
 pub mod pipeline;
+mod raster;
+pub mod recover;
 pub mod rpc;
+pub mod slate;
 pub mod stream;
 pub mod supervise;
 #[expect(

@@ -4,19 +4,23 @@
 //! capture list                        what is there and what it offers
 //! capture watch --seconds 60          cameras coming and going
 //! capture frames /dev/video0 --size 640x480 --rate 30 --pixel NV12 --frames 100 --save last.raw
+//! capture controls /dev/video0 --set brightness=200 --set auto_exposure="Manual Mode"
 //! ```
 //!
 //! One line per event, each beginning with its moment on `CLOCK_MONOTONIC` in milliseconds.
 //! `frames` ends with 0 after the wished number, and with 1 and the kind of the error otherwise;
-//! with `--reopen N` it opens again up to N times after an error of kind `Reopen`.
+//! with `--reopen N` it opens again up to N times after an error of kind `Reopen`. `controls` sets
+//! what it is told to, in that order, and lists all controls as they are then; with `--set`, `frames`
+//! sets them once the stream runs.
 
 use std::fs;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use camera_service::camera::change::{Change, Found};
+use camera_service::camera::controls::{self, Control, Range, Setting};
 use camera_service::camera::io::{Watcher, probe};
 use camera_service::capture::io::V4l2Source;
 use camera_service::capture::negotiate::Wish;
@@ -46,6 +50,29 @@ enum Command {
     },
     /// Takes frames.
     Frames(Frames),
+    /// Sets and lists controls.
+    Controls {
+        /// The node.
+        node: PathBuf,
+        /// NAME=VALUE: a number, true or false, a menu item's name, or "default".
+        #[arg(long, value_parser = wish)]
+        set: Vec<(String, Setting)>,
+    },
+}
+
+fn wish(text: &str) -> std::result::Result<(String, Setting), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?} is not NAME=VALUE"))?;
+    let setting = match value {
+        "default" => Setting::Default,
+        "true" => Setting::Switch(true),
+        "false" => Setting::Switch(false),
+        value => value
+            .parse()
+            .map_or_else(|_| Setting::Item(value.to_owned()), Setting::Number),
+    };
+    Ok((name.to_owned(), setting))
 }
 
 #[derive(Args)]
@@ -67,6 +94,9 @@ struct Frames {
     /// Where to put the last frame's bytes.
     #[arg(long)]
     save: Option<PathBuf>,
+    /// NAME=VALUE of a control, set while the stream runs.
+    #[arg(long, value_parser = wish)]
+    set: Vec<(String, Setting)>,
     /// How often to open again after an error that asks for it.
     #[arg(long, default_value_t = 0)]
     reopen: u32,
@@ -84,6 +114,7 @@ fn main() -> ExitCode {
         Command::List => watch(Duration::ZERO, true),
         Command::Watch { seconds } => watch(Duration::from_secs(seconds), false),
         Command::Frames(wanted) => frames(&wanted),
+        Command::Controls { node, set } => list_controls(&node, &set),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -131,6 +162,50 @@ fn added(found: &Found, details: bool) {
     for mode in found.modes.iter().filter(|_| details) {
         let rates: Vec<_> = mode.rates.iter().map(Rate::to_string).collect();
         println!("  {} {} {}", mode.pixel, mode.size, rates.join(" "));
+    }
+}
+
+fn list_controls(node: &Path, wanted: &[(String, Setting)]) -> Result<()> {
+    let device = fs::File::options()
+        .read(true)
+        .write(true)
+        .open(node)
+        .map_err(|e| Error::new(Kind::Gone, format!("opening {}", node.display())).because(e))?;
+    set(device.as_fd(), wanted)?;
+    for control in controls::io::list(device.as_fd())? {
+        show(&control);
+    }
+    Ok(())
+}
+
+fn set(fd: BorrowedFd<'_>, wanted: &[(String, Setting)]) -> Result<()> {
+    for (name, to) in wanted {
+        let now = controls::io::set(fd, name, to)?;
+        say(&format!("set {name} to {}", now.value));
+    }
+    Ok(())
+}
+
+fn show(control: &Control) {
+    let kind = match &control.range {
+        Range::Integer { min, max, step } => format!("integer min={min} max={max} step={step}"),
+        Range::Boolean => "boolean".to_owned(),
+        Range::Menu(_) => "menu".to_owned(),
+        Range::Button => "button".to_owned(),
+    };
+    let flag = |on, word| if on { word } else { "" };
+    println!(
+        "control {} {kind} default={} value={}{}{}",
+        control.name,
+        control.default,
+        control.value,
+        flag(control.inactive, " inactive"),
+        flag(control.read_only, " read_only")
+    );
+    if let Range::Menu(items) = &control.range {
+        for (value, name) in items {
+            println!("  item {value} {name}");
+        }
     }
 }
 
@@ -196,6 +271,7 @@ fn run(wanted: &Frames, wish: &Wish, tally: &mut Tally) -> Result<()> {
         source.outcome(),
         source.format()
     ));
+    set(source.fd(), &wanted.set)?;
     tally.last = None;
     while tally.frames < wanted.frames {
         if !ready(source.fd(), Duration::from_secs(wanted.patience))? {

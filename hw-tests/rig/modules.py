@@ -1,10 +1,10 @@
 """Kernel modules Debian does not build: the virtual encoder, vicodec, v4l2-mem2mem.
 
-    target/rig/modules-<key>/*.ko         what a guest gets in /in/modules, with the tools to try them
-    target/rig/kernel-<arch>-<version>/   Debian's headers, and three files of the kernel's source
+    target/rig/modules-<key>/       the .ko files, and tools to try them: /in/modules of a guest
+    target/rig/kernel-<version>/    Debian's headers, and a few files of the kernel's source
 
 Built without root, outside the kernel tree, against exactly the kernel of the
-guest image: its modules check versions symbol by symbol. The key covers our
+guest image: it compares the version of every symbol. The key covers our
 sources, the kernel's version and this file.
 """
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,8 @@ from . import cache, host
 from .errors import BuildFailed, MissingTool
 
 VH264 = Path(__file__).parents[1] / "vh264"
-#: Test clients, one static program a file. They are guest programs like the modules are guest modules.
-TOOL_FOLDER = VH264 / "tools"
+#: Test clients, one static program a file; they run in the guest.
+TOOL_SOURCES = VH264 / "tools"
 ARCHITECTURES = ("amd64", "arm64")
 
 #: Path in the kernel source -> folder of the build.
@@ -50,7 +49,7 @@ class Target:
 
     @classmethod
     def of_image(cls, image: Path, arch: str) -> "Target":
-        """The kernel of a guest image, in either architecture."""
+        """The kernel of a guest image, for either architecture."""
         package, version = cache.manifest(image)["kernel"].split("=")
         match = re.fullmatch(r"linux-image-(.+)-amd64", package)
         if match is None:
@@ -58,19 +57,12 @@ class Target:
         return cls(match[1], version, arch)
 
     @property
-    def packages(self) -> list[str]:
-        series = ".".join(self.release.split(".")[:2])
-        names = [
-            f"linux-headers-{self.release}-{self.arch}:{self.arch}",
-            f"linux-headers-{self.release}-common",
-            f"linux-kbuild-{self.release}",
-            f"linux-source-{series}",
-        ]
-        return [f"{name}={self.version}" for name in names]
+    def series(self) -> str:
+        return ".".join(self.release.split(".")[:2])
 
     @property
     def folder(self) -> Path:
-        return cache.ROOT / f"kernel-{self.arch}-{self.version}"
+        return cache.ROOT / f"kernel-{self.version}"
 
     @property
     def headers(self) -> Path:
@@ -86,8 +78,7 @@ def ensure(arch: str = "amd64") -> Path:
     with cache.lock():
         if not final.exists():
             check_tools(arch)
-            if not target.folder.exists():
-                fetch(target)
+            fetch(target)
             partial = cache.ROOT / f"{cache.PARTIAL}{final.name}"
             shutil.rmtree(partial, ignore_errors=True)
             make(target, partial)
@@ -100,16 +91,15 @@ def ensure(arch: str = "amd64") -> Path:
 
 def key(target: Target) -> str:
     """A digest of everything that goes into the modules."""
-    files = [Path(__file__), *sources()]
-    return cache.digest(
-        target.arch, target.version, *(part for file in files for part in (file.name, file.read_bytes()))
-    )
+    parts: list[str | bytes] = [target.arch, target.version]
+    for file in [Path(__file__), *module_sources(), *sorted(TOOL_SOURCES.glob("*.c"))]:
+        parts += [file.name, file.read_bytes()]
+    return cache.digest(*parts)
 
 
-def sources() -> list[Path]:
-    """The files of our own module and of its test client."""
-    files = [*VH264.iterdir(), *TOOL_FOLDER.iterdir()]
-    return sorted(file for file in files if file.suffix in (".c", ".h") or file.name == "Kbuild")
+def module_sources() -> list[Path]:
+    """The files of our own module."""
+    return sorted([*VH264.glob("*.[ch]"), VH264 / "Kbuild"])
 
 
 def check_tools(arch: str) -> None:
@@ -123,64 +113,71 @@ def check_tools(arch: str) -> None:
 
 
 def fetch(target: Target) -> None:
-    """Downloads headers and source, and keeps what a build needs of them."""
-    print(f"fetching headers and source of kernel {target.version} for {target.arch} (170 MB, once)", flush=True)
-    partial = cache.ROOT / f"{cache.PARTIAL}{target.folder.name}"
-    shutil.rmtree(partial, ignore_errors=True)
-    packages = partial / "packages"
-    packages.mkdir(parents=True)
+    """Headers and source of the kernel, as far as they are not there yet."""
+    if not target.folder.exists():
+        print(f"fetching the source of kernel {target.version} (170 MB, once)", flush=True)
+        partial = cache.ROOT / f"{cache.PARTIAL}{target.folder.name}"
+        shutil.rmtree(partial, ignore_errors=True)
+        names = (f"linux-headers-{target.release}-common", f"linux-kbuild-{target.release}")
+        for name in names:
+            host.run(["dpkg-deb", "-x", download(name, target, partial), partial])
+        source = download(f"linux-source-{target.series}", target, partial)
+        extract_source(source, partial)
+        shutil.rmtree(partial / "packages")
+        for stale in cache.ROOT.glob("kernel-*"):
+            shutil.rmtree(stale)
+        partial.rename(target.folder)
+    if not target.headers.exists():
+        name = f"linux-headers-{target.release}-{target.arch}:{target.arch}"
+        partial = target.folder / f"{cache.PARTIAL}{target.arch}"
+        shutil.rmtree(partial, ignore_errors=True)
+        host.run(["dpkg-deb", "-x", download(name, target, partial), partial])
+        headers = partial / target.headers.relative_to(target.folder)
+        # It names its other half by the absolute path of an installed system.
+        makefile = headers / "Makefile"
+        text = makefile.read_text()
+        makefile.write_text(text.replace("include /usr/src/", f"include {target.headers.parent}/"))
+        headers.rename(target.headers)
+        shutil.rmtree(partial)
+
+
+def download(name: str, target: Target, folder: Path) -> Path:
+    """One package of exactly the kernel's version, without installing it."""
+    place = folder / "packages"
+    place.mkdir(parents=True, exist_ok=True)
+    before = set(place.iterdir())
     try:
-        host.run(["apt-get", "download", *target.packages], cwd=packages, timeout=600)
+        host.run(["apt-get", "download", f"{name}={target.version}"], cwd=place, timeout=600)
     except BuildFailed as error:
-        foreign = "" if target.arch == "amd64" else (
-            "; for another architecture apt must know it first: dpkg --add-architecture arm64"
+        foreign = "" if not name.endswith(":arm64") else (
+            " apt must know the architecture: `dpkg --add-architecture arm64`."
         )
         raise BuildFailed(
-            f"{error}\nNo headers for the guest's kernel {target.version}. Run `apt-get update`; if the archive"
-            f" has moved on, `python3 -m rig build` takes the newest kernel{foreign}."
+            f"{error}\nThe guest's kernel is {target.version}, its modules need {name} of the same"
+            f" version.{foreign} Run `apt-get update`; if the archive has moved on, `python3 -m rig"
+            " build` builds a guest with the newest kernel."
         ) from None
-    for package in packages.glob("linux-[hk]*.deb"):
-        host.run(["dpkg-deb", "-x", package, partial])
-    extract_source(next(packages.glob("linux-source-*.deb")), partial)
-    shutil.rmtree(packages)
-    # These files name one another by absolute paths of an installed system.
-    root = target.folder / "usr/src"
-    makefile = partial / target.headers.relative_to(target.folder) / "Makefile"
-    makefile.write_text(makefile.read_text().replace("include /usr/src/", f"include {root}/"))
-    partial.rename(target.folder)
+    (package,) = set(place.iterdir()) - before
+    return package
 
 
 def extract_source(package: Path, folder: Path) -> None:
-    """A few files out of a tar.xz inside a package, without unpacking 1.5 GB on the way."""
+    """A few files out of a tar.xz in a package, without 1.5 GB on the disk on the way."""
     series = package.name.split("_")[0]
     wanted = " ".join(f"'{series}/{path}'" for path in KERNEL_FILES)
     script = (
-        f"set -o pipefail; dpkg-deb --fsys-tarfile {package} | tar -xO ./usr/src/{series}.tar.xz"
-        f" | xz -dc | tar -x -C {folder} {wanted}"
+        f"set -o pipefail; dpkg-deb --fsys-tarfile '{package}' | tar -xO ./usr/src/{series}.tar.xz"
+        f" | xz -dc | tar -x -C '{folder}' {wanted}"
     )
     host.run(["bash", "-c", script], timeout=600)
     (folder / series).rename(folder / "source")
 
 
 def make(target: Target, folder: Path) -> None:
-    """Compiles into `folder`, which holds the .ko files and a log in the end."""
+    """Compiles into `folder`."""
     started = time.monotonic()
     work = folder / "work"
-    own = work / "vh264"
-    own.mkdir(parents=True)
-    for file in sources():
-        if file.parent == VH264:
-            shutil.copy(file, own / file.name)
-    for path, place in KERNEL_FILES.items():
-        origin = target.folder / "source" / path
-        if origin.is_dir():
-            shutil.copytree(origin, work / place)
-            (work / place / "Kbuild").write_text(VICODEC_KBUILD)
-        else:
-            shutil.copy(origin, work / place)
-    # Debian's amd64 kernel lacks v4l2-mem2mem, its arm64 kernel has it.
-    core = "v4l2-mem2mem.o " if target.arch == "amd64" else ""
-    (work / "Kbuild").write_text(f"obj-m += {core}vicodec/ vh264/\n")
+    lay_out(target, work)
     host.run(
         ["make", f"-j{os.cpu_count()}", "-C", target.headers, f"M={work}",
          # BTF would need pahole, and nothing here reads it.
@@ -189,11 +186,30 @@ def make(target: Target, folder: Path) -> None:
     )
     strip = "strip" if target.arch == "amd64" else "aarch64-linux-gnu-strip"
     for module in work.rglob("*.ko"):
-        subprocess.run([host.find(strip), "--strip-debug", "-o", folder / module.name, module], check=True)
+        host.run([strip, "--strip-debug", "-o", folder / module.name, module])
     if target.arch == "amd64":
-        for tool in TOOL_FOLDER.glob("*.c"):
-            host.run(["gcc-12", "-static", "-O2", "-s", "-o", folder / tool.stem, tool])
+        for tool in TOOL_SOURCES.glob("*.c"):
+            host.run(["gcc-12", "-static", "-O2", "-Wall", "-s", "-o", folder / tool.stem, tool])
     shutil.rmtree(work)
     (folder / "arch").write_text(target.arch)
     names = " ".join(sorted(file.name for file in folder.glob("*.ko")))
-    print(f"built {names} for {target.release}-{target.arch} in {time.monotonic() - started:.1f} s", flush=True)
+    took = time.monotonic() - started
+    print(f"built {names} for {target.release}-{target.arch} in {took:.1f} s", flush=True)
+
+
+def lay_out(target: Target, work: Path) -> None:
+    """The source tree of the build: all modules at once, so that they find each other."""
+    own = work / "vh264"
+    own.mkdir(parents=True)
+    for file in module_sources():
+        shutil.copy(file, own)
+    for path, place in KERNEL_FILES.items():
+        origin = target.folder / "source" / path
+        if origin.is_dir():
+            shutil.copytree(origin, work / place)
+        else:
+            shutil.copy(origin, work / place)
+    (work / "vicodec/Kbuild").write_text(VICODEC_KBUILD)
+    # Debian's arm64 kernel has v4l2-mem2mem, its amd64 kernel does not.
+    core = "v4l2-mem2mem.o " if target.arch == "amd64" else ""
+    (work / "Kbuild").write_text(f"obj-m += {core}vicodec/ vh264/\n")

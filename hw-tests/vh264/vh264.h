@@ -5,9 +5,11 @@
 
 #include <linux/mutex.h>
 #include <linux/platform_device.h>
+#include <linux/spinlock.h>
 #include <linux/videodev2.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <media/media-device.h>
 #include <media/v4l2-ctrls.h>
 #include <media/v4l2-device.h>
 #include <media/v4l2-fh.h>
@@ -31,6 +33,7 @@ extern bool crop_to_request;
 /* One encoder node. */
 struct vh264_dev {
 	struct v4l2_device v4l2_dev;
+	struct media_device mdev;
 	struct video_device vfd;
 	struct v4l2_m2m_dev *m2m_dev;
 	struct workqueue_struct *worker;
@@ -73,6 +76,8 @@ struct vh264_ctx {
 	struct v4l2_ctrl_handler ctrls;
 	struct work_struct work;
 
+	/* The end of a job against ENCODER_CMD: is this the last picture before the stop? */
+	spinlock_t drain_lock;
 	wait_queue_head_t abort_wait;
 	bool aborting;
 

@@ -5,7 +5,7 @@
 #include "vh264.h"
 
 static const u32 raw_formats[] = {
-	V4L2_PIX_FMT_NV12, V4L2_PIX_FMT_YUV420, V4L2_PIX_FMT_YUYV,
+	V4L2_PIX_FMT_YUV420, V4L2_PIX_FMT_YUYV, V4L2_PIX_FMT_NV12,
 };
 
 static bool known_raw(u32 fourcc)
@@ -32,7 +32,7 @@ static u32 scaled_size(const struct vh264_raw *raw)
 /* The format nearest to what was asked. */
 static struct vh264_raw nearest(const struct vh264_dev *dev, u32 fourcc, u32 width, u32 height)
 {
-	struct vh264_raw raw = { .fourcc = known_raw(fourcc) ? fourcc : V4L2_PIX_FMT_NV12 };
+	struct vh264_raw raw = { .fourcc = known_raw(fourcc) ? fourcc : raw_formats[0] };
 
 	if (vh264_fault(dev, FAULT_ENUM) && raw.fourcc == V4L2_PIX_FMT_NV12)
 		raw.fourcc = V4L2_PIX_FMT_YUV420;
@@ -72,7 +72,7 @@ static void use_raw(struct vh264_ctx *ctx, const struct vh264_raw *raw, u32 widt
 
 void vh264_format_init(struct vh264_ctx *ctx)
 {
-	struct vh264_raw raw = nearest(ctx->dev, V4L2_PIX_FMT_NV12, 640, 480);
+	struct vh264_raw raw = nearest(ctx->dev, raw_formats[0], 640, 480);
 
 	raw.colorspace = V4L2_COLORSPACE_SMPTE170M;
 	use_raw(ctx, &raw, 640, 480);

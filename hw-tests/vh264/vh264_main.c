@@ -120,7 +120,9 @@ static int encoder_cmd(struct file *file, void *priv, struct v4l2_encoder_cmd *c
 	if (!vb2_is_streaming(v4l2_m2m_get_src_vq(m2m)) ||
 	    !vb2_is_streaming(v4l2_m2m_get_dst_vq(m2m)))
 		return 0;
+	spin_lock(&ctx->drain_lock);
 	ret = v4l2_m2m_ioctl_encoder_cmd(file, priv, cmd);
+	spin_unlock(&ctx->drain_lock);
 	if (ret)
 		return ret;
 	if (cmd->cmd == V4L2_ENC_CMD_STOP && !had_stopped && v4l2_m2m_has_stopped(m2m))
@@ -196,6 +198,7 @@ static int open(struct file *file)
 		return -ENOMEM;
 	ctx->dev = dev;
 	INIT_WORK(&ctx->work, vh264_work);
+	spin_lock_init(&ctx->drain_lock);
 	init_waitqueue_head(&ctx->abort_wait);
 	v4l2_fh_init(&ctx->fh, &dev->vfd);
 	ret = vh264_ctrls_init(ctx);
@@ -254,32 +257,14 @@ static void free_dev(struct v4l2_device *v4l2_dev)
 	v4l2_device_unregister(&dev->v4l2_dev);
 	v4l2_m2m_release(dev->m2m_dev);
 	destroy_workqueue(dev->worker);
+	media_device_cleanup(&dev->mdev);
 	kfree(dev);
 }
 
-static int probe(struct platform_device *pdev)
+static void init_node(struct vh264_dev *dev)
 {
-	struct vh264_dev *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
-	struct video_device *vfd;
-	int ret;
+	struct video_device *vfd = &dev->vfd;
 
-	if (!dev)
-		return -ENOMEM;
-	dev->index = pdev->id;
-	mutex_init(&dev->lock);
-	ret = v4l2_device_register(&pdev->dev, &dev->v4l2_dev);
-	if (ret)
-		goto free;
-	ret = -ENOMEM;
-	dev->worker = alloc_workqueue("vh264-%d", WQ_UNBOUND, 0, dev->index);
-	if (!dev->worker)
-		goto unregister;
-	dev->m2m_dev = v4l2_m2m_init(&vh264_m2m_ops);
-	ret = PTR_ERR_OR_ZERO(dev->m2m_dev);
-	if (ret)
-		goto destroy;
-
-	vfd = &dev->vfd;
 	snprintf(vfd->name, sizeof(vfd->name), "%.20s-%03d", card, dev->index);
 	vfd->vfl_dir = VFL_DIR_M2M;
 	vfd->fops = &file_ops;
@@ -290,7 +275,58 @@ static int probe(struct platform_device *pdev)
 	vfd->device_caps = V4L2_CAP_STREAMING |
 		(multiplanar ? V4L2_CAP_VIDEO_M2M_MPLANE : V4L2_CAP_VIDEO_M2M);
 	video_set_drvdata(vfd, dev);
-	ret = video_register_device(vfd, VFL_TYPE_VIDEO, -1);
+}
+
+/* The media device tells programs that this is an encoder. */
+static int publish(struct vh264_dev *dev)
+{
+	int ret = video_register_device(&dev->vfd, VFL_TYPE_VIDEO, -1);
+
+	if (ret)
+		return ret;
+	ret = v4l2_m2m_register_media_controller(dev->m2m_dev, &dev->vfd,
+						 MEDIA_ENT_F_PROC_VIDEO_ENCODER);
+	if (ret)
+		goto unregister;
+	ret = media_device_register(&dev->mdev);
+	if (ret)
+		goto controller;
+	return 0;
+controller:
+	v4l2_m2m_unregister_media_controller(dev->m2m_dev);
+unregister:
+	video_unregister_device(&dev->vfd);
+	return ret;
+}
+
+static int probe(struct platform_device *pdev)
+{
+	struct vh264_dev *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	int ret;
+
+	if (!dev)
+		return -ENOMEM;
+	dev->index = pdev->id;
+	mutex_init(&dev->lock);
+	ret = v4l2_device_register(&pdev->dev, &dev->v4l2_dev);
+	if (ret)
+		goto free;
+	dev->mdev.dev = &pdev->dev;
+	strscpy(dev->mdev.model, VH264_NAME, sizeof(dev->mdev.model));
+	snprintf(dev->mdev.bus_info, sizeof(dev->mdev.bus_info), "platform:%s",
+		 dev_name(&pdev->dev));
+	media_device_init(&dev->mdev);
+	dev->v4l2_dev.mdev = &dev->mdev;
+	ret = -ENOMEM;
+	dev->worker = alloc_workqueue("vh264-%d", WQ_UNBOUND, 0, dev->index);
+	if (!dev->worker)
+		goto cleanup;
+	dev->m2m_dev = v4l2_m2m_init(&vh264_m2m_ops);
+	ret = PTR_ERR_OR_ZERO(dev->m2m_dev);
+	if (ret)
+		goto destroy;
+	init_node(dev);
+	ret = publish(dev);
 	if (ret)
 		goto release;
 	/* From here on the last one to let go frees it. */
@@ -301,7 +337,8 @@ release:
 	v4l2_m2m_release(dev->m2m_dev);
 destroy:
 	destroy_workqueue(dev->worker);
-unregister:
+cleanup:
+	media_device_cleanup(&dev->mdev);
 	v4l2_device_unregister(&dev->v4l2_dev);
 free:
 	kfree(dev);
@@ -312,6 +349,8 @@ static void remove(struct platform_device *pdev)
 {
 	struct vh264_dev *dev = platform_get_drvdata(pdev);
 
+	media_device_unregister(&dev->mdev);
+	v4l2_m2m_unregister_media_controller(dev->m2m_dev);
 	video_unregister_device(&dev->vfd);
 	v4l2_device_put(&dev->v4l2_dev);
 }

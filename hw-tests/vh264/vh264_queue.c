@@ -188,7 +188,7 @@ int vh264_queue_init(void *priv, struct vb2_queue *out, struct vb2_queue *cap)
 	if (ret)
 		return ret;
 	return init_one(ctx, cap, multiplanar ? V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE :
-			V4L2_BUF_TYPE_VIDEO_CAPTURE, VB2_MMAP);
+			V4L2_BUF_TYPE_VIDEO_CAPTURE, VB2_MMAP | VB2_DMABUF);
 }
 
 /* ---- one picture ---- */
@@ -358,41 +358,48 @@ static void run_job(struct vh264_ctx *ctx)
 	struct vb2_v4l2_buffer *src = v4l2_m2m_next_src_buf(m2m);
 	struct vb2_v4l2_buffer *dst = v4l2_m2m_next_dst_buf(m2m);
 	enum vb2_buffer_state state = VB2_BUF_STATE_DONE;
+	bool swallowed = vh264_fault_nth(ctx->dev, FAULT_SWALLOW_EVERY, ctx->pictures + 1);
 	struct coded coded = {};
-	bool last, swallowed;
+	bool last;
 
-	last = v4l2_m2m_is_last_draining_src_buf(m2m, src);
-	swallowed = vh264_fault_nth(ctx->dev, FAULT_SWALLOW_EVERY, ctx->pictures + 1);
-	if (!swallowed) {
+	if (!swallowed)
 		coded = encode(ctx, src, dst);
-		if (!coded.bytes)
-			state = VB2_BUF_STATE_ERROR;
+	if (coded.only_headers) {
+		v4l2_m2m_dst_buf_remove(m2m);
+		v4l2_m2m_buf_copy_metadata(src, dst, false);
+		describe(ctx, dst, coded);
+		v4l2_m2m_buf_done(dst, VB2_BUF_STATE_DONE);
+		return;
 	}
-	if (!coded.only_headers)
-		ctx->pictures++;
-	if (!swallowed && !coded.only_headers &&
-	    vh264_fault_nth(ctx->dev, FAULT_ERROR_EVERY, ctx->pictures)) {
+	ctx->pictures++;
+	if (!swallowed && !coded.bytes) {
+		state = VB2_BUF_STATE_ERROR;
+	} else if (!swallowed && vh264_fault_nth(ctx->dev, FAULT_ERROR_EVERY, ctx->pictures)) {
 		coded.bytes /= 2;
 		state = VB2_BUF_STATE_ERROR;
 	}
+	/* Until the source is off the queue, a stop command may name it the last one. */
+	spin_lock(&ctx->drain_lock);
+	last = v4l2_m2m_is_last_draining_src_buf(m2m, src);
+	v4l2_m2m_src_buf_remove(m2m);
+	if (last)
+		v4l2_m2m_mark_stopped(m2m);
+	spin_unlock(&ctx->drain_lock);
+
 	if (!swallowed || last) {
 		v4l2_m2m_dst_buf_remove(m2m);
 		v4l2_m2m_buf_copy_metadata(src, dst, false);
 		describe(ctx, dst, coded);
-	}
-	if (!coded.only_headers) {
-		v4l2_m2m_src_buf_remove(m2m);
-		src->sequence = ctx->out_sequence++;
-		v4l2_m2m_buf_done(src, VB2_BUF_STATE_DONE);
-		count_for_stalls(ctx);
-		if (last) {
+		if (last)
 			dst->flags |= V4L2_BUF_FLAG_LAST;
-			v4l2_m2m_mark_stopped(m2m);
-			vh264_send_eos(ctx);
-		}
 	}
+	src->sequence = ctx->out_sequence++;
+	v4l2_m2m_buf_done(src, VB2_BUF_STATE_DONE);
+	if (last)
+		vh264_send_eos(ctx);
 	if (!swallowed || last)
 		v4l2_m2m_buf_done(dst, state);
+	count_for_stalls(ctx);
 }
 
 void vh264_work(struct work_struct *work)

@@ -4,10 +4,24 @@ use std::path::PathBuf;
 
 use super::{CameraId, Mode};
 
+/// What stays the same when a device is unplugged and plugged in again at the same place. Its node's number
+/// does not: the kernel gives the lowest free one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
+    /// `driver` of `VIDIOC_QUERYCAP`.
+    pub driver: String,
+    /// `bus_info` of `VIDIOC_QUERYCAP`: where it is plugged in.
+    pub bus: String,
+    /// `card` of `VIDIOC_QUERYCAP`.
+    pub card: String,
+    /// Which of the device's nodes of one kind it is: `index` in sysfs.
+    pub index: u32,
+}
+
 /// A camera that came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Identity: the node's number.
+    /// The node's number; usually also the camera's.
     pub id: CameraId,
     /// `/dev/videoN`.
     pub node: PathBuf,
@@ -17,8 +31,23 @@ pub struct Found {
     pub driver: String,
     /// Where it is plugged in.
     pub bus: String,
+    /// Which of its device's nodes it is.
+    pub index: u32,
     /// Everything it offers that we can take; never empty.
     pub modes: Vec<Mode>,
+}
+
+impl Found {
+    /// What it is recognised by when it comes back.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity {
+            driver: self.driver.clone(),
+            bus: self.bus.clone(),
+            card: self.name.clone(),
+            index: self.index,
+        }
+    }
 }
 
 /// What changed.

@@ -246,10 +246,20 @@ impl Watcher {
                 name: probed.name,
                 driver: probed.driver,
                 bus: probed.bus,
+                index: self.index(id),
                 modes: probed.modes,
             }));
         }
         Ok(())
+    }
+
+    /// Which of its device's nodes it is; 0 where sysfs does not say.
+    fn index(&self, id: CameraId) -> u32 {
+        let path = self.class.join(format!("video{}/index", id.number()));
+        fs::read_to_string(path)
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(0)
     }
 
     /// Says which nodes still cannot be opened; once, [`PATIENCE`] after the last one came.

@@ -15,14 +15,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
 
 use self::remote::Remote;
 use crate::capture::{Format, PixelFormat};
 use crate::clock::Mono;
 use crate::encode::Route;
+use crate::latency::Latency;
+use crate::recover::{Avoided, History, Ongoing, Recovery};
 use crate::units::{Rate, Size};
 
 /// `cameraN`: N is the number of the device node `/dev/videoN`; also the MediaMTX path.
@@ -100,6 +101,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every word on the wire.
+    pub const WORDS: [&'static str; 3] = ["CONNECTED", "DISCONNECTED", "ERROR"];
+
     /// The word on the wire.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
@@ -157,6 +161,12 @@ pub struct Camera {
     pub route_why: Option<String>,
     /// Since when viewers see the slate instead of the picture, if they do.
     pub slate_since: Option<Mono>,
+    /// The fault that keeps its picture away, while one does.
+    pub fault: Option<Ongoing>,
+    /// The hardware encoder that it does without because it failed.
+    pub avoided: Option<Avoided>,
+    /// What was mended.
+    pub history: Arc<Mutex<History>>,
     /// The line to its thread; `None` before it was started.
     pub remote: Option<Arc<dyn Remote>>,
     /// Why its pictures do not reach MediaMTX, while they do not.
@@ -177,6 +187,25 @@ impl Camera {
     }
 }
 
+impl Camera {
+    /// Adds a mended fault to the history.
+    pub fn remember(&self, recovery: Recovery) {
+        self.history
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .add(recovery);
+    }
+
+    /// A copy of the history.
+    #[must_use]
+    pub fn mended(&self) -> History {
+        self.history
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+}
+
 /// Live figures of one camera. Written by one thread, read by anyone, never locked.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -186,6 +215,10 @@ pub struct Counters {
     pub dropped_by_driver: AtomicU64,
     /// Frames marked damaged by the driver, or that could not be decoded.
     pub damaged: AtomicU64,
+    /// Frames the driver handed out a second time: the same picture under the same number.
+    pub repeated: AtomicU64,
+    /// Buffers a driver refused at first and took the second time.
+    pub requeued: AtomicU64,
     /// Frames the encoder took and gave no access unit for.
     pub swallowed: AtomicU64,
     /// Access units made.
@@ -196,8 +229,13 @@ pub struct Counters {
     pub unsent: AtomicU64,
     /// Bytes of RTP handed to the socket.
     pub bytes_sent: AtomicU64,
+    /// Nanoseconds on the monotonic clock of the last new frame taken; 0 = none yet.
+    /// How long pictures took to the socket.
+    pub latency: Latency,
     /// Nanoseconds on the monotonic clock of the last frame taken; 0 = none yet.
     pub last_frame_nanos: AtomicU64,
+    /// Nanoseconds on the monotonic clock of the last access unit; 0 = none yet.
+    pub last_unit_nanos: AtomicU64,
     /// Nanoseconds on the monotonic clock since when the RTSP session records; 0 = it does not.
     pub publishing_since_nanos: AtomicU64,
     /// Nanoseconds on the monotonic clock of the thread's last look around; proves it is alive.

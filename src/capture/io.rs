@@ -4,7 +4,6 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -14,9 +13,10 @@ use super::colorimetry::{Reported, colour};
 use super::layout::{least_bytes, stride};
 use super::negotiate::{Candidate, Outcome, Wish, rank};
 use super::queue::{MOST, Ring};
+use super::stamp::Stamps;
 use super::{Capture, Format, Frame, PixelFormat, Source};
 use crate::camera::Mode;
-use crate::clock::{self, Mono};
+use crate::clock;
 use crate::error::{Error, Kind, Result};
 use crate::sys::mmap::Mapping;
 use crate::sys::v4l2::dqbuf::{DqbufError, dqbuf};
@@ -39,9 +39,6 @@ const BUFFERS: u32 = 4;
 /// With fewer the driver has nothing to fill while we read one.
 const LEAST_BUFFERS: u32 = 2;
 
-/// A stamp further from now is no capture time. Frames wait in the queue much less than this.
-const STAMP_TOLERANCE: Duration = Duration::from_secs(5);
-
 /// `V4L2_FIELD_TOP`, `_BOTTOM`, `_SEQ_TB`, `_SEQ_BT`, `_ALTERNATE`: half pictures or fields behind
 /// each other, which no encoder of ours takes.
 const UNUSABLE_FIELDS: [u32; 5] = [2, 3, 5, 6, 7];
@@ -55,6 +52,7 @@ pub struct V4l2Source {
     node: PathBuf,
     queue: Queue,
     ring: Ring,
+    stamps: Stamps,
     outcome: Outcome,
     /// Fewer bytes than this are half a picture.
     least: u64,
@@ -81,6 +79,7 @@ impl V4l2Source {
             node: node.to_owned(),
             queue,
             ring,
+            stamps: Stamps::default(),
             outcome: Outcome {
                 asked: *wish,
                 given: format,
@@ -171,7 +170,9 @@ impl Source for V4l2Source {
         Ok(Capture::Frame(Frame {
             data,
             sequence: filled.sequence,
-            captured: moment(filled.captured, clock::mono()),
+            captured: self
+                .stamps
+                .mend(filled.sequence, filled.captured, clock::mono()),
         }))
     }
 }
@@ -181,15 +182,6 @@ impl Drop for V4l2Source {
         // Closing would stop the stream, too; a device that is gone has stopped already.
         let _ = streamoff(self.fd.as_fd(), self.queue);
     }
-}
-
-/// When a frame was taken: the driver's stamp unless it is far from now, which means that it was
-/// read from another clock. A little ahead of now is fine: some drivers stamp the end of the
-/// exposure that they have only begun.
-fn moment(stamp: Option<Mono>, now: Mono) -> Mono {
-    stamp
-        .filter(|stamp| now.since(*stamp) < STAMP_TOLERANCE && stamp.since(now) < STAMP_TOLERANCE)
-        .unwrap_or(now)
 }
 
 fn open_node(node: &Path) -> Result<OwnedFd> {
@@ -352,16 +344,6 @@ fn allocate(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_stamp_of_another_clock_is_replaced_by_now() {
-        let at = |millis: u64| Mono::from_nanos(millis * 1_000_000);
-        assert_eq!(moment(Some(at(99_970)), at(100_000)), at(99_970));
-        assert_eq!(moment(Some(at(100_029)), at(100_000)), at(100_029));
-        assert_eq!(moment(Some(at(5)), at(100_000)), at(100_000));
-        assert_eq!(moment(Some(at(900_000)), at(100_000)), at(100_000));
-        assert_eq!(moment(None, at(100_000)), at(100_000));
-    }
 
     #[test]
     fn an_answer_that_no_encoder_takes_is_refused_with_its_reason() {

@@ -8,6 +8,7 @@ pub mod io;
 pub mod layout;
 pub mod negotiate;
 pub mod queue;
+pub mod stamp;
 pub mod testcard;
 
 use std::fmt;

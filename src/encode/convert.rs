@@ -40,17 +40,22 @@ impl Planar {
     pub fn planes(&self) -> [&[u8]; 3] {
         [&self.planes[0], &self.planes[1], &self.planes[2]]
     }
+
+    /// The same, to be written.
+    pub fn planes_mut(&mut self) -> [&mut [u8]; 3] {
+        self.planes.each_mut().map(Vec::as_mut_slice)
+    }
 }
 
 /// Full-range luma as limited range: 0…255 → 16…235.
 #[inline]
-pub(super) fn limit_luma(v: u8) -> u8 {
+pub(crate) fn limit_luma(v: u8) -> u8 {
     over_255(u16::from(v) * 219 + 16 * 255)
 }
 
 /// Full-range chroma as limited range: 0…255 → 16…240 about 128.
 #[inline]
-pub(super) fn limit_chroma(v: u8) -> u8 {
+pub(crate) fn limit_chroma(v: u8) -> u8 {
     over_255(u16::from(v) * 224 + 128 * (255 - 224))
 }
 

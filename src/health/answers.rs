@@ -203,6 +203,12 @@ fn camera_details(facts: &Facts) -> Value {
                 "pixel_format": c.pixel_format.map(|p| p.to_string()),
                 "frames": c.frames,
                 "last_frame_age_seconds": age,
+                "slate_seconds": c.slate_since.map(|at| facts.now.mono.since(at).as_secs_f64()),
+                "fault": c.fault.map(|fault| json!({
+                    "class": fault.class.as_str(),
+                    "seconds": facts.now.mono.since(fault.began).as_secs_f64(),
+                    "tried": fault.rung.as_str(),
+                })),
             })
         })
         .collect();
@@ -253,6 +259,10 @@ mod tests {
                 pixel_format: None,
                 frames: 0,
                 publish_trouble: None,
+                last_unit: Some(now),
+                slate_since: None,
+                fault: None,
+                avoided: None,
             }],
             expected: Vec::new(),
             media: MediaState {

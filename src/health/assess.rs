@@ -5,12 +5,11 @@ use std::time::Duration;
 use super::catalogue::Fault;
 use super::facts::{CameraFact, Facts};
 use crate::camera::{CameraId, Status};
+use crate::pipeline::chain::Part;
+use crate::recover::FaultClass;
 
-/// A connected camera from which nothing came for so long is frozen. Cameras slower than a frame
 /// A camera's first picture may take this long into MediaMTX; its paths are looked at every second.
 const PUBLISHED_WITHIN: Duration = Duration::from_millis(2000);
-/// each 0.7 s get three intervals.
-pub const FROZEN_AFTER: Duration = Duration::from_secs(2);
 
 /// How good or bad, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -169,7 +168,7 @@ fn cameras(facts: &Facts) -> Component {
     let mut findings: Vec<Finding> = facts
         .cameras
         .iter()
-        .filter_map(|c| finding(c, facts))
+        .flat_map(|c| findings_of(c, facts))
         .collect();
     for id in &facts.expected {
         if facts.cameras.iter().all(|c| c.id != *id) {
@@ -190,34 +189,84 @@ fn cameras(facts: &Facts) -> Component {
     Component::new("cameras", findings, fine)
 }
 
-fn finding(camera: &CameraFact, facts: &Facts) -> Option<Finding> {
+/// Everything that is wrong with one camera, the cause first and what follows from it after.
+fn findings_of(camera: &CameraFact, facts: &Facts) -> Vec<Finding> {
+    let now = facts.now.mono;
+    let mut findings: Vec<Finding> = present(camera, facts).into_iter().collect();
+    if let Some(since) = camera.slate_since {
+        let passed = now.since(since).as_secs_f64();
+        let cause = format!("viewers see the slate instead of the picture for {passed:.1} s");
+        let found = Finding::new(Fault::CameraOnSlate, Some(camera.id), Verdict::Degraded);
+        findings.push(found.because(&cause));
+    }
+    if let Some(avoided) = camera.avoided {
+        let left = avoided.until.since(now).as_secs();
+        let cause = format!(
+            "the encoder /dev/video{} failed {} times in a row; another one codes in its place; it gets its next chance in {left} s",
+            avoided.node, avoided.strikes
+        );
+        let found = Finding::new(Fault::EncoderAvoided, Some(camera.id), Verdict::Degraded);
+        findings.push(found.because(&cause));
+    }
+    findings
+}
+
+/// What keeps the picture away now.
+fn present(camera: &CameraFact, facts: &Facts) -> Option<Finding> {
     let of = |fault, verdict| Finding::new(fault, Some(camera.id), verdict);
     match &camera.status {
-        Status::Connected if is_delivering(camera, facts) => not_published(camera, facts),
-        Status::Connected => {
-            let age = silence(camera, facts);
-            Some(
-                of(Fault::CameraFrozen, Verdict::Unhealthy).because(&format!(
+        Status::Connected => match camera.silence(facts.now.mono) {
+            None => not_published(camera, facts),
+            Some((Part::Capture, age)) => {
+                let cause = format!(
                     "no frame for {:.1} s although the stream is on",
                     age.as_secs_f64()
-                )),
-            )
-        }
+                );
+                Some(of(Fault::CameraFrozen, Verdict::Unhealthy).because(&cause))
+            }
+            Some((Part::Encoder, age)) => {
+                let cause = format!(
+                    "the encoder takes frames and gives no picture for {:.1} s",
+                    age.as_secs_f64()
+                );
+                Some(of(Fault::EncoderStalled, Verdict::Unhealthy).because(&cause))
+            }
+        },
         Status::Disconnected { reason } => {
             Some(of(Fault::CameraDisconnected, Verdict::Degraded).because(reason))
         }
         Status::Error { reason, action } => {
-            let verdict = if facts.cameras.len() == 1 {
+            let fault = kind_of(camera);
+            let stands_still = matches!(fault, Fault::CameraFrozen | Fault::EncoderStalled);
+            let verdict = if stands_still || facts.cameras.len() == 1 {
                 Verdict::Unhealthy
             } else {
                 Verdict::Degraded
             };
-            let mut found = of(Fault::CameraFailed, verdict).because(reason);
+            let mut found = of(fault, verdict).because(reason);
             if !action.is_empty() {
                 action.clone_into(&mut found.action);
             }
             Some(found)
         }
+    }
+}
+
+/// What the camera's error is in the catalogue.
+fn kind_of(camera: &CameraFact) -> Fault {
+    match camera.fault.map(|fault| fault.class) {
+        Some(FaultClass::CameraStalled | FaultClass::CameraFramesDamaged) => Fault::CameraFrozen,
+        Some(FaultClass::EncoderStalled | FaultClass::EncoderRefusesBuffers) => {
+            Fault::EncoderStalled
+        }
+        Some(FaultClass::EncoderBroken | FaultClass::EncoderOpenFailed) => Fault::EncoderFailed,
+        Some(
+            FaultClass::CameraGone
+            | FaultClass::CameraStreamBroken
+            | FaultClass::CameraOpenFailed
+            | FaultClass::CameraRefusesBuffers,
+        )
+        | None => Fault::CameraFailed,
     }
 }
 
@@ -250,26 +299,14 @@ fn is_published(camera: &CameraFact, facts: &Facts) -> bool {
 
 /// Whether somebody who comes now gets its picture.
 fn is_viewable(camera: &CameraFact, facts: &Facts) -> bool {
-    is_delivering(camera, facts) && is_published(camera, facts)
-}
-
-/// How long nothing came from a connected camera.
-fn silence(camera: &CameraFact, facts: &Facts) -> Duration {
-    let last = camera.last_frame.unwrap_or_default().max(camera.since);
-    facts.now.mono.since(last)
-}
-
-fn is_delivering(camera: &CameraFact, facts: &Facts) -> bool {
-    let patience = camera
-        .interval
-        .map_or(FROZEN_AFTER, |i| (i * 3).max(FROZEN_AFTER));
-    camera.status == Status::Connected && silence(camera, facts) <= patience
+    camera.delivers(facts.now.mono) && is_published(camera, facts)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::{Mono, Now, Wall};
+    use crate::recover::{Avoided, Ongoing, Rung};
     use crate::rpc::media::{MediaState, PathState};
 
     const NOW: Mono = Mono::from_nanos(100_000_000_000);
@@ -288,6 +325,10 @@ mod tests {
             pixel_format: None,
             frames: 0,
             publish_trouble: None,
+            last_unit: Some(before(age)),
+            slate_since: None,
+            fault: None,
+            avoided: None,
         }
     }
 
@@ -368,6 +409,63 @@ mod tests {
     }
 
     #[test]
+    fn an_encoder_that_gives_nothing_is_unhealthy_although_frames_flow() {
+        let mut mute = camera(0, Status::Connected, 30);
+        mute.last_unit = Some(before(2100));
+        let report = assess(&facts(vec![mute]));
+        assert_eq!((report.status, report.ready), (Verdict::Unhealthy, false));
+        assert_eq!(codes(&report), ["encoder_stalled"]);
+    }
+
+    #[test]
+    fn a_slate_is_no_picture_even_while_mediamtx_is_ready() {
+        let mut slate = camera(0, Status::Connected, 1100);
+        slate.slate_since = Some(before(1100));
+        let report = assess(&facts(vec![slate.clone()]));
+        assert_eq!((report.status, report.ready), (Verdict::Degraded, false));
+        assert_eq!(codes(&report), ["camera_on_slate"]);
+        slate.status = gone();
+        slate.slate_since = Some(before(60_000));
+        let report = assess(&facts(vec![slate, camera(1, Status::Connected, 10)]));
+        assert_eq!((report.status, report.ready), (Verdict::Degraded, true));
+        assert_eq!(codes(&report), ["camera_disconnected", "camera_on_slate"]);
+        assert!(report.findings().any(|(_, f)| f.cause.contains("60.0 s")));
+    }
+
+    #[test]
+    fn an_encoder_in_disgrace_degrades_and_the_picture_still_counts() {
+        let mut soft = camera(0, Status::Connected, 10);
+        soft.avoided = Some(Avoided {
+            node: 11,
+            since: before(20_000),
+            until: NOW + Duration::from_secs(40),
+            strikes: 1,
+        });
+        let report = assess(&facts(vec![soft]));
+        assert_eq!((report.status, report.ready), (Verdict::Degraded, true));
+        assert_eq!(codes(&report), ["encoder_avoided"]);
+        let (_, found) = report.findings().next().unwrap();
+        assert!(found.cause.contains("/dev/video11") && found.cause.contains("40 s"));
+    }
+
+    #[test]
+    fn a_reported_fault_names_the_half_that_failed() {
+        let told = |class| {
+            let mut failed = camera(0, error(), 9000);
+            failed.fault = Some(Ongoing {
+                class,
+                began: before(9000),
+                rung: Rung::Reopen,
+            });
+            codes(&assess(&facts(vec![failed])))[0]
+        };
+        assert_eq!(told(FaultClass::CameraStalled), "camera_frozen");
+        assert_eq!(told(FaultClass::EncoderStalled), "encoder_stalled");
+        assert_eq!(told(FaultClass::EncoderBroken), "encoder_failed");
+        assert_eq!(told(FaultClass::CameraOpenFailed), "camera_failed");
+    }
+
+    #[test]
     fn one_frozen_camera_among_good_ones_is_still_unhealthy() {
         let report = assess(&facts(vec![
             camera(0, Status::Connected, 10),
@@ -387,6 +485,7 @@ mod tests {
     fn a_camera_that_has_just_connected_gets_its_two_seconds() {
         let mut fresh = camera(0, Status::Connected, 0);
         fresh.last_frame = None;
+        fresh.last_unit = None;
         fresh.since = before(1500);
         assert_eq!(assess(&facts(vec![fresh.clone()])).status, Verdict::Healthy);
         fresh.since = before(2500);

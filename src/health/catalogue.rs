@@ -7,6 +7,14 @@ pub enum Fault {
     CameraFrozen,
     /// A camera is there and gives no picture.
     CameraFailed,
+    /// Frames come, and the encoder makes no picture of them.
+    EncoderStalled,
+    /// The encoder ended with an error or cannot be opened.
+    EncoderFailed,
+    /// A hardware encoder is not used for a while because it failed.
+    EncoderAvoided,
+    /// Viewers see the slate instead of the camera's picture.
+    CameraOnSlate,
     /// A camera delivers, but MediaMTX does not get its picture.
     CameraNotPublished,
     /// A known camera is away.
@@ -23,9 +31,13 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::CameraFrozen,
         Self::CameraFailed,
+        Self::EncoderStalled,
+        Self::EncoderFailed,
+        Self::EncoderAvoided,
+        Self::CameraOnSlate,
         Self::CameraNotPublished,
         Self::CameraDisconnected,
         Self::CameraMissing,
@@ -40,6 +52,10 @@ impl Fault {
         match self {
             Self::CameraFrozen => "camera_frozen",
             Self::CameraFailed => "camera_failed",
+            Self::EncoderStalled => "encoder_stalled",
+            Self::EncoderFailed => "encoder_failed",
+            Self::EncoderAvoided => "encoder_avoided",
+            Self::CameraOnSlate => "camera_on_slate",
             Self::CameraNotPublished => "camera_not_published",
             Self::CameraDisconnected => "camera_disconnected",
             Self::CameraMissing => "camera_missing",
@@ -55,6 +71,10 @@ impl Fault {
         match self {
             Self::CameraFrozen => "the driver delivers no frames although the stream is on",
             Self::CameraFailed => "the camera could not be opened or stopped delivering",
+            Self::EncoderStalled => "the encoder takes frames and gives no picture",
+            Self::EncoderFailed => "the encoder could not be opened or ended with an error",
+            Self::EncoderAvoided => "a hardware encoder failed again and again; another one codes",
+            Self::CameraOnSlate => "no picture comes, so viewers see the slate",
             Self::CameraNotPublished => {
                 "the camera delivers, but MediaMTX does not get its picture"
             }
@@ -74,6 +94,15 @@ impl Fault {
                 "the service reopens it by itself; if it stays, unplug the camera and plug it in again"
             }
             Self::CameraFailed => "read the reason, then unplug the camera and plug it in again",
+            Self::EncoderStalled | Self::EncoderFailed => {
+                "the service restarts the encoder and then codes in software; if it stays, choose a smaller size or rate"
+            }
+            Self::EncoderAvoided => {
+                "nothing, it is tried again by itself; if it comes back, look for the encoder driver in the kernel log, and restart the machine at a quiet hour"
+            }
+            Self::CameraOnSlate => {
+                "nothing for the slate itself: it ends with the camera's first picture; mend what is named beside it"
+            }
             Self::CameraNotPublished => {
                 "the service keeps trying; if it stays, read the reason and MediaMTX's log, then restart the service"
             }

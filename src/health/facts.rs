@@ -1,12 +1,20 @@
 //! What is known at one moment.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::camera::{Camera, CameraId, Status};
 use crate::capture::PixelFormat;
 use crate::clock::{Mono, Now};
+use crate::pipeline::chain::Part;
+use crate::recover::{Avoided, Ongoing};
 use crate::rpc::media::MediaState;
+
+/// A connected camera from which nothing came for so long is frozen.
+pub const FROZEN_AFTER: Duration = Duration::from_secs(2);
+/// Slower cameras get so many frames.
+const SLOW_FRAMES: u32 = 4;
 
 /// What health needs to know of a camera.
 #[derive(Debug, Clone)]
@@ -19,6 +27,8 @@ pub struct CameraFact {
     pub since: Mono,
     /// When its last frame was taken, if ever.
     pub last_frame: Option<Mono>,
+    /// When its last access unit was made, if ever.
+    pub last_unit: Option<Mono>,
     /// The time from one frame to the next, once it was opened.
     pub interval: Option<Duration>,
     /// What it delivers, as V4L2 calls it, once it was opened.
@@ -27,6 +37,12 @@ pub struct CameraFact {
     pub frames: u64,
     /// Why its pictures do not reach MediaMTX, while they do not.
     pub publish_trouble: Option<String>,
+    /// Since when viewers see the slate, if they do.
+    pub slate_since: Option<Mono>,
+    /// The fault that keeps its picture away, while one does.
+    pub fault: Option<Ongoing>,
+    /// The hardware encoder that it does without.
+    pub avoided: Option<Avoided>,
 }
 
 impl CameraFact {
@@ -37,15 +53,48 @@ impl CameraFact {
             id: camera.id,
             status: camera.status.clone(),
             since: camera.since,
-            last_frame: match camera.counters.last_frame_nanos.load(Relaxed) {
-                0 => None,
-                nanos => Some(Mono::from_nanos(nanos)),
-            },
+            last_frame: moment(&camera.counters.last_frame_nanos),
+            last_unit: moment(&camera.counters.last_unit_nanos),
             interval: camera.format.map(|f| f.rate.interval()),
             pixel_format: camera.format.map(|f| f.pixel),
             publish_trouble: camera.publish_trouble.clone(),
             frames: camera.counters.captured.load(Relaxed),
+            slate_since: camera.slate_since,
+            fault: camera.fault,
+            avoided: camera.avoided,
         }
+    }
+
+    /// The half that is silent although the status says connected, and for how long; `None` when both live.
+    #[must_use]
+    pub fn silence(&self, now: Mono) -> Option<(Part, Duration)> {
+        let patience = self
+            .interval
+            .map_or(FROZEN_AFTER, |i| (i * SLOW_FRAMES).max(FROZEN_AFTER));
+        // What has just connected gets its time.
+        let age = |last: Option<Mono>| now.since(last.unwrap_or_default().max(self.since));
+        [
+            (Part::Capture, self.last_frame),
+            (Part::Encoder, self.last_unit),
+        ]
+        .map(|(part, last)| (part, age(last)))
+        .into_iter()
+        .find(|(_, age)| *age > patience)
+    }
+
+    /// Whether the camera's own picture flows now: not the slate, and not one that stands still.
+    #[must_use]
+    pub fn delivers(&self, now: Mono) -> bool {
+        self.status == Status::Connected
+            && self.slate_since.is_none()
+            && self.silence(now).is_none()
+    }
+}
+
+fn moment(nanos: &AtomicU64) -> Option<Mono> {
+    match nanos.load(Relaxed) {
+        0 => None,
+        nanos => Some(Mono::from_nanos(nanos)),
     }
 }
 

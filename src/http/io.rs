@@ -18,7 +18,7 @@ use super::reply::Reply;
 use super::reply::io::{Body, ready, text};
 use super::route::{Door, Route, route};
 use super::seats::io::{Busy, Hall, Seat};
-use super::{Services, assets, proxy, ws};
+use super::{Services, assets, metrics, proxy, ws};
 use crate::camera::Camera;
 use crate::clock;
 use crate::health;
@@ -239,6 +239,7 @@ async fn handle(visit: &Visit, request: Request<Incoming>) -> Response<Body> {
             let reply = Reply::json(status, &body).header("access-control-allow-origin", "*");
             ready(reply, head)
         }
+        Route::Metrics => ready(figures(services), head),
         Route::Asset(path) => {
             let tags = text(&request, "if-none-match");
             ready(assets::answer(&path, tags, clock::wall()), head)
@@ -312,6 +313,25 @@ fn socket(visit: &Visit, mut request: Request<Incoming>) -> Response<Body> {
         .header("connection", "upgrade")
         .header("sec-websocket-accept", key);
     ready(reply, false)
+}
+
+fn figures(services: &Services) -> Reply {
+    let ready = health::assess::assess(&facts(services)).ready;
+    let page = metrics::page(&metrics::Facts {
+        cameras: &services.desk.directory.list(),
+        media: &services.desk.media.state(),
+        ready,
+        process: metrics::io::look(),
+        started: services.started,
+        now: clock::now(),
+        version: services.version,
+    });
+    let mut reply = Reply::empty(200)
+        .header("content-type", metrics::exposition::CONTENT_TYPE)
+        .header("cache-control", "no-cache, no-store, must-revalidate")
+        .header("x-content-type-options", "nosniff");
+    reply.body = page.into_bytes().into();
+    reply
 }
 
 fn facts(services: &Services) -> Facts {

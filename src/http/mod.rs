@@ -1,12 +1,13 @@
 //! The doors: HTTP listeners, the WebSocket upgrade, the proxy to MediaMTX, the embedded page.
 //!
 //! Build [`Services`], bind with [`bind::io::bind`], hand both to [`io::serve`]. Pure files decide
-//! ([`route`], [`seats`], [`origin`], [`reply`], [`assets`], [`proxy::rewrite`], [`ws::beat`]);
+//! ([`route`], [`seats`], [`origin`], [`reply`], [`assets`], [`metrics`], [`proxy::rewrite`], [`ws::beat`]);
 //! every file called `io.rs` does.
 
 pub mod assets;
 pub mod bind;
 pub mod io;
+pub mod metrics;
 pub mod origin;
 pub mod proxy;
 pub mod reply;

@@ -7,7 +7,7 @@ use crate::health::Probe;
 pub enum Door {
     /// The API port (8002): WebSocket, HLS, WHEP.
     Api,
-    /// The health port (8003): the same, and health and the page.
+    /// The health port (8003): the same, and health, metrics and the page.
     Page,
     /// Loopback only: MediaMTX's callback.
     Internal,
@@ -35,6 +35,8 @@ pub enum Route {
     },
     /// A health question.
     Health(Probe),
+    /// The figures for Prometheus.
+    Metrics,
     /// A file of the page, without its leading slash.
     Asset(String),
     /// MediaMTX's authorisation callback.
@@ -75,6 +77,9 @@ pub fn route(door: Door, verb: &str, path: &str, ws_path: &str) -> Route {
         return Probe::from_path(path).map_or(Route::NotFound, |p| {
             only(verb, "GET, HEAD", Route::Health(p))
         });
+    }
+    if path == "/metrics" {
+        return only(verb, "GET, HEAD", Route::Metrics);
     }
     let file = match path {
         "/" => "index.html",
@@ -183,6 +188,8 @@ mod tests {
     fn health_and_the_page_are_on_their_own_door_only() {
         assert_eq!(page("HEAD", "/health"), Route::Health(Probe::Summary));
         assert_eq!(page("GET", "/health/nonsense"), Route::NotFound);
+        assert_eq!(page("GET", "/metrics"), Route::Metrics);
+        assert_eq!(route(Door::Api, "GET", "/metrics", "/ws"), Route::NotFound);
         assert_eq!(page("GET", "/"), Route::Asset("index.html".into()));
         assert_eq!(
             page("GET", "/assets/app-1.js"),

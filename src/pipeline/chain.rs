@@ -12,6 +12,7 @@ use crate::capture::{Format, no_control};
 use crate::clock::Mono;
 use crate::encode::{AccessUnit, Route, Settings};
 use crate::error::{Error, Result};
+use crate::recover::Coder;
 
 /// What to wait for on a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +101,8 @@ impl fmt::Display for Failure {
 pub struct Way {
     /// The route.
     pub route: Route,
+    /// What codes.
+    pub coder: Coder,
     /// Why no better one, or what it runs on: one sentence.
     pub why: String,
 }

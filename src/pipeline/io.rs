@@ -7,16 +7,20 @@ use std::time::Duration;
 use nix::sys::epoll::EpollFlags;
 use tracing::{info, warn};
 
-use super::Plan;
-use super::chain::{Chain, Failure, Interest, Progress};
+use super::chain::{Chain, Failure, Interest, Progress, Timing};
 use super::open::io::open;
 use super::tally::Tally;
 use super::wait::io::{Token, Waiter};
-use super::watch::{Order, Watch};
+use super::{Origin, Plan};
+use crate::camera::controls::kept::Kept;
 use crate::camera::remote::{Answer, Command, Remote, Reply, Video, VideoChange};
 use crate::camera::{Counters, Directory, Status};
+use crate::capture::Format;
 use crate::clock::{self, Mono};
+use crate::encode::{AccessUnit, Route};
 use crate::error::{Error, Kind, Result};
+use crate::recover::{Ladder, Order, Situation};
+use crate::slate::{Slate, Text, last_picture};
 use crate::stream::State;
 use crate::stream::io::Publisher;
 use crate::supervise::{Inbox, Post, Stop, Worker};
@@ -25,11 +29,59 @@ use crate::supervise::{Inbox, Post, Stop, Worker};
 const TICK: Duration = Duration::from_millis(500);
 /// Steps per wake at most, so that a device that always has one more frame cannot starve the socket.
 const STEPS: usize = 8;
+/// How long the last picture may take to decode for the slate. The thread does nothing else meanwhile, and nothing else
+/// waits: the camera is away.
+const SLATE_PATIENCE: Duration = Duration::from_millis(400);
+/// From one picture to the next at least, on the stream's clock.
+const LEAST_STEP: Duration = Duration::from_millis(1);
 
 /// What other threads tell a camera's thread.
 pub enum Message {
     /// A client's command.
     Command(Command, Answer),
+    /// The kernel says that the device is gone.
+    Gone,
+    /// It is back, here.
+    Back(Origin),
+}
+
+/// Called when everything should be looked at anew: a plug may have been missed.
+pub type Rescan = Box<dyn Fn() + Send>;
+
+/// A camera's thread and the line to it.
+pub struct Pipeline {
+    worker: Worker,
+    post: Post<Message>,
+}
+
+impl Pipeline {
+    /// Its stop signal, for telling many before waiting for each.
+    #[must_use]
+    pub const fn stop(&self) -> &Stop {
+        self.worker.stop()
+    }
+
+    /// True once the thread has ended by itself.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        self.worker.is_dead()
+    }
+
+    /// Tells the thread that the device is gone. Its viewers see the slate until it is back.
+    ///
+    /// # Errors
+    /// When the thread does not read its messages any more.
+    pub fn gone(&self) -> Result<()> {
+        self.post.send(Message::Gone)
+    }
+
+    /// Tells the thread where the device is now.
+    ///
+    /// # Errors
+    /// When the thread does not read its messages any more.
+    pub fn back(&self, origin: Origin) -> Result<()> {
+        self.post.send(Message::Back(origin))
+    }
 }
 
 /// The line of clients to a camera's thread.
@@ -51,7 +103,12 @@ impl Remote for Line {
 ///
 /// # Errors
 /// `Internal` when the kernel gives no thread, or the camera is not in the directory.
-pub fn start(plan: Plan, publisher: Publisher, directory: Arc<Directory>) -> Result<Worker> {
+pub fn start(
+    plan: Plan,
+    publisher: Publisher,
+    directory: Arc<Directory>,
+    rescan: Rescan,
+) -> Result<Pipeline> {
     let id = plan.id;
     let counters = directory
         .get(id)
@@ -59,17 +116,26 @@ pub fn start(plan: Plan, publisher: Publisher, directory: Arc<Directory>) -> Res
         .ok_or_else(|| Error::new(Kind::Internal, format!("{id} is not in the directory")))?;
     let (post, inbox) = Inbox::new()?;
     let waiter = Waiter::new()?;
-    directory.update(id, |camera| camera.remote = Some(Arc::new(Line(post))));
+    let line = Line(post.clone());
+    directory.update(id, |camera| camera.remote = Some(Arc::new(line)));
     // Built on its own thread: chains need not be able to move between threads.
-    Worker::spawn(&id.to_string(), move |stop| {
-        Hand::new(plan, publisher, directory, counters, inbox, stop).run(waiter);
-    })
+    let worker = Worker::spawn(&id.to_string(), move |stop| {
+        Hand::new(plan, publisher, directory, counters, inbox, rescan, stop).run(waiter);
+    })?;
+    Ok(Pipeline { worker, post })
 }
 
 /// Everything the thread owns.
 struct Hand {
     plan: Plan,
-    watch: Watch,
+    ladder: Ladder,
+    situation: Situation,
+    slate: Option<Slate>,
+    /// What the camera delivered last; the slate takes its place in the same format.
+    format: Option<Format>,
+    /// When the last picture that went out was taken.
+    last_captured: Mono,
+    rescan: Rescan,
     chain: Option<Box<dyn Chain>>,
     /// Counts openings, so that descriptors with the same number can be told apart.
     opening: u64,
@@ -77,6 +143,8 @@ struct Hand {
     directory: Arc<Directory>,
     counters: Arc<Counters>,
     tally: Tally,
+    /// What clients have set of the sensor's controls.
+    kept: Kept,
     force_idr: bool,
     publish_trouble: Option<String>,
     inbox: Inbox<Message>,
@@ -90,17 +158,24 @@ impl Hand {
         directory: Arc<Directory>,
         counters: Arc<Counters>,
         inbox: Inbox<Message>,
+        rescan: Rescan,
         stop: Stop,
     ) -> Self {
         Self {
             plan,
-            watch: Watch::new(clock::mono()),
+            ladder: Ladder::new(clock::mono()),
+            situation: Situation::default(),
+            slate: None,
+            format: None,
+            last_captured: Mono::default(),
+            rescan,
             chain: None,
             opening: 0,
             publisher,
             directory,
             tally: Tally::new(Arc::clone(&counters)),
             counters,
+            kept: Kept::default(),
             force_idr: true,
             publish_trouble: None,
             inbox,
@@ -135,6 +210,9 @@ impl Hand {
             }
             if woken.chain() {
                 self.take_frames(woken.chain_failed());
+            }
+            if self.slate.as_ref().is_some_and(|s| s.due() <= now.mono) {
+                self.show_slate();
             }
             if woken.has(Token::Inbox) {
                 self.read_inbox();
@@ -175,20 +253,32 @@ impl Hand {
     }
 
     fn deadline(&self, now: Mono) -> Mono {
-        [self.watch.poll_timeout(), self.publisher.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(now + TICK)
-            .min(now + TICK)
+        let slate = self.slate.as_ref().map(Slate::due);
+        [
+            self.ladder.poll_timeout(),
+            self.publisher.poll_timeout(),
+            slate,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(now + TICK)
+        .min(now + TICK)
     }
 
     /// Does what the decider wants.
     fn obey(&mut self, now: Mono) {
-        while let Some(order) = self.watch.poll(now) {
+        while let Some(order) = self.ladder.poll(now) {
             match order {
                 Order::Close => self.chain = None,
+                Order::Reprobe => (self.rescan)(),
                 Order::Open => self.open(),
+                Order::Restream => self.restream(),
+                Order::Slate { since, reason } => self.begin_slate(since, reason),
+                Order::Picture => {
+                    info!(camera = %self.plan.id, "the picture is back");
+                    self.slate = None;
+                }
             }
         }
     }
@@ -196,7 +286,9 @@ impl Hand {
     fn open(&mut self) {
         // Closed first: a device that is open twice is busy.
         self.chain = None;
-        match open(&self.plan) {
+        let ladder = &mut self.ladder;
+        let now = clock::mono();
+        match open(&self.plan, ladder, now) {
             Ok(chain) => {
                 let (format, way) = (chain.format(), chain.way());
                 info!(camera = %self.plan.id, size = %format.size, rate = %format.rate, pixel = %format.pixel, route = way.route.as_str(), why = way.why, "opened");
@@ -205,19 +297,87 @@ impl Hand {
                     camera.route = Some(way.route);
                     camera.route_why = Some(way.why);
                 });
-                self.watch.opened(format.rate, clock::mono());
+                self.ladder.opened(format.rate, way.coder, clock::mono());
                 self.tally.reopened();
                 self.force_idr = true;
                 self.opening += 1;
+                self.format = Some(format);
                 self.chain = Some(chain);
+                self.restore_controls();
             }
-            Err(failure) => self.watch.failed(&failure.error, clock::mono()),
+            Err(failure) => {
+                warn!(camera = %self.plan.id, part = %failure.part, %failure, "cannot open");
+                self.ladder.failed(&failure, clock::mono());
+            }
         }
     }
 
-    /// Publishes a changed status.
+    fn restream(&mut self) {
+        let Some(chain) = &mut self.chain else { return };
+        let result = chain.restream();
+        info!(camera = %self.plan.id, ok = result.is_ok(), "stream stopped and started");
+        self.tally.reopened();
+        self.force_idr = true;
+        self.ladder
+            .restreamed(result.as_ref().copied(), clock::mono());
+    }
+
+    /// Viewers see the last picture dimmed, and what is wrong, in the session they have.
+    fn begin_slate(&mut self, since: Mono, reason: String) {
+        let Some(format) = self.format else { return };
+        let group = self.publisher.last_group().map(|held| held.data);
+        let last = last_picture(group, SLATE_PATIENCE, clock::mono);
+        let text = Text::no_picture(&self.plan.id.to_string(), reason, since);
+        let settings = self.plan.settings(format.rate);
+        match Slate::open(last, format, settings, text, clock::now()) {
+            Ok(slate) => {
+                info!(camera = %self.plan.id, "viewers see the slate");
+                self.slate = Some(slate);
+                self.show_slate();
+            }
+            // The session lives on without pictures; MediaMTX keeps it for its sender reports.
+            Err(error) => warn!(camera = %self.plan.id, %error, "no slate"),
+        }
+    }
+
+    fn show_slate(&mut self) {
+        let Some(slate) = &mut self.slate else { return };
+        let force = self.publisher.wants_keyframe()
+            | self.counters.keyframe_wanted.swap(false, Ordering::Relaxed);
+        let now = clock::now();
+        match slate.next(force, now) {
+            Ok(unit) => {
+                let timing = Timing {
+                    dequeued: now.mono,
+                    encoded: clock::mono(),
+                };
+                self.last_captured = push(&mut self.publisher, &unit, timing, self.last_captured);
+            }
+            Err(error) => {
+                warn!(camera = %self.plan.id, %error, "no slate");
+                self.slate = None;
+            }
+        }
+    }
+
+    /// Publishes what changed of the status.
     fn tell(&mut self, now: Mono) {
-        let Some(status) = self.watch.take_status() else {
+        if let Some(recovery) = self.ladder.take_recovery() {
+            info!(camera = %self.plan.id, fault = recovery.class.as_str(), rung = recovery.rung.as_str(), took_ms = recovery.took.as_millis(), "mended");
+            if let Some(camera) = self.directory.get(self.plan.id) {
+                camera.remember(recovery);
+            }
+        }
+        let situation = self.ladder.situation(now);
+        if situation != self.situation {
+            self.situation = situation;
+            self.directory.update(self.plan.id, |camera| {
+                camera.fault = situation.fault;
+                camera.avoided = situation.avoided;
+                camera.slate_since = situation.slate_since;
+            });
+        }
+        let Some(status) = self.ladder.take_status() else {
             return;
         };
         let changed = self
@@ -269,62 +429,72 @@ impl Hand {
         let mut moved = false;
         for _ in 0..STEPS {
             let Some(chain) = &mut self.chain else { return };
-            let force = self.force_idr
-                | self.publisher.wants_keyframe()
-                | self.counters.keyframe_wanted.swap(false, Ordering::Relaxed);
+            let now = clock::mono();
+            let mut force = self.force_idr | self.ladder.wants_keyframe(now);
+            if self.slate.is_none() {
+                force |= self.publisher.wants_keyframe()
+                    | self.counters.keyframe_wanted.swap(false, Ordering::Relaxed);
+            }
             self.force_idr = force;
-            let damaged = self.counters.damaged.load(Ordering::Relaxed);
-            match chain.next(force, &mut self.tally) {
+            let progress = chain.next(force, &mut self.tally);
+            let now = clock::mono();
+            self.ladder.news(&self.tally.take_news(), now);
+            match progress {
                 Ok(Progress::Unit(unit, timing)) => {
                     self.force_idr = force && !unit.keyframe;
-                    self.publisher.push(&unit, timing, clock::now());
-                    self.watch.frame(timing.encoded);
-                    moved = true;
-                }
-                Ok(Progress::Moved) => {
-                    if self.counters.damaged.load(Ordering::Relaxed) > damaged {
-                        self.watch.damaged();
+                    if self.ladder.unit(unit.keyframe, now) {
+                        self.last_captured =
+                            push(&mut self.publisher, &unit, timing, self.last_captured);
                     }
                     moved = true;
                 }
+                Ok(Progress::Moved) => moved = true,
                 Ok(Progress::Pending) => break,
                 Err(failure) => {
                     warn!(camera = %self.plan.id, part = %failure.part, %failure, "no frame");
-                    return self.close(&failure);
+                    self.ladder.failed(&failure, now);
+                    return self.obey(now);
                 }
             }
         }
         if descriptor_failed && !moved {
             // The wait would end at once for ever.
             let what = "the device reports a failure without saying which";
-            self.close(&Failure::capture(Error::new(Kind::Reopen, what)));
+            let failure = Failure::capture(Error::new(Kind::Reopen, what));
+            self.ladder.failed(&failure, clock::mono());
+            self.obey(clock::mono());
         }
-    }
-
-    /// Closes the chain; the decider says what follows.
-    fn close(&mut self, failure: &Failure) {
-        self.chain = None;
-        self.watch.failed(&failure.error, clock::mono());
     }
 
     fn read_inbox(&mut self) {
         while let Some(message) = self.inbox.next() {
             match message {
                 Message::Command(command, answer) => answer(self.carry_out(command)),
+                Message::Gone => self.ladder.gone(clock::mono()),
+                Message::Back(mut origin) => {
+                    // What clients have asked for holds for the returned device, too.
+                    let (size, rate) = self.plan.origin.wished();
+                    origin.wish(Some(size), Some(rate));
+                    self.plan.origin = origin;
+                    self.ladder.returned(clock::mono());
+                }
             }
         }
     }
 
     fn carry_out(&mut self, command: Command) -> Result<Reply> {
         let Some(chain) = &mut self.chain else {
-            return Err(Error::new(Kind::Gone, "the camera gives no picture now")
-                .action("get_camera_status tells why; try again when it is CONNECTED"));
+            return Err(no_picture());
         };
         match command {
             Command::Controls => chain.controls().map(Reply::Controls),
             Command::SetControls(settings) => settings
                 .iter()
-                .map(|(name, to)| chain.set_control(name, to))
+                .map(|(name, to)| {
+                    let set = chain.set_control(name, to)?;
+                    self.kept.remember(&set, to);
+                    Ok(set)
+                })
                 .collect::<Result<_>>()
                 .map(Reply::Controls),
             Command::Video(change) => self.change_video(change).map(Reply::Video),
@@ -335,6 +505,9 @@ impl Hand {
     /// picture carries its own parameter sets.
     fn change_video(&mut self, change: VideoChange) -> Result<Video> {
         let before = self.plan.clone();
+        if change == VideoChange::default() {
+            return self.video(true);
+        }
         self.plan.bitrate = change.bitrate.unwrap_or(before.bitrate);
         self.plan.keyframe_seconds = change.keyframe_seconds.unwrap_or(before.keyframe_seconds);
         self.plan.origin.wish(change.size, change.rate);
@@ -343,7 +516,7 @@ impl Hand {
             let settings = self.plan.settings(chain.format().rate);
             match chain.retune(settings) {
                 Ok(()) => self.force_idr = true,
-                Err(error) if chain.way().route == crate::encode::Route::Passthrough => {
+                Err(error) if chain.way().route == Route::Passthrough => {
                     self.plan = before;
                     return Err(error);
                 }
@@ -353,7 +526,7 @@ impl Hand {
         if !seamless {
             self.open();
         }
-        let Some(chain) = &self.chain else {
+        if self.chain.is_none() {
             // As it was before, so that a wish the device cannot bear does not cost the picture.
             self.plan = before;
             self.open();
@@ -362,7 +535,13 @@ impl Hand {
                 "the camera does not start with these settings; it goes on with the former ones",
             )
             .action("get_camera_capabilities lists what it offers"));
-        };
+        }
+        self.video(seamless)
+    }
+
+    /// The picture as it is now.
+    fn video(&self, seamless: bool) -> Result<Video> {
+        let chain = self.chain.as_ref().ok_or_else(no_picture)?;
         let format = chain.format();
         Ok(Video {
             bitrate: self.plan.bitrate,
@@ -372,6 +551,36 @@ impl Hand {
             seamless,
         })
     }
+
+    /// A device that was opened anew has its controls at their defaults: what clients had set is set again.
+    fn restore_controls(&mut self) {
+        let Some(chain) = self.chain.as_mut().filter(|_| !self.kept.is_empty()) else {
+            return;
+        };
+        let now = match chain.controls() {
+            Ok(now) => now,
+            Err(error) => {
+                return warn!(camera = %self.plan.id, %error, "the controls cannot be set again");
+            }
+        };
+        for (name, to) in self.kept.orders(&now) {
+            if let Err(error) = chain.set_control(&name, &to) {
+                warn!(camera = %self.plan.id, name, %error, "a control cannot be set again");
+            }
+        }
+    }
+}
+
+/// Publishes a picture; returns when it was taken. The stream's clock never goes back, whatever a driver's does.
+fn push(publisher: &mut Publisher, unit: &AccessUnit<'_>, timing: Timing, last: Mono) -> Mono {
+    let captured = unit.captured.max(last + LEAST_STEP);
+    publisher.push(&AccessUnit { captured, ..*unit }, timing, clock::now());
+    captured
+}
+
+fn no_picture() -> Error {
+    Error::new(Kind::Gone, "the camera gives no picture now")
+        .action("get_camera_status tells why; try again when it is CONNECTED")
 }
 
 #[cfg(test)]

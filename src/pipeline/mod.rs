@@ -1,6 +1,6 @@
 //! The data plane of one camera: one thread that takes frames, codes them and publishes them.
 //!
-//! `watch.rs` decides when to open, when a picture counts as frozen and what the status says;
+//! [`crate::recover`] decides when to open, when a picture counts as frozen, what helps and what the status says;
 //! `io.rs` owns the descriptors and does it.
 
 pub mod chain;
@@ -12,7 +12,6 @@ pub mod roster;
 pub mod self_test;
 pub mod tally;
 pub mod wait;
-pub mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,6 +51,15 @@ impl Origin {
         };
         *size = new_size.unwrap_or(*size);
         *rate = new_rate.unwrap_or(*rate);
+    }
+
+    /// What is asked for now.
+    #[must_use]
+    pub const fn wished(&self) -> (Size, Rate) {
+        match self {
+            Self::Test { size, rate } => (*size, *rate),
+            Self::V4l2 { wish, .. } => (wish.size, wish.rate),
+        }
     }
 }
 

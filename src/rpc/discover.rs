@@ -7,7 +7,7 @@ use super::schema;
 use super::table::{Method, UNIVERSAL};
 
 /// The version of the method set, not of the program.
-pub const API_VERSION: &str = "1.0.0";
+pub const API_VERSION: &str = "1.1.0";
 
 /// Describes the methods.
 #[must_use]

@@ -3,12 +3,13 @@
 //! [`dispatch::accept`] takes one message and the connection's [`session::Session`], checks it in
 //! the contract's order (envelope, method, login, role, params) against the one [`table`], and
 //! hands back a [`dispatch::Turn`]: the answer, or a future that will be it. Nothing here waits,
-//! reads a clock or knows of sockets; `http/ws/io.rs` does that.
+//! reads a clock or knows of sockets; `http/ws/io.rs` does that, and [`io`] waits for cameras.
 
 pub mod discover;
 pub mod dispatch;
 pub mod envelope;
 pub mod error;
+pub mod io;
 pub mod links;
 pub mod media;
 pub mod methods;

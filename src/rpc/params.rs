@@ -6,6 +6,7 @@ use super::envelope::Params;
 use super::error::Fault;
 use crate::camera::CameraId;
 use crate::nearest::nearest;
+use crate::units::Size;
 
 /// The rule a parameter's value must keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,34 @@ pub enum Rule {
     Text,
     /// One of these words.
     OneOf(&'static [&'static str]),
+    /// A whole number.
+    Integer {
+        /// The least.
+        min: i64,
+        /// The greatest.
+        max: i64,
+    },
+    /// A picture size such as `1280x720`.
+    Size,
+    /// An object of at least one name with a number, a boolean, a string or null each.
+    Controls,
+}
+
+/// No camera has more controls than this; a longer list is a mistake.
+const MOST_CONTROLS: usize = 256;
+
+/// The sides a picture can have, as in the configuration.
+const SIDES: std::ops::RangeInclusive<u32> = 16..=4096;
+
+/// A whole number, however it is written: `3`, `3.0`, `3e0`.
+#[must_use]
+pub fn whole(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| {
+        let number = value.as_f64().filter(|n| n.fract() == 0.0)?;
+        // Beyond this, a double no longer tells neighbours apart.
+        let exact = number.abs() <= 9_007_199_254_740_992.0;
+        exact.then(|| format!("{number:.0}").parse().ok()).flatten()
+    })
 }
 
 /// One parameter.
@@ -41,18 +70,36 @@ impl Rule {
             }
             Self::Text => json!({ "type": "string", "minLength": 1 }),
             Self::OneOf(words) => json!({ "type": "string", "enum": words }),
+            Self::Integer { min, max } => {
+                json!({ "type": "integer", "minimum": min, "maximum": max })
+            }
+            Self::Size => json!({ "type": "string", "pattern": "^[0-9]+x[0-9]+$" }),
+            Self::Controls => json!({
+                "type": "object",
+                "minProperties": 1,
+                "maxProperties": MOST_CONTROLS,
+                "additionalProperties": { "type": ["integer", "boolean", "string", "null"] },
+            }),
         }
     }
 
     fn check(self, name: &str, value: &Value) -> Result<(), Fault> {
-        let Value::String(text) = value else {
-            return Err(Fault::param(
-                name,
-                "type",
-                format!("{name} is not a string"),
-                format!("send {name} as a string"),
-            ));
-        };
+        match self {
+            Self::Integer { min, max } => integer(name, value, min, max),
+            Self::Controls => controls(name, value),
+            Self::Camera | Self::Text | Self::OneOf(_) | Self::Size => match value {
+                Value::String(text) => self.check_text(name, text),
+                _ => Err(Fault::param(
+                    name,
+                    "type",
+                    format!("{name} is not a string"),
+                    format!("send {name} as a string"),
+                )),
+            },
+        }
+    }
+
+    fn check_text(self, name: &str, text: &str) -> Result<(), Fault> {
         match self {
             Self::Camera => text.parse::<CameraId>().map(|_| ()).map_err(|_| {
                 Fault::param(
@@ -62,22 +109,83 @@ impl Rule {
                     "cameras are called camera0, camera1, …; get_camera_list names them",
                 )
             }),
+            Self::Size => text
+                .parse::<Size>()
+                .ok()
+                .filter(|size| SIDES.contains(&size.width) && SIDES.contains(&size.height))
+                .map(|_| ())
+                .ok_or_else(|| {
+                    Fault::param(
+                        name,
+                        "pattern",
+                        format!("{name} is not a picture size"),
+                        "write it as 1280x720; get_camera_capabilities lists the camera's sizes",
+                    )
+                }),
             Self::Text if text.is_empty() => Err(Fault::param(
                 name,
                 "min_length",
                 format!("{name} is empty"),
                 format!("send {name} with a value"),
             )),
-            Self::Text => Ok(()),
-            Self::OneOf(words) if words.contains(&text.as_str()) => Ok(()),
-            Self::OneOf(words) => Err(Fault::param(
+            Self::OneOf(words) if !words.contains(&text) => Err(Fault::param(
                 name,
                 "enum",
                 format!("{name} is not one of {}", words.join(", ")),
                 format!("send one of {}", words.join(", ")),
             )),
+            Self::Text | Self::OneOf(_) | Self::Integer { .. } | Self::Controls => Ok(()),
         }
     }
+}
+
+fn integer(name: &str, value: &Value, min: i64, max: i64) -> Result<(), Fault> {
+    let wrong = |rule, what: &str| {
+        let details = format!("{name} {what}");
+        let suggestion = format!("send a whole number from {min} to {max}");
+        Err(Fault::param(name, rule, details, suggestion))
+    };
+    match whole(value) {
+        None => wrong("type", "is not a whole number"),
+        Some(n) if n < min => wrong("minimum", &format!("is less than {min}")),
+        Some(n) if n > max => wrong("maximum", &format!("is more than {max}")),
+        Some(_) => Ok(()),
+    }
+}
+
+fn controls(name: &str, value: &Value) -> Result<(), Fault> {
+    let Value::Object(entries) = value else {
+        return Err(Fault::param(
+            name,
+            "type",
+            format!("{name} is not an object"),
+            "send names with values, such as {\"brightness\": 128}",
+        ));
+    };
+    if entries.is_empty() || entries.len() > MOST_CONTROLS {
+        let (rule, what) = if entries.is_empty() {
+            ("min_properties", "is empty")
+        } else {
+            ("max_properties", "has too many entries")
+        };
+        let suggestion = format!("send 1 to {MOST_CONTROLS} controls");
+        return Err(Fault::param(
+            name,
+            rule,
+            format!("{name} {what}"),
+            suggestion,
+        ));
+    }
+    let odd = entries.iter().find(|(_, v)| v.is_array() || v.is_object());
+    odd.map_or(Ok(()), |(control, _)| {
+        let shown: String = control.chars().take(64).collect();
+        Err(Fault::param(
+            &format!("{name}.{shown}"),
+            "type",
+            format!("{shown:?} has a list or an object for a value"),
+            "send a number, true or false, the name of a menu item, or null for the default",
+        ))
+    })
 }
 
 /// Checks what came against what the method takes.
@@ -180,6 +288,55 @@ mod tests {
             pair(json!({"device": "camera0", "other": 1})),
             ("other".into(), "unknown".into())
         );
+    }
+
+    #[test]
+    fn numbers_sizes_and_controls_are_checked_before_a_camera_is_asked() {
+        let rule = |rule: Rule, value: Value| {
+            let broken = rule.check("p", &value).err()?.to_json("1")["data"].take();
+            Some(format!("{} {}", broken["param"], broken["rule"]).replace('"', ""))
+        };
+        let number = Rule::Integer { min: 1, max: 240 };
+        for good in [json!(1), json!(240), json!(30.0), json!(3e1)] {
+            assert_eq!(rule(number, good.clone()), None, "{good}");
+        }
+        for (bad, broken) in [
+            (json!(0), "minimum"),
+            (json!(-1.0), "minimum"),
+            (json!(241), "maximum"),
+            (json!(29.97), "type"),
+            (json!(u64::MAX), "type"),
+            (json!(1e300), "type"),
+            (json!("30"), "type"),
+            (json!(null), "type"),
+        ] {
+            assert_eq!(
+                rule(number, bad.clone()),
+                Some(format!("p {broken}")),
+                "{bad}"
+            );
+        }
+        assert_eq!(rule(Rule::Size, json!("1280x720")), None);
+        for bad in ["1280", "0x0", "99999x2", "1280X720", "-1x5", "640x480x2"] {
+            assert_eq!(
+                rule(Rule::Size, json!(bad)).as_deref(),
+                Some("p pattern"),
+                "{bad}"
+            );
+        }
+        let all = json!({"a": 1, "b": true, "c": "Manual", "d": null, "e": 0.5});
+        assert_eq!(rule(Rule::Controls, all), None);
+        for (bad, broken) in [
+            (json!({}), "p min_properties"),
+            (json!(["a"]), "p type"),
+            (json!({"a": [1]}), "p.a type"),
+        ] {
+            assert_eq!(
+                rule(Rule::Controls, bad.clone()).as_deref(),
+                Some(broken),
+                "{bad}"
+            );
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::latency::Stage;
+
 /// Every shape by name.
 #[must_use]
 pub fn all() -> Map<String, Value> {
@@ -14,6 +16,16 @@ pub fn all() -> Map<String, Value> {
         ),
         ("Camera", closed(&camera_fields())),
         ("CameraExtensions", camera_extensions()),
+        (
+            "StageLatency",
+            closed(&json!({
+                "p50_ms": told("number", "half of the pictures took no longer, within 3 %"),
+                "p95_ms": told("number", "95 of a hundred took no longer"),
+                "p99_ms": told("number", "99 of a hundred took no longer"),
+                "max_ms": told("number", "the longest; exact"),
+                "frames": told("integer", "pictures counted; those that waited for MediaMTX are not"),
+            })),
+        ),
         (
             "CameraList",
             closed(&json!({
@@ -32,6 +44,36 @@ pub fn all() -> Map<String, Value> {
                 "fps_options": { "type": "array", "items": count() },
                 "validation_status": words(&["NONE", "DISCONNECTED", "CONFIRMED"]),
             })),
+        ),
+        (
+            "CameraControls",
+            closed(&json!({
+                "device": text(),
+                "controls": { "type": "array", "items": link("CameraControl") },
+            })),
+        ),
+        ("CameraControl", camera_control()),
+        (
+            "MenuItem",
+            closed(&json!({ "value": { "type": "integer" }, "name": text() })),
+        ),
+        (
+            "Video",
+            closed(&json!({
+                "device": text(),
+                "bitrate_kbps": count(),
+                "keyframe_seconds": count(),
+                "resolution": { "type": "string", "pattern": "^[0-9]+x[0-9]+$" },
+                "fps": count(),
+                "seamless": {
+                    "type": "boolean",
+                    "description": "the last change took no pause: the same stream went on",
+                },
+            })),
+        ),
+        (
+            "KeyframeRequest",
+            closed(&json!({ "device": text(), "requested": { "type": "boolean" } })),
         ),
         (
             "StreamUrl",
@@ -102,6 +144,13 @@ fn camera_status() -> Value {
 }
 
 fn camera_extensions() -> Value {
+    let stages: Map<String, Value> = Stage::ALL
+        .into_iter()
+        .map(|stage| (stage.as_str().to_owned(), link("StageLatency")))
+        .collect();
+    let mut latency = closed(&stages.into());
+    latency["description"] =
+        "how late pictures were in the last 30 to 60 s, by stage; only in get_camera_status".into();
     let mut shape = closed(&json!({
         "reason": text(),
         "action": text(),
@@ -117,8 +166,41 @@ fn camera_extensions() -> Value {
             "sent": count(),
             "unsent": count(),
         })),
+        "latency": latency,
     }));
     shape["required"] = json!(["driver", "counters"]);
+    shape
+}
+
+fn camera_control() -> Value {
+    let said = |text: &str, mut shape: Value| {
+        shape["description"] = text.into();
+        shape
+    };
+    let value = || json!({ "type": ["integer", "boolean", "null"] });
+    let whole = || json!({ "type": "integer" });
+    let mut shape = closed(&json!({
+        "name": said("how set_camera_controls calls it", text()),
+        "label": said("the driver's name for people", text()),
+        "type": words(&["integer", "boolean", "menu", "button"]),
+        "min": said("of an integer", whole()),
+        "max": said("of an integer", whole()),
+        "step": said("of an integer: permitted values are this far apart, counted from min", count()),
+        "menu": { "type": "array", "items": link("MenuItem"), "description": "of a menu" },
+        "value": said("the value now: a number, of a boolean true or false, of a button null", value()),
+        "default": said("the camera's default, as value", value()),
+        "inactive": said("it has no effect now, because an automatic mode rules it", json!({ "type": "boolean" })),
+        "read_only": said("it cannot be set", json!({ "type": "boolean" })),
+    }));
+    shape["required"] = json!([
+        "name",
+        "label",
+        "type",
+        "value",
+        "default",
+        "inactive",
+        "read_only"
+    ]);
     shape
 }
 
@@ -153,6 +235,10 @@ fn count() -> Value {
     json!({ "type": "integer", "minimum": 0 })
 }
 
+fn told(kind: &str, meaning: &str) -> Value {
+    json!({ "type": kind, "description": meaning })
+}
+
 fn words(words: &[&str]) -> Value {
     json!({ "type": "string", "enum": words })
 }
@@ -171,14 +257,20 @@ pub(crate) mod tests {
             let name = target.rsplit('/').next()?;
             return check(&all()[name], value, at);
         }
-        let right = match shape["type"].as_str()? {
+        let is = |kind: &str| match kind {
             "string" => value.is_string(),
             "boolean" => value.is_boolean(),
-            "integer" => value.is_u64(),
+            "integer" if shape["minimum"] == 0 => value.is_u64(),
+            "integer" => value.is_u64() || value.is_i64(),
             "number" => value.is_number(),
             "array" => value.is_array(),
             "object" => value.is_object(),
+            "null" => value.is_null(),
             _ => false,
+        };
+        let right = match &shape["type"] {
+            Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).any(is),
+            kind => is(kind.as_str()?),
         };
         if !right {
             return Some(format!("{at}: {value} is no {}", shape["type"]));

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::Desk;
 use super::error::{Code, Fault};
 use super::links::Reached;
-use super::methods::{cameras, core, streams};
+use super::methods::{cameras, controls, core, streams, video};
 use super::params::Param;
 use super::session::Session;
 use crate::access::Role;
@@ -102,6 +102,11 @@ pub const METHODS: &[Method] = &[
     cameras::LIST,
     cameras::STATUS,
     cameras::CAPABILITIES,
+    controls::GET,
+    controls::SET,
+    video::GET,
+    video::SET,
+    video::KEYFRAME_NOW,
     streams::URL,
     streams::LIST,
     core::DISCOVER,

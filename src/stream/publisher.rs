@@ -17,7 +17,7 @@ use super::{Limits, State, Target, sdp};
 use crate::camera::Counters;
 use crate::clock::{Mono, Now};
 use crate::encode::AccessUnit;
-use crate::latency::Stamps;
+use crate::latency::{Recorder, Stamps};
 use crate::pipeline::chain::Timing;
 
 /// What the shell must do. Asked for with [`Machine::poll_order`] after every other call.
@@ -52,6 +52,7 @@ pub struct Machine {
     url: Option<Url>,
     limits: Limits,
     counters: Arc<Counters>,
+    recorder: Recorder,
     ring: Ring,
     outbox: Outbox,
     link: Link,
@@ -73,6 +74,7 @@ impl Machine {
             target,
             limits,
             counters,
+            recorder: Recorder::default(),
             ring: Ring::new(limits.ring_bytes, limits.ring_span),
             outbox: Outbox::default(),
             link: Link::Idle,
@@ -271,10 +273,15 @@ impl Machine {
             .bytes_sent
             .fetch_add(rtp as u64, Ordering::Relaxed);
         if let Link::Recording(session) = &mut self.link
-            && let Some(_sent) = session.written(&mut self.ring, &self.outbox)
+            && let Some(sent) = session.written(&mut self.ring, &self.outbox)
         {
-            let _ = now;
             self.counters.sent.fetch_add(1, Ordering::Relaxed);
+            let latency = &self.counters.latency;
+            if sent.live {
+                self.recorder.sent(latency, &sent.stamps, now);
+            } else {
+                self.recorder.late(latency);
+            }
         }
     }
 

@@ -75,6 +75,9 @@ pub(crate) fn camera(number: u16, status: Status) -> Camera {
     counters
         .last_frame_nanos
         .store(now.as_nanos(), std::sync::atomic::Ordering::Relaxed);
+    counters
+        .last_unit_nanos
+        .store(now.as_nanos(), std::sync::atomic::Ordering::Relaxed);
     let size = Size::new(1280, 720);
     Camera {
         id: CameraId::new(number).unwrap(),
@@ -95,6 +98,9 @@ pub(crate) fn camera(number: u16, status: Status) -> Camera {
         route: Some(Route::Software),
         route_why: None,
         slate_since: None,
+        fault: None,
+        avoided: None,
+        history: Default::default(),
         remote: None,
         publish_trouble: None,
         modes: Arc::from([Mode {

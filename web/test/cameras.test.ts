@@ -40,7 +40,7 @@ test('the camera shown: wanted, else working, else any', () => {
 
 test('advice: the words of the box first, ours where it has none, none when all is well', () => {
   assert.equal(advice(camera(0)), null);
-  const told = advice(camera(0, 'ERROR', { reason: 'The lens is on fire.', next_action: 'Put it out.' }));
+  const told = advice(camera(0, 'ERROR', { reason: 'The lens is on fire.', action: 'Put it out.' }));
   assert.deepEqual(told, { reason: 'The lens is on fire.', action: 'Put it out.' });
   for (const status of ['DISCONNECTED', 'ERROR', 'SOMETHING_NEW'] as CameraStatus[]) {
     const own = advice(camera(0, status));

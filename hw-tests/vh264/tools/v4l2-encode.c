@@ -18,6 +18,9 @@
  *
  * Flags: K key, P predicted, E error, L last. Ends with 0 if the drain came to its end,
  * with 1 after an error, with 3 if the encoder fell silent.
+ *
+ * --rounds 2 starts again after the drain and feeds the file once more. --then WxH stops,
+ * frees all buffers, sets that size on the same handle and feeds the file's bytes anew.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +60,8 @@ struct queue {
 struct options {
 	const char *encoder, *camera, *from, *to;
 	uint32_t width, height, fourcc;
-	int frames, fps, buffers, key_at, timeout_ms, restarts;
+	int frames, fps, buffers, key_at, timeout_ms, restarts, rounds;
+	uint32_t then_width, then_height;
 	bool drain, crop;
 	uint32_t control_ids[16];
 	int control_values[16], controls;
@@ -202,8 +206,11 @@ static bool queue_buffer(struct queue *q, uint32_t index, uint32_t used, int dma
 	if (q->multi) {
 		m.b.length = 1;
 		m.planes[0].bytesused = used;
-		if (dmabuf >= 0)
+		if (dmabuf >= 0) {
+			/* Here vb2 wants a length, too; in the single-planar API it does not. */
+			m.planes[0].length = used;
 			m.planes[0].m.fd = dmabuf;
+		}
 	} else {
 		m.b.bytesused = used;
 		if (dmabuf >= 0)
@@ -293,11 +300,9 @@ static void announce(const char *what, const struct layout *l)
 	       l->height, l->stride, l->size);
 }
 
-static struct layout set_up_encoder(const struct options *o)
+static void open_encoder(const struct options *o)
 {
-	struct layout raw, stream_layout;
 	struct v4l2_event_subscription eos = { .type = V4L2_EVENT_EOS };
-	struct v4l2_streamparm parm;
 	bool multi;
 	int fd = open_node(o->encoder, &multi);
 
@@ -305,6 +310,16 @@ static struct layout set_up_encoder(const struct options *o)
 		.type = multi ? V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE : V4L2_BUF_TYPE_VIDEO_OUTPUT };
 	cap = (struct queue){ .name = "CAPTURE", .fd = fd, .multi = multi,
 		.type = multi ? V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE : V4L2_BUF_TYPE_VIDEO_CAPTURE };
+	if (ioctl(fd, VIDIOC_SUBSCRIBE_EVENT, &eos))
+		fail("SUBSCRIBE_EVENT");
+}
+
+static struct layout set_up_encoder(const struct options *o)
+{
+	struct layout raw, stream_layout;
+	struct v4l2_streamparm parm;
+	int fd = out.fd;
+
 	raw = set_format(&out, o->width, o->height, o->fourcc);
 	announce("raw", &raw);
 	if (raw.fourcc != o->fourcc || raw.width < o->width || raw.height < o->height) {
@@ -336,8 +351,6 @@ static struct layout set_up_encoder(const struct options *o)
 		if (ioctl(fd, VIDIOC_S_EXT_CTRLS, &all))
 			fail("S_EXT_CTRLS");
 	}
-	if (ioctl(fd, VIDIOC_SUBSCRIBE_EVENT, &eos))
-		fail("SUBSCRIBE_EVENT");
 	return raw;
 }
 
@@ -496,6 +509,10 @@ static void restart(const struct options *o)
 	printf("restart\n");
 	stream(&out, false);
 	stream(&cap, false);
+	source_ended = draining = false;
+	fed = 0;
+	if (source)
+		rewind(source);
 	if (o->camera) {
 		stream(&cam, false);
 		for (uint32_t i = 0; i < cam.count; i++)
@@ -507,17 +524,38 @@ static void restart(const struct options *o)
 		stream(&cam, true);
 }
 
+/* From the end of a drain to the next picture, without touching the buffers. */
+static void start_again(void)
+{
+	struct v4l2_encoder_cmd begin = { .cmd = V4L2_ENC_CMD_START };
+
+	if (ioctl(out.fd, VIDIOC_ENCODER_CMD, &begin))
+		fail("ENCODER_CMD");
+	rewind(source);
+	fed = 0;
+	source_ended = draining = drained = false;
+	queue_coded();
+	printf("round\n");
+}
+
 static int run(struct options *o, const struct layout *raw)
 {
 	double begin = now();
 
-	while (!drained) {
+	while (!drained || o->rounds > 1) {
 		struct pollfd fds[2] = {
 			{ .fd = out.fd, .events = POLLIN | POLLOUT | POLLPRI },
-			{ .fd = o->camera ? cam.fd : -1, .events = POLLIN },
+			{ .fd = o->camera && !source_ended ? cam.fd : -1, .events = POLLIN },
 		};
 		bool ok;
 
+		if (drained) {
+			take_events();
+			check_end();
+			o->rounds--;
+			start_again();
+			continue;
+		}
 		if (o->key_at >= 0 && fed >= o->key_at) {
 			struct v4l2_control c = { .id = V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME };
 
@@ -566,7 +604,8 @@ static void usage(void)
 	fprintf(stderr,
 		"v4l2-encode ENCODER --from FILE | --camera NODE [--size WxH] [--pixel NV12|YU12|YUYV]\n"
 		"  [--to FILE] [--frames N] [--fps N] [--buffers N] [--crop] [--no-drain]\n"
-		"  [--control ID=VALUE]... [--key-at N] [--timeout-ms N] [--restarts N]\n");
+		"  [--control ID=VALUE]... [--key-at N] [--timeout-ms N] [--restarts N]\n"
+		"  [--rounds N] [--then WxH]\n");
 	exit(2);
 }
 
@@ -577,7 +616,8 @@ static struct options parse(int argc, char **argv)
 		{ "pixel", 1, 0, 'p' }, { "to", 1, 0, 't' }, { "frames", 1, 0, 'n' },
 		{ "fps", 1, 0, 'r' }, { "buffers", 1, 0, 'b' }, { "crop", 0, 0, 'C' },
 		{ "no-drain", 0, 0, 'd' }, { "control", 1, 0, 'x' }, { "key-at", 1, 0, 'k' },
-		{ "timeout-ms", 1, 0, 'T' }, { "restarts", 1, 0, 'R' }, { 0 },
+		{ "timeout-ms", 1, 0, 'T' }, { "restarts", 1, 0, 'R' },
+		{ "rounds", 1, 0, 'o' }, { "then", 1, 0, 'a' }, { 0 },
 	};
 	struct options o = { .width = 640, .height = 480, .fourcc = V4L2_PIX_FMT_NV12, .fps = 30,
 			     .buffers = 4, .key_at = -1, .timeout_ms = 3000, .drain = true };
@@ -612,6 +652,11 @@ static struct options parse(int argc, char **argv)
 		case 'k': o.key_at = atoi(optarg); break;
 		case 'T': o.timeout_ms = atoi(optarg); break;
 		case 'R': o.restarts = atoi(optarg); break;
+		case 'o': o.rounds = atoi(optarg); break;
+		case 'a':
+			if (sscanf(optarg, "%ux%u", &o.then_width, &o.then_height) != 2)
+				usage();
+			break;
 		default: usage();
 		}
 	}
@@ -621,24 +666,49 @@ static struct options parse(int argc, char **argv)
 	return o;
 }
 
+static int encode(struct options *o)
+{
+	struct layout raw = set_up_encoder(o);
+
+	if (o->camera)
+		set_up_camera(o, &raw);
+	request(&out, o->camera ? V4L2_MEMORY_DMABUF : V4L2_MEMORY_MMAP,
+		o->camera ? cam.count : (uint32_t)o->buffers);
+	request(&cap, V4L2_MEMORY_MMAP, o->buffers);
+	map_all(&cap);
+	if (!o->camera) {
+		map_all(&out);
+		rewind(source);
+		frame_memory = realloc(frame_memory, packed_size(o));
+		if (!frame_memory)
+			fail("malloc");
+	}
+	fed = 0;
+	source_ended = draining = drained = false;
+	start();
+	if (o->camera)
+		stream(&cam, true);
+	return run(o, &raw);
+}
+
+static void tear_down(struct queue *q)
+{
+	stream(q, false);
+	for (uint32_t i = 0; i < q->count; i++)
+		munmap(q->buffers[i].data, q->buffers[i].length);
+	request(q, q->memory, 0);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = parse(argc, argv);
-	struct layout raw;
+	int status;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	raw = set_up_encoder(&o);
-	if (o.camera)
-		set_up_camera(&o, &raw);
-	request(&out, o.camera ? V4L2_MEMORY_DMABUF : V4L2_MEMORY_MMAP,
-		o.camera ? cam.count : (uint32_t)o.buffers);
-	request(&cap, V4L2_MEMORY_MMAP, o.buffers);
-	map_all(&cap);
-	if (!o.camera) {
-		map_all(&out);
+	open_encoder(&o);
+	if (o.from) {
 		source = fopen(o.from, "rb");
-		frame_memory = malloc(packed_size(&o));
-		if (!source || !frame_memory)
+		if (!source)
 			fail(o.from);
 	}
 	if (o.to) {
@@ -646,8 +716,13 @@ int main(int argc, char **argv)
 		if (!sink)
 			fail(o.to);
 	}
-	start();
-	if (o.camera)
-		stream(&cam, true);
-	return run(&o, &raw);
+	status = encode(&o);
+	if (status == 0 && o.then_width) {
+		tear_down(&out);
+		tear_down(&cap);
+		o.width = o.then_width;
+		o.height = o.then_height;
+		status = encode(&o);
+	}
+	return status;
 }

@@ -15,6 +15,12 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// True when no client has set anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// Remembers that a client asked for `to` and the driver made `now` of it.
     pub fn remember(&mut self, now: &Control, to: &Setting) {
         match (&now.range, to) {

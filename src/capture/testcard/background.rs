@@ -1,9 +1,9 @@
 //! The parts of the test picture that never move: field, grid, colour bars, dial, lettering. Pure.
 
-use super::glyphs::{ADVANCE, Pencil, Sprite};
-use super::raster::{Plane, Point, Ycc, at, blend, byte, index, mix, planes};
 use super::timecode;
 use crate::capture::{Format, Matrix};
+use crate::raster::glyphs::{ADVANCE, Pencil, stamp};
+use crate::raster::{Plane, Point, Ycc, at, byte, index, mix, planes};
 
 /// Where everything goes, in luma pixels.
 #[derive(Debug, Clone, Copy)]
@@ -116,18 +116,6 @@ pub(super) const BARS: [[f32; 3]; 8] = [
     [0.0, 0.0, ON],
     [0.0, 0.0, 0.0],
 ];
-
-/// Puts a sprite's coverage on a luma plane; parts beyond the picture are cut.
-pub(super) fn stamp(luma: &mut Plane<'_>, sprite: &Sprite, x: usize, y: usize, ink: u8, alpha: u8) {
-    for (line, row) in sprite.alpha.chunks_exact(sprite.width).zip(y..luma.height) {
-        let Some(target) = luma.data[row * luma.width..][..luma.width].get_mut(x..) else {
-            return;
-        };
-        for (v, cover) in target.iter_mut().zip(line).filter(|(_, cover)| **cover > 0) {
-            *v = blend(*v, ink, blend(0, *cover, alpha));
-        }
-    }
-}
 
 /// Draws everything that stands still.
 pub(super) fn still(format: &Format, layout: &Layout) -> Vec<u8> {

@@ -5,10 +5,8 @@
 //!   that drives it.
 
 mod background;
-mod glyphs;
 pub mod io;
 pub mod picture;
-mod raster;
 pub mod timecode;
 
 use super::{Colour, Format, Matrix, PixelFormat, Range};

@@ -3,12 +3,12 @@
 //! Everything that stands still is drawn once; a frame restores and redraws the dial, the
 //! characters that changed and the time code, and nothing else.
 
-use super::background::{ACCENT, BARS, INK, Layout, on_circle, stamp, still};
-use super::glyphs::{ADVANCE, Sprite};
-use super::raster::{Plane, Ycc, blend, byte, coverage, index, length_of, planes};
+use super::background::{ACCENT, BARS, INK, Layout, on_circle, still};
 use super::timecode::{self, Timecode};
 use crate::capture::Format;
 use crate::clock::Wall;
+use crate::raster::glyphs::{ADVANCE, Sprite, stamp};
+use crate::raster::{Plane, Ycc, blend, byte, coverage, index, length_of, planes};
 
 /// Digits that change: `HHMMSSmmm`, then the frame number.
 const CLOCK: usize = 9;

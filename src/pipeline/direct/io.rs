@@ -7,10 +7,11 @@ use tracing::warn;
 use crate::camera::controls::{Control, Setting};
 use crate::capture::{Capture, Format, Source};
 use crate::clock;
-use crate::encode::{Encoder, Settings};
+use crate::encode::{Encoder, Route, Settings};
 use crate::error::{Kind, Result};
 use crate::pipeline::chain::{Chain, Failure, Interest, Progress, Timing, Way};
-use crate::pipeline::tally::Tally;
+use crate::pipeline::tally::{Seen, Tally};
+use crate::recover::Coder;
 
 /// A source and its encoder.
 pub struct Direct {
@@ -37,8 +38,14 @@ impl Chain for Direct {
     }
 
     fn way(&self) -> Way {
+        let route = self.encoder.route();
         Way {
-            route: self.encoder.route(),
+            route,
+            coder: if route == Route::Passthrough {
+                Coder::Camera
+            } else {
+                Coder::Software
+            },
             why: self.why.clone(),
         }
     }
@@ -57,7 +64,9 @@ impl Chain for Direct {
             Capture::Pending => return Ok(Progress::Pending),
         };
         let dequeued = clock::mono();
-        tally.taken(frame.sequence, dequeued);
+        if tally.taken(frame.sequence, frame.captured, dequeued) == Seen::Repeat {
+            return Ok(Progress::Moved);
+        }
         match self.encoder.encode(&frame, force_idr) {
             Ok(Some(unit)) => {
                 let encoded = clock::mono();

@@ -9,16 +9,17 @@ use tracing::{error, info};
 use super::{Settings, newcomer};
 use crate::camera::change::{Change, Found};
 use crate::camera::io::Watcher;
-use crate::camera::{CameraId, Device, Directory, Status};
+use crate::camera::{CameraId, Device, Directory, Mode, Status};
 use crate::capture::negotiate::Wish;
 use crate::capture::testcard;
 use crate::clock;
 use crate::error::Result;
+use crate::pipeline::io::Pipeline;
 use crate::pipeline::roster::{Order, Roster};
 use crate::pipeline::{self, Origin, Plan};
 use crate::stream::io::Publisher;
 use crate::stream::{Limits, Target};
-use crate::supervise::{Stop, Worker};
+use crate::supervise::{Inbox, Post, Stop, Worker};
 use crate::units::Rate;
 
 /// How often dead threads are looked for.
@@ -39,9 +40,11 @@ pub fn start(settings: Settings, directory: Arc<Directory>) -> Result<Worker> {
             Change::Removed(_) => None,
         })
         .collect();
-    let ids: Vec<CameraId> = found.keys().copied().collect();
-    let (roster, orders) = Roster::start(settings.test.is_some(), &ids);
+    let seen: Vec<_> = found.values().map(|f| (f.id, f.identity())).collect();
+    let (roster, orders) = Roster::start(settings.test.is_some(), &seen);
+    let (post, inbox) = Inbox::new()?;
     let mut hands = Hands {
+        post,
         settings,
         directory,
         roster,
@@ -49,24 +52,29 @@ pub fn start(settings: Settings, directory: Arc<Directory>) -> Result<Worker> {
         pipelines: BTreeMap::new(),
     };
     hands.obey(orders);
-    Worker::spawn("hot-plug", move |stop| hands.run(watcher, &stop))
+    Worker::spawn("hot-plug", move |stop| hands.run(watcher, &inbox, &stop))
 }
+
+/// A camera that cannot find its device asks for a look at all nodes.
+struct LookAgain;
 
 /// What the hot-plug thread owns.
 struct Hands {
+    post: Post<LookAgain>,
     settings: Settings,
     directory: Arc<Directory>,
     roster: Roster,
     found: BTreeMap<CameraId, Found>,
-    pipelines: BTreeMap<CameraId, Worker>,
+    pipelines: BTreeMap<CameraId, Pipeline>,
 }
 
 impl Hands {
-    fn run(mut self, mut watcher: Watcher, stop: &Stop) {
+    fn run(mut self, mut watcher: Watcher, inbox: &Inbox<LookAgain>, stop: &Stop) {
         while !stop.is_given() {
             let mut fds = [
                 PollFd::new(stop.fd(), PollFlags::POLLIN),
                 PollFd::new(watcher.fd(), PollFlags::POLLIN),
+                PollFd::new(inbox.fd(), PollFlags::POLLIN),
             ];
             if poll(&mut fds, PollTimeout::from(ROUND_MS)).is_err() {
                 continue;
@@ -84,6 +92,13 @@ impl Hands {
                     }
                 }
             }
+            let mut asked = false;
+            while let Some(LookAgain) = inbox.next() {
+                asked = true;
+            }
+            if asked {
+                self.compare(&mut watcher);
+            }
             self.revive();
         }
         // All are told before any is waited for.
@@ -97,20 +112,7 @@ impl Hands {
         match Watcher::open() {
             Ok(fresh) => {
                 *watcher = fresh;
-                let mut here = BTreeSet::new();
-                for change in watcher.scan() {
-                    if let Change::Added(found) = change {
-                        here.insert(found.id);
-                        if !self.roster.devices().contains(&found.id) {
-                            self.changed(Change::Added(found));
-                        }
-                    }
-                }
-                let gone: Vec<CameraId> =
-                    self.roster.devices().difference(&here).copied().collect();
-                for id in gone {
-                    self.changed(Change::Removed(id));
-                }
+                self.compare(watcher);
             }
             // The next round tries again; until then no plug is noticed.
             Err(error) => {
@@ -122,13 +124,31 @@ impl Hands {
         }
     }
 
+    /// Looks at all nodes and makes up for plugs that went unheard.
+    fn compare(&mut self, watcher: &mut Watcher) {
+        let mut here = BTreeSet::new();
+        for change in watcher.scan() {
+            if let Change::Added(found) = change {
+                here.insert(found.id);
+                if !self.roster.nodes().contains(&found.id) {
+                    self.changed(Change::Added(found));
+                }
+            }
+        }
+        let gone: Vec<CameraId> = self.roster.nodes().difference(&here).copied().collect();
+        for node in gone {
+            self.changed(Change::Removed(node));
+        }
+    }
+
     fn changed(&mut self, change: Change) {
         match change {
             Change::Added(found) => {
                 info!(camera = %found.id, name = found.name, "plugged in");
-                let id = found.id;
-                self.found.insert(id, found);
-                let orders = self.roster.added(id);
+                let node = found.id;
+                let identity = found.identity();
+                self.found.insert(node, found);
+                let orders = self.roster.added(node, &identity);
                 self.obey(orders);
             }
             Change::Removed(id) => {
@@ -143,21 +163,49 @@ impl Hands {
         for order in orders {
             match order {
                 Order::StartTest(id) => self.start_test(id),
-                Order::StartDevice(id) => self.start_device(id),
-                Order::Stop(id) => {
-                    self.pipelines.remove(&id);
-                    self.directory.update(id, |camera| {
-                        camera.status = Status::Disconnected {
-                            reason: "the device was unplugged".to_owned(),
-                        };
-                        camera.since = clock::mono();
-                    });
-                }
+                Order::StartDevice { id, node } => self.start_device(id, node),
+                Order::Back { id, node } => self.back(id, node),
+                Order::Gone(id) => self.gone(id),
                 Order::Forget(id) => {
                     self.pipelines.remove(&id);
                     self.directory.remove(id);
                 }
             }
+        }
+    }
+
+    /// The pipeline lives on and shows its viewers the slate.
+    fn gone(&mut self, id: CameraId) {
+        if let Some(Err(error)) = self.pipelines.get(&id).map(Pipeline::gone) {
+            error!(camera = %id, %error, "the unplug cannot be told; the thread is ended");
+            self.pipelines.remove(&id);
+        }
+        if !self.pipelines.contains_key(&id) {
+            self.directory.update(id, |camera| {
+                camera.status = Status::Disconnected {
+                    reason: "the device was unplugged".to_owned(),
+                };
+                camera.since = clock::mono();
+            });
+        }
+    }
+
+    /// A device that went is there again, perhaps under another node.
+    fn back(&mut self, id: CameraId, node: CameraId) {
+        let Some((device, modes, origin)) = self.device_at(node) else {
+            return;
+        };
+        let Some(pipeline) = self.pipelines.get(&id) else {
+            return self.start_device(id, node);
+        };
+        self.directory.update(id, |camera| {
+            camera.device = device;
+            camera.modes = modes;
+        });
+        if let Err(error) = pipeline.back(origin) {
+            error!(camera = %id, %error, "the plug cannot be told; the thread is started again");
+            self.pipelines.remove(&id);
+            self.start_device(id, node);
         }
     }
 
@@ -176,11 +224,23 @@ impl Hands {
         self.launch(id, Origin::Test { size, rate });
     }
 
-    fn start_device(&mut self, id: CameraId) {
-        let Some(found) = self.found.get(&id) else {
+    fn start_device(&mut self, id: CameraId, node: CameraId) {
+        let Some((device, modes, origin)) = self.device_at(node) else {
             return;
         };
-        let modes: Arc<[_]> = found.modes.clone().into();
+        let name = self
+            .found
+            .get(&node)
+            .map_or_else(String::new, |found| found.name.clone());
+        self.directory
+            .put(newcomer(id, name, device, modes, clock::mono()));
+        self.launch(id, origin);
+    }
+
+    /// What is known of the device at a node, and how to open it.
+    fn device_at(&self, node: CameraId) -> Option<(Device, Arc<[Mode]>, Origin)> {
+        let found = self.found.get(&node)?;
+        let modes: Arc<[Mode]> = found.modes.clone().into();
         let device = Device::V4l2 {
             node: found.node.clone(),
             driver: found.driver.clone(),
@@ -195,14 +255,7 @@ impl Hands {
                 pixel: self.settings.camera.pixel_format,
             },
         };
-        self.directory.put(newcomer(
-            id,
-            found.name.clone(),
-            device,
-            modes,
-            clock::mono(),
-        ));
-        self.launch(id, origin);
+        Some((device, modes, origin))
     }
 
     fn launch(&mut self, id: CameraId, origin: Origin) {
@@ -223,7 +276,12 @@ impl Hands {
             encoder: self.settings.camera.encoder,
         };
         let publisher = Publisher::new(target, camera.counters, Limits::default());
-        match pipeline::io::start(plan, publisher, Arc::clone(&self.directory)) {
+        let post = self.post.clone();
+        let rescan = Box::new(move || {
+            // A full inbox holds the same wish already.
+            let _ = post.send(LookAgain);
+        });
+        match pipeline::io::start(plan, publisher, Arc::clone(&self.directory), rescan) {
             Ok(pipeline) => {
                 self.pipelines.insert(id, pipeline);
             }
@@ -244,7 +302,11 @@ impl Hands {
             self.pipelines.remove(&id);
             match self.directory.get(id).map(|c| c.device) {
                 Some(Device::Test) => self.start_test(id),
-                Some(Device::V4l2 { .. }) => self.start_device(id),
+                Some(Device::V4l2 { .. }) => {
+                    if let Some(node) = self.roster.node_of(id) {
+                        self.start_device(id, node);
+                    }
+                }
                 None => {}
             }
         }

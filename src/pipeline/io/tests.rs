@@ -9,6 +9,7 @@ use crate::encode::Settings;
 use crate::pipeline::Origin;
 use crate::pipeline::direct::io::Direct;
 use crate::pipeline::fleet::newcomer;
+use crate::recover::Coder;
 use crate::stream::{Limits, Target};
 use crate::units::{BitRate, Rate, Size};
 
@@ -82,6 +83,7 @@ fn truncated_jpegs_are_counted_and_skipped_and_the_picture_goes_on() {
         Arc::clone(&directory),
         Arc::clone(&counters),
         inbox,
+        Box::new(|| {}),
         never.clone(),
     );
     let format = Format {
@@ -101,7 +103,9 @@ fn truncated_jpegs_are_counted_and_skipped_and_the_picture_goes_on() {
     };
     let cut = &GOOD[..GOOD.len() / 2];
     let frames = vec![GOOD, cut, GOOD, &GOOD[..20], GOOD];
-    line.watch.opened(format.rate, clock::mono());
+    assert_eq!(line.ladder.poll(clock::mono()), Some(Order::Open));
+    line.ladder
+        .opened(format.rate, Coder::Software, clock::mono());
     let script = Script {
         format,
         frames: frames.into_iter(),

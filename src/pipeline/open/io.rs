@@ -1,29 +1,31 @@
 //! Opens the chain of a plan: passthrough, hardware, software, in this order.
 
-use crate::capture::Source;
 use crate::capture::testcard::io::TestCamera;
+use crate::capture::{PixelFormat, Source};
+use crate::clock::Mono;
 use crate::encode::{self, Route};
 use crate::error::Result;
 use crate::pipeline::chain::{Chain, Failure};
 use crate::pipeline::direct::io::Direct;
 use crate::pipeline::{Origin, Plan};
+use crate::recover::{Coder, Ladder};
 
-/// Opens the best chain there is.
+/// Opens the best chain there is, and tells `ladder` what it is about to open.
 ///
 /// # Errors
 /// The part that failed. A machine without an encoder chip is no failure.
-pub fn open(plan: &Plan) -> Result<Box<dyn Chain>, Failure> {
+pub fn open(plan: &Plan, ladder: &mut Ladder, _now: Mono) -> Result<Box<dyn Chain>, Failure> {
     match &plan.origin {
         Origin::Test { size, rate } => {
             let source = TestCamera::open(*size, *rate).map_err(Failure::capture)?;
             let why = "the test camera is drawn in memory";
-            direct(plan, Box::new(source), why.to_owned())
+            direct(plan, ladder, Box::new(source), why.to_owned())
         }
         #[cfg(feature = "v4l2")]
         Origin::V4l2 { node, modes, wish } => {
             let source = crate::capture::io::V4l2Source::open(node, modes, wish)
                 .map_err(Failure::capture)?;
-            direct(plan, Box::new(source), String::new())
+            direct(plan, ladder, Box::new(source), String::new())
         }
         #[cfg(not(feature = "v4l2"))]
         Origin::V4l2 { .. } => Err(Failure::capture(crate::error::Error::new(
@@ -33,8 +35,18 @@ pub fn open(plan: &Plan) -> Result<Box<dyn Chain>, Failure> {
     }
 }
 
-fn direct(plan: &Plan, source: Box<dyn Source>, why: String) -> Result<Box<dyn Chain>, Failure> {
+fn direct(
+    plan: &Plan,
+    ladder: &mut Ladder,
+    source: Box<dyn Source>,
+    why: String,
+) -> Result<Box<dyn Chain>, Failure> {
     let format = source.format();
+    ladder.opening(if format.pixel == PixelFormat::H264 {
+        Coder::Camera
+    } else {
+        Coder::Software
+    });
     let encoder = encode::open(format, plan.settings(format.rate)).map_err(Failure::encoder)?;
     let why = if encoder.route() == Route::Passthrough {
         "the camera codes H.264 itself".to_owned()

@@ -11,6 +11,7 @@ use crate::camera::{Camera, CameraId, Counters, Device, Directory, Mode, Status}
 use crate::capture::{Colour, Format, Matrix, PixelFormat, Range};
 use crate::clock::Wall;
 use crate::encode::Route;
+use crate::latency::{Recorder, Stamps};
 use crate::rpc::media::{MediaServer, MediaState, PathState};
 use crate::rpc::session::{Login, Refused, Verify};
 use crate::rpc::table::METHODS;
@@ -52,6 +53,19 @@ fn camera(number: u16, status: Status) -> Camera {
     counters
         .captured
         .store(7, std::sync::atomic::Ordering::Relaxed);
+    // Sent a second ago: 2 ms until it was dequeued, 10 in the encoder, 0.5 to the socket.
+    let at = |micros: u64| Mono::from_nanos(NOW.mono.as_nanos() - 1_000_000_000 + micros * 1000);
+    let stamps = Stamps {
+        captured: at(0),
+        dequeued: at(2_000),
+        encoded: at(12_000),
+    };
+    if number == 0 {
+        Recorder::default().sent(&counters.latency, &stamps, at(12_500));
+    }
+    for last in [&counters.last_frame_nanos, &counters.last_unit_nanos] {
+        last.store(NOW.mono.as_nanos(), std::sync::atomic::Ordering::Relaxed);
+    }
     let rate = Rate::new(30000, 1001).unwrap();
     let size = Size::new(1280, 720);
     let mode = |pixel, size| Mode {
@@ -82,6 +96,9 @@ fn camera(number: u16, status: Status) -> Camera {
         route: Some(Route::Software),
         route_why: None,
         slate_since: None,
+        fault: None,
+        avoided: None,
+        history: Default::default(),
         remote: None,
         publish_trouble: None,
         modes: Arc::from([

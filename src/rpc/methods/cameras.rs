@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -9,6 +10,7 @@ use super::{DEVICE, camera_of};
 use crate::access::Role;
 use crate::camera::{Camera, Device, Status};
 use crate::clock::Now;
+use crate::latency::Stage;
 use crate::rpc::Desk;
 use crate::rpc::error::Code;
 use crate::rpc::links::Reached;
@@ -64,6 +66,9 @@ fn list(call: &Call) -> Value {
 fn status(call: &Call) -> Answer {
     let camera = camera_of(call)?;
     let mut shown = camera_json(&call.desk, &call.reached, &camera);
+    if let Some(latency) = latency(&camera, call.now) {
+        shown["extensions"]["latency"] = latency;
+    }
     shown["metrics"] = metrics(call, &camera);
     shown["capabilities"] = json!({
         "formats": formats(&camera),
@@ -163,6 +168,27 @@ fn extensions(camera: &Camera) -> Value {
         }),
     );
     Value::Object(shown)
+}
+
+/// How late pictures were in the last minute, by stage; `None` while none were sent.
+fn latency(camera: &Camera, now: Now) -> Option<Value> {
+    // Microseconds are exact enough, and short.
+    let millis = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
+    let stages: Map<String, Value> = Stage::ALL
+        .into_iter()
+        .filter_map(|stage| {
+            let found = camera.counters.latency.recent(stage, now.mono)?;
+            let shown = json!({
+                "p50_ms": millis(found.p50),
+                "p95_ms": millis(found.p95),
+                "p99_ms": millis(found.p99),
+                "max_ms": millis(found.max),
+                "frames": found.frames,
+            });
+            Some((stage.as_str().to_owned(), shown))
+        })
+        .collect();
+    (!stages.is_empty()).then_some(Value::Object(stages))
 }
 
 fn metrics(call: &Call, camera: &Camera) -> Value {

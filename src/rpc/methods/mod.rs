@@ -1,8 +1,11 @@
 //! The methods, one file per group; each row of the table stands beside its code.
 
 pub mod cameras;
+pub mod controls;
 pub mod core;
+pub mod running;
 pub mod streams;
+pub mod video;
 
 use std::str::FromStr;
 

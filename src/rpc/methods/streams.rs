@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{DEVICE, camera_of};
 use crate::access::Role;
 use crate::camera::Status;
+use crate::health::facts::CameraFact;
 use crate::rpc::error::{Code, Fault};
 use crate::rpc::media::MediaState;
 use crate::rpc::table::{Answer, Call, Method, Outcome};
@@ -38,7 +39,8 @@ fn url(call: &Call) -> Answer {
         .reachable
         .then(|| media.paths.get(&camera.id.to_string()))
         .flatten();
-    let ready = path.is_some_and(|p| p.ready);
+    // A slate keeps MediaMTX's path ready without a picture: only the camera's own one counts.
+    let ready = path.is_some_and(|p| p.ready) && CameraFact::of(&camera).delivers(call.now.mono);
     let failed = !media.reachable || matches!(camera.status, Status::Error { .. });
     let status = match (ready, failed) {
         (_, true) => "ERROR",
@@ -64,10 +66,15 @@ fn list(call: &Call) -> Answer {
         .paths
         .iter()
         .map(|(name, path)| {
+            let shown = name
+                .parse()
+                .ok()
+                .and_then(|id| call.desk.directory.get(id))
+                .is_none_or(|camera| CameraFact::of(&camera).delivers(call.now.mono));
             json!({
                 "name": name,
                 "source": path.source.as_deref().unwrap_or(""),
-                "ready": path.ready,
+                "ready": path.ready && shown,
                 "readers": path.readers,
                 "bytes_sent": path.bytes_sent,
             })

@@ -1,5 +1,6 @@
 use super::*;
 use crate::clock::Wall;
+use crate::latency::Stage;
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -289,6 +290,34 @@ fn after_an_outage_the_group_that_was_under_way_is_sent_again_from_its_key_frame
         .count();
     assert_eq!(pictures, 3, "frames 4, 5 and 6");
     assert_eq!((rig.sent(), rig.unsent()), (7, 0), "each is counted once");
+}
+
+#[test]
+fn only_pictures_sent_live_are_timed_and_those_that_waited_for_mediamtx_are_counted_apart() {
+    let mut rig = Rig::new();
+    let latency = |rig: &Rig, now: Now| rig.counters.latency.recent(Stage::Send, now.mono);
+    rig.push(true, 10, at(0));
+    rig.push(false, 10, at(40));
+    rig.record(at(500));
+    rig.drain(at(500));
+    assert_eq!(latency(&rig, at(500)), None);
+    assert_eq!(rig.counters.latency.late(), 2);
+    rig.push(false, 10, at(520));
+    rig.drain(at(523));
+    // The socket is full for a while: that is how late this picture is.
+    rig.push(false, 10, at(560));
+    rig.machine.blocked(at(560));
+    rig.drain(at(600));
+    let figures = latency(&rig, at(600)).unwrap();
+    assert_eq!((figures.frames, figures.max.as_millis()), (2, 40));
+    rig.machine.failed("gone", at(610));
+    rig.machine.poll_order();
+    rig.push(false, 10, at(640));
+    rig.machine.handle_timeout(at(700));
+    rig.record(at(700));
+    rig.drain(at(700));
+    assert_eq!(latency(&rig, at(700)).unwrap().frames, 2);
+    assert_eq!(rig.counters.latency.late(), 3);
 }
 
 #[test]

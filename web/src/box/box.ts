@@ -5,9 +5,9 @@
 
 import { parseFragment, visibleFragment } from '../fragment.ts';
 import type { Socket } from '../rpc/client.ts';
-import { NOT_FOUND, RpcError } from '../rpc/errors.ts';
+import { LinkError, NOT_FOUND, RpcError } from '../rpc/errors.ts';
 import { Link, type LinkState } from '../rpc/link.ts';
-import type { Camera, CameraCapabilities, CameraMetrics, Role } from '../rpc/types.ts';
+import type { Camera, CameraCapabilities, CameraMetrics, MethodName, Params, Result, Role } from '../rpc/types.ts';
 import { Store } from '../store.ts';
 import { choose, merge } from './cameras.ts';
 import { watchHealth, type Health } from './health.ts';
@@ -96,8 +96,13 @@ export class Box {
   }
 
   async capabilities(device: string): Promise<CameraCapabilities> {
-    if (!this.#link) throw new Error('not connected');
-    return this.#link.call('get_camera_capabilities', { device });
+    return this.ask('get_camera_capabilities', { device });
+  }
+
+  /** One call for one part of the page, whose answer no other part waits for. */
+  async ask<M extends MethodName>(method: M, params: Params<M>): Promise<Result<M>> {
+    if (!this.#link) throw new LinkError('not connected');
+    return this.#link.call(method, params);
   }
 
   #readAddress(): void {

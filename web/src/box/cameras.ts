@@ -48,7 +48,7 @@ export function advice(camera: Camera): Advice | null {
   const fallback = ADVICE[camera.status] ?? ADVICE.ERROR;
   return {
     reason: camera.extensions?.reason || fallback.reason,
-    action: camera.extensions?.next_action || fallback.action,
+    action: camera.extensions?.action || fallback.action,
   };
 }
 

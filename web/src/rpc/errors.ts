@@ -14,7 +14,22 @@ export class RpcError extends Error {
   }
 
   get reason(): string | null {
-    return typeof this.data['reason'] === 'string' ? this.data['reason'] : null;
+    return this.#text('reason');
+  }
+
+  /** What went wrong, as a sentence. */
+  get details(): string | null {
+    return this.#text('details');
+  }
+
+  /** What to do about it. */
+  get suggestion(): string | null {
+    return this.#text('suggestion');
+  }
+
+  #text(key: string): string | null {
+    const value = this.data[key];
+    return typeof value === 'string' && value !== '' ? value : null;
   }
 }
 

@@ -17,7 +17,7 @@ export interface CameraExtensions {
   /** One sentence for people, when the status is not CONNECTED. */
   reason?: string;
   /** One sentence: what to do about it. */
-  next_action?: string;
+  action?: string;
   /** The exact rate; the documented field is rounded. */
   fps?: number;
   /** How the picture becomes H.264, such as "software (openh264)". */
@@ -83,12 +83,61 @@ export interface StreamInfo {
   bytes_sent: number;
 }
 
+export interface MenuItem {
+  value: number;
+  name: string;
+}
+
+export type ControlValue = number | boolean | null;
+
+/** Something that can be set on a camera's sensor. */
+export interface CameraControl {
+  name: string;
+  label: string;
+  type: 'integer' | 'boolean' | 'menu' | 'button';
+  /** These three of an integer only. */
+  min?: number;
+  max?: number;
+  step?: number;
+  /** Of a menu only. */
+  menu?: MenuItem[];
+  value: ControlValue;
+  default: ControlValue;
+  inactive: boolean;
+  read_only: boolean;
+}
+
+export interface CameraControls {
+  device: string;
+  controls: CameraControl[];
+}
+
+export interface VideoChange {
+  bitrate_kbps?: number;
+  keyframe_seconds?: number;
+  resolution?: string;
+  fps?: number;
+}
+
+export interface Video extends Required<VideoChange> {
+  device: string;
+  /** The last change took no pause. */
+  seamless: boolean;
+}
+
 export interface Methods {
   ping: { params: undefined; result: 'pong' };
   authenticate: { params: { auth_token: string }; result: AuthResult };
   get_camera_list: { params: undefined; result: CameraList };
   get_camera_status: { params: { device: string }; result: CameraStatusResult };
   get_camera_capabilities: { params: { device: string }; result: CameraCapabilities };
+  get_camera_controls: { params: { device: string }; result: CameraControls };
+  set_camera_controls: {
+    params: { device: string; controls: Record<string, ControlValue | string> };
+    result: CameraControls;
+  };
+  get_video: { params: { device: string }; result: Video };
+  set_video: { params: { device: string } & VideoChange; result: Video };
   get_stream_url: { params: { device: string }; result: StreamUrl };
   get_streams: { params: undefined; result: StreamInfo[] };
 }

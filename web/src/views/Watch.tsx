@@ -1,7 +1,9 @@
 import { choose } from '../box/cameras.ts';
 import type { Box, Model } from '../box/box.ts';
+import { mayControl } from '../box/controls.ts';
 import { CameraList } from './CameraList.tsx';
 import { CameraPanel } from './CameraPanel.tsx';
+import { SettingsPanel } from './SettingsPanel.tsx';
 import { Stage } from './Stage.tsx';
 
 /** The picture, and beside it everything about the camera. */
@@ -13,6 +15,9 @@ export function Watch({ box, model, token }: { box: Box; model: Model; token: st
       <Stage token={token} camera={camera} listed={cameras !== null} onForget={() => box.forgetToken()} />
       <div class="side">
         {camera && <CameraPanel key={camera.device} box={box} camera={camera} metrics={model.metrics} />}
+        {camera && mayControl(model.role) && camera.status !== 'DISCONNECTED' && (
+          <SettingsPanel key={`settings ${camera.device}`} box={box} camera={camera} />
+        )}
         {cameras && cameras.length > 1 && (
           <CameraList cameras={cameras} selected={camera?.device ?? ''} onSelect={(device) => box.select(device)} />
         )}

@@ -1,21 +1,24 @@
-//! Drawing into planes: colours, coverage, thick anti-aliased lines. Pure.
+//! Drawing into planes, for the test picture and the slate: colours, coverage, thick anti-aliased
+//! lines, and [`glyphs`]. Pure.
 //!
 //! Positions are in luma pixels with the centre of the first pixel at (0.5, 0.5); a plane of
 //! subsampled chroma draws the same shapes at half scale.
+
+pub(crate) mod glyphs;
 
 use crate::capture::Matrix;
 
 /// A position or a vector in luma pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Point {
+pub(crate) struct Point {
     /// To the right.
-    pub(super) x: f32,
+    pub(crate) x: f32,
     /// Down.
-    pub(super) y: f32,
+    pub(crate) y: f32,
 }
 
 /// Shorthand for a [`Point`].
-pub(super) const fn at(x: f32, y: f32) -> Point {
+pub(crate) const fn at(x: f32, y: f32) -> Point {
     Point { x, y }
 }
 
@@ -24,7 +27,7 @@ pub(super) const fn at(x: f32, y: f32) -> Point {
     clippy::cast_possible_truncation,
     reason = "clamped to 0…255 on the same line"
 )]
-pub(super) fn byte(v: f32) -> u8 {
+pub(crate) fn byte(v: f32) -> u8 {
     (v + 0.5).clamp(0.0, 255.0) as u8
 }
 
@@ -33,22 +36,22 @@ pub(super) fn byte(v: f32) -> u8 {
     clippy::cast_possible_truncation,
     reason = "float to int saturates, and pictures are far smaller"
 )]
-pub(super) fn index(v: f32) -> usize {
+pub(crate) fn index(v: f32) -> usize {
     v.max(0.0) as usize
 }
 
 /// Y', Cb, Cr in limited range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ycc(pub(super) [u8; 3]);
+pub(crate) struct Ycc(pub(crate) [u8; 3]);
 
 impl Ycc {
     /// From R'G'B' in 0…255.
-    pub(super) fn new(matrix: Matrix, rgb: [f32; 3]) -> Self {
+    pub(crate) fn new(matrix: Matrix, rgb: [f32; 3]) -> Self {
         Self(Self::exact(matrix, rgb).map(byte))
     }
 
     /// The same before rounding.
-    pub(super) fn exact(matrix: Matrix, rgb: [f32; 3]) -> [f32; 3] {
+    pub(crate) fn exact(matrix: Matrix, rgb: [f32; 3]) -> [f32; 3] {
         let (kr, kb) = match matrix {
             Matrix::Bt601 => (0.299, 0.114),
             Matrix::Bt709 => (0.2126, 0.0722),
@@ -64,24 +67,24 @@ impl Ycc {
 }
 
 /// `under` with `alpha`/255 of `over` on it.
-pub(super) fn blend(under: u8, over: u8, alpha: u8) -> u8 {
+pub(crate) fn blend(under: u8, over: u8, alpha: u8) -> u8 {
     let (u, o, a) = (u32::from(under), u32::from(over), u32::from(alpha));
     let sum = u * (255 - a) + o * a + 127;
     u8::try_from(sum / 255).unwrap_or(u8::MAX)
 }
 
 /// Linear mix of two colours.
-pub(super) fn mix(a: [f32; 3], b: [f32; 3], t: f32) -> [f32; 3] {
+pub(crate) fn mix(a: [f32; 3], b: [f32; 3], t: f32) -> [f32; 3] {
     [0, 1, 2].map(|i| a[i] + (b[i] - a[i]) * t)
 }
 
 /// Length of a vector; `hypot` guards against overflow, which costs more than all the rest.
-pub(super) fn length_of(x: f32, y: f32) -> f32 {
+pub(crate) fn length_of(x: f32, y: f32) -> f32 {
     (x * x + y * y).sqrt()
 }
 
 /// Distance from `p` to the segment `a`–`b`.
-pub(super) fn distance(p: Point, a: Point, b: Point) -> f32 {
+pub(crate) fn distance(p: Point, a: Point, b: Point) -> f32 {
     let (dx, dy) = (b.x - a.x, b.y - a.y);
     let length = dx * dx + dy * dy;
     let t = if length > 0.0 {
@@ -93,26 +96,26 @@ pub(super) fn distance(p: Point, a: Point, b: Point) -> f32 {
 }
 
 /// How much of a pixel lies inside an edge `inside` pixels away (negative: outside).
-pub(super) fn coverage(inside: f32) -> f32 {
+pub(crate) fn coverage(inside: f32) -> f32 {
     (inside + 0.5).clamp(0.0, 1.0)
 }
 
 /// One plane of a picture.
-pub(super) struct Plane<'a> {
+pub(crate) struct Plane<'a> {
     /// The samples, without padding.
-    pub(super) data: &'a mut [u8],
+    pub(crate) data: &'a mut [u8],
     /// Samples in a line.
-    pub(super) width: usize,
+    pub(crate) width: usize,
     /// Lines.
-    pub(super) height: usize,
+    pub(crate) height: usize,
     /// Samples per luma pixel: 1, or 0.5 for 4:2:0 chroma.
-    pub(super) scale: f32,
+    pub(crate) scale: f32,
 }
 
 impl Plane<'_> {
     /// Blends `value` wherever `alpha` (0…1, given the distance to a shape in samples) says so,
     /// inside the box from `from` to `to`.
-    pub(super) fn paint(
+    pub(crate) fn paint(
         &mut self,
         from: Point,
         to: Point,
@@ -137,7 +140,7 @@ impl Plane<'_> {
     }
 
     /// A line with round ends.
-    pub(super) fn line(&mut self, a: Point, b: Point, thick: f32, value: u8, alpha: f32) {
+    pub(crate) fn line(&mut self, a: Point, b: Point, thick: f32, value: u8, alpha: f32) {
         let reach = thick / 2.0 + 1.0 / self.scale;
         let s = self.scale;
         self.paint(
@@ -149,7 +152,7 @@ impl Plane<'_> {
     }
 
     /// A circle's outline.
-    pub(super) fn ring(&mut self, centre: Point, radius: f32, thick: f32, value: u8, alpha: f32) {
+    pub(crate) fn ring(&mut self, centre: Point, radius: f32, thick: f32, value: u8, alpha: f32) {
         let reach = radius + thick / 2.0 + 1.0 / self.scale;
         let s = self.scale;
         self.paint(
@@ -164,12 +167,12 @@ impl Plane<'_> {
     }
 
     /// A filled circle.
-    pub(super) fn disc(&mut self, centre: Point, radius: f32, value: u8, alpha: f32) {
+    pub(crate) fn disc(&mut self, centre: Point, radius: f32, value: u8, alpha: f32) {
         self.line(centre, centre, radius * 2.0, value, alpha);
     }
 
     /// A filled rectangle with borders on whole samples.
-    pub(super) fn block(&mut self, from: Point, to: Point, value: u8) {
+    pub(crate) fn block(&mut self, from: Point, to: Point, value: u8) {
         let s = self.scale;
         let columns = index(from.x * s + 0.5)..index(to.x * s + 0.5).min(self.width);
         let rows = index(from.y * s + 0.5)..index(to.y * s + 0.5).min(self.height);
@@ -182,7 +185,7 @@ impl Plane<'_> {
 }
 
 /// The three planes of an I420 picture of even size.
-pub(super) fn planes(data: &mut [u8], width: usize, height: usize) -> [Plane<'_>; 3] {
+pub(crate) fn planes(data: &mut [u8], width: usize, height: usize) -> [Plane<'_>; 3] {
     let (y, chroma) = data.split_at_mut(width * height);
     let (cb, cr) = chroma.split_at_mut(width / 2 * (height / 2));
     let plane = |data, width, height, scale| Plane {

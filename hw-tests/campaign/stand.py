@@ -9,7 +9,7 @@ from typing import Any, Iterator
 from camera_box import BINARIES, CameraBox
 from rig import Guest
 
-from .relay import Relay, free_port
+from .relay import INSIDE_PORT, Relay, free_port
 from .rpc import Rpc
 from .viewer import Viewer
 from .watch import HealthWatch
@@ -17,8 +17,8 @@ from .watch import HealthWatch
 CARD = "vivid-000-vid-cap"
 #: Bars with vivid's counters in the upper left corner: every frame says which one it is.
 BARS = "test_pattern=0,osd_text_mode=1"
-#: Ports of the service that the host must reach: RTSP, JSON-RPC and WHEP, health.
-FORWARDS = [8554, 8002, 8003]
+#: Ports that the host must reach: RTSP, JSON-RPC, health and the page, WebRTC's media.
+FORWARDS = [8554, 8002, 8003, INSIDE_PORT]
 
 
 #: How each route is asked for. Hardware is what "auto" takes where there is an encoder.
@@ -40,10 +40,7 @@ def stand(route: str, devices: int = 1, **settings: str) -> Iterator["Stand"]:
         **ROUTES[route],
         **settings,
     }
-    forwards = [*FORWARDS, f"{media}/udp"]
-    with Guest.restore(files=BINARIES, forwards=forwards, modules=hardware) as guest, Relay(
-        media, guest.port(f"{media}/udp")
-    ):
+    with Guest.restore(files=BINARIES, forwards=FORWARDS, modules=hardware) as guest, Relay(guest, media):
         guest.vivid(n_devs=devices)
         if hardware:
             guest.vh264(devices=devices)

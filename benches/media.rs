@@ -4,13 +4,23 @@
 
 use std::io::Write;
 
+use nix::time::{ClockId, clock_gettime};
+
 use camera_service::capture::testcard::{self, picture::Picture};
 use camera_service::capture::{Format, Frame, PixelFormat, Range};
-use camera_service::clock::{self, Mono, Wall};
+use camera_service::clock::{self, Mono, Now, Wall};
 use camera_service::encode::convert::{Planar, convert};
 use camera_service::encode::jpeg::Jpeg;
 use camera_service::encode::{Settings, open};
+use camera_service::slate::{Slate, Text, last_picture};
 use camera_service::units::{BitRate, Rate, Size};
+
+/// Time this thread has been at work, whatever else the machine does.
+fn worked() -> Mono {
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("every Linux has this clock");
+    let of = |v: i64| u64::try_from(v).unwrap_or(0);
+    Mono::from_nanos(of(time.tv_sec()) * 1_000_000_000 + of(time.tv_nsec()))
+}
 
 /// Times of one step, in microseconds.
 #[derive(Default)]
@@ -21,6 +31,14 @@ impl Times {
         let begin = clock::mono();
         let result = step();
         self.0.push(clock::mono().since(begin).as_secs_f64() * 1e6);
+        result
+    }
+
+    /// Like [`Times::of`], in time at work.
+    fn work<T>(&mut self, step: impl FnOnce() -> T) -> T {
+        let begin = worked();
+        let result = step();
+        self.0.push(worked().since(begin).as_secs_f64() * 1e6);
         result
     }
 
@@ -77,6 +95,57 @@ fn code(
     times.show(&format!("{what}, {rate:.0} of {kbps} kbit/s"));
 }
 
+/// What it costs to have no picture: the last group is decoded once, then five frames a second. In
+/// time at work.
+fn slate(format: Format, kbps: u32, frames: usize) {
+    let settings = Settings {
+        bitrate: BitRate::from_kbps(kbps),
+        gop: 60,
+    };
+    let at = |millis: u64| Now {
+        mono: Mono::from_nanos(millis * 1_000_000),
+        wall: Wall::from_nanos(1_790_000_000_000_000_000 + millis * 1_000_000),
+    };
+    let mut picture = Picture::new(format);
+    let mut encoder = open(format, settings).expect("an encoder");
+    let mut group = Vec::new();
+    for number in 0..60 {
+        let now = at(u64::from(number) * 33);
+        let frame = Frame {
+            data: picture.draw(number, now.wall),
+            sequence: number,
+            captured: now.mono,
+        };
+        let unit = encoder.encode(&frame, false).expect("coded");
+        group.extend(unit.map(|unit| unit.data.to_vec()));
+    }
+    let (mut decode, mut start) = (Times::default(), Times::default());
+    let (mut keyframes, mut others, mut bytes) = (Times::default(), Times::default(), 0);
+    let last = decode.work(|| {
+        let units = group.iter().map(Vec::as_slice);
+        last_picture(units, std::time::Duration::from_secs(60), clock::mono)
+    });
+    let text = Text::no_picture("camera0", "the device was unplugged", at(0).mono);
+    let slate = start.work(|| Slate::open(last, format, settings, text, at(0)));
+    let mut slate = slate.expect("a slate");
+    for beat in 0..frames as u64 {
+        let begin = worked();
+        let unit = slate.next(false, at(200 * beat)).expect("coded");
+        let times = if unit.keyframe {
+            &mut keyframes
+        } else {
+            &mut others
+        };
+        times.0.push(worked().since(begin).as_secs_f64() * 1e6);
+        bytes += unit.data.len();
+    }
+    decode.show("slate: decode a group of 60");
+    start.show("slate: open");
+    keyframes.show("slate: key frame, every tenth");
+    let rate = bytes as f64 * 8.0 * 5.0 / frames as f64 / 1000.0;
+    others.show(&format!("slate: frame, {rate:.0} kbit/s in all"));
+}
+
 fn main() {
     let args: Vec<String> = std::env::args()
         .skip(1)
@@ -120,6 +189,8 @@ fn main() {
             data.clone()
         },
     );
+
+    slate(format, kbps, frames);
 
     let mut planar = Planar::new(width, height);
     for (pixel, range, bytes, stride) in [

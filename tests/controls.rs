@@ -61,12 +61,12 @@ fn control(name: &str, range: Range, value: i64) -> Control {
 fn webcam() -> Vec<Control> {
     let integer = |min, max, step| Range::Integer { min, max, step };
     let modes = vec![(1, "Manual Mode".to_owned()), (3, "Auto".to_owned())];
-    let mut exposure = control("exposure_time_absolute", integer(3, 2047, 1), 250);
+    let mut exposure = control("exposure_absolute", integer(3, 2047, 1), 250);
     exposure.inactive = true;
     vec![
         control("brightness", integer(-64, 64, 2), 0),
         control("horizontal_flip", Range::Boolean, 0),
-        control("auto_exposure", Range::Menu(modes), 3),
+        control("exposure_auto", Range::Menu(modes), 3),
         exposure,
         control("reset", Range::Button, 0),
     ]
@@ -256,10 +256,10 @@ async fn a_viewer_sees_every_control_with_its_range_and_may_set_none() {
 async fn an_operator_sets_several_at_once_and_the_automatic_mode_goes_first() {
     let (rig, stand_in) = rig(Manner::Well).await;
     let mut operator = rig.client("operator").await;
-    // "auto_exposure" comes last here, and must be set before the time it rules.
+    // By name, "exposure_auto" comes behind the time it rules, and must be set before it.
     let wish = json!({ "controls": {
-        "exposure_time_absolute": 40, "brightness": 10.0, "horizontal_flip": true,
-        "auto_exposure": "manual mode",
+        "exposure_absolute": 40, "brightness": 10.0, "horizontal_flip": true,
+        "exposure_auto": "manual mode",
     }});
     let set = result(&mut operator, "set_camera_controls", wish).await;
     let values: Vec<(&str, &Value)> = set["controls"]
@@ -268,8 +268,8 @@ async fn an_operator_sets_several_at_once_and_the_automatic_mode_goes_first() {
         .iter()
         .map(|c| (c["name"].as_str().unwrap(), &c["value"]))
         .collect();
-    assert_eq!(values[0], ("auto_exposure", &json!(1)));
-    assert!(values.contains(&("exposure_time_absolute", &json!(40))));
+    assert_eq!(values[0], ("exposure_auto", &json!(1)));
+    assert!(values.contains(&("exposure_absolute", &json!(40))));
     assert!(values.contains(&("brightness", &json!(10))));
     assert!(values.contains(&("horizontal_flip", &json!(true))));
 
@@ -332,17 +332,17 @@ async fn a_refusal_names_the_control_the_rule_and_the_way_out() {
             "true or false",
         ),
         (
-            json!({ "auto_exposure": "Manul Mode" }),
-            "auto_exposure",
+            json!({ "exposure_auto": "Manul Mode" }),
+            "exposure_auto",
             "menu",
             "no such item",
             "\"Manual Mode\"",
         ),
         (
-            json!({ "exposure_time_absolute": 9 }),
-            "exposure_time_absolute",
+            json!({ "exposure_absolute": 9 }),
+            "exposure_absolute",
             "inactive",
-            "auto_exposure rules it",
+            "exposure_auto rules it",
             "Manual Mode",
         ),
     ] {
@@ -385,11 +385,11 @@ async fn a_refusal_in_the_middle_tells_what_was_set_before_it() {
     let (rig, stand_in) = rig(Manner::Well).await;
     let mut operator = rig.client("operator").await;
     let wish =
-        json!({ "controls": { "auto_exposure": 1, "brightness": 1000, "horizontal_flip": true } });
+        json!({ "controls": { "exposure_auto": 1, "brightness": 1000, "horizontal_flip": true } });
     let error = error(&mut operator, "set_camera_controls", wish).await;
     let details = error["data"]["details"].as_str().unwrap();
     assert!(
-        details.ends_with("set before it: auto_exposure"),
+        details.ends_with("set before it: exposure_auto"),
         "{details}"
     );
     assert_eq!(stand_in.controls.lock().unwrap()[1].value, 0);

@@ -1,7 +1,7 @@
 """`python3 -m rig doctor`: what is missing, what is cached, what to do next."""
 from __future__ import annotations
 
-from . import cache, host
+from . import cache, host, modules
 from .errors import RigError
 from .image import apt, rootfs
 
@@ -17,6 +17,7 @@ def doctor() -> int:
         except RigError as error:
             print(f"rootfs    {error}")
     check_apt()
+    check_compilers()
     print(f"cache     {cache.ROOT}")
     for image in cache.images():
         size = sum(file.stat().st_size for file in image.iterdir() if file.is_file()) >> 20
@@ -48,6 +49,16 @@ def check_tools() -> bool:
     if lacking:
         print(f"          apt-get install --no-install-recommends {' '.join(lacking)}")
     return not lacking
+
+
+def check_compilers() -> None:
+    """Only tests with virtual encoders need them, and only until the modules are cached."""
+    for arch in modules.ARCHITECTURES:
+        try:
+            modules.check_tools(arch)
+            print(f"modules   can be built for {arch}")
+        except RigError as error:
+            print(f"modules   {error}")
 
 
 def check_apt() -> None:

@@ -12,6 +12,7 @@ import pytest
 from h264 import IDR, PPS, SLICE, SPS, decode, ffmpeg, nal_types, planar
 from rig import Guest, modules
 from rig.colours import assert_bars, bar_means
+from rig.errors import MissingTool
 from rig.modules import VH264
 
 CAMERA = "vivid-000-vid-cap"
@@ -84,19 +85,18 @@ class Encoded:
 
 def encode(
     guest: Guest, node: str, words: str = "", *, layout: str = "NV12", size: tuple[int, int] = (640, 480),
-    camera: str | None = None, timeout: float = 30,
+    camera: str | None = None, keep: bool = True, timeout: float = 30,
 ) -> Encoded:
     """Runs v4l2-encode in the guest, on a camera or on the pictures of `sources`."""
     width, height = size
     source = f"--camera {camera}" if camera else f"--from /in/{source_name(layout, width, height)}"
-    guest.run("rm -f /tmp/out.h264")
+    target = "--to /tmp/out.h264" if keep else ""
     result = guest.run(
-        f"/in/modules/v4l2-encode {node} {source} --size {width}x{height} --pixel {layout}"
-        f" --fps 10 --to /tmp/out.h264 {words} 2>&1",
+        f"rm -f /tmp/out.h264; /in/modules/v4l2-encode {node} {source} --size {width}x{height}"
+        f" --pixel {layout} --fps 10 {target} {words} 2>&1",
         timeout,
     )
-    stream = guest.pull("/tmp/out.h264") if guest.run("test -e /tmp/out.h264").rc == 0 else b""
-    return Encoded(result.rc, result.stdout, stream)
+    return Encoded(result.rc, result.stdout, guest.pull("/tmp/out.h264") if keep and result.rc == 0 else b"")
 
 
 # ---- the code that makes the stream, on the host ----
@@ -132,7 +132,16 @@ def test_pictures_made_to_hurt_come_back_bit_for_bit(
 
 
 def test_it_compiles_for_the_other_architecture(image: None) -> None:
+    foreign = subprocess.run(["dpkg", "--print-foreign-architectures"], capture_output=True, text=True, check=True)
+    if "arm64" not in foreign.stdout.split():
+        pytest.skip("apt does not know arm64: dpkg --add-architecture arm64")
     assert (modules.ensure("arm64") / "vh264.ko").exists()
+
+
+def test_a_missing_compiler_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rig.modules.host.locate", lambda program: None if "gcc" in program else program)
+    with pytest.raises(MissingTool, match="apt-get install gcc-12 gcc-12-aarch64-linux-gnu$"):
+        modules.check_tools("arm64")
 
 
 # ---- an honest encoder ----
@@ -159,13 +168,11 @@ def test_v4l2_compliance_finds_nothing_that_is_not_its_own_age(lab: Guest, multi
 def test_the_stream_decodes_to_exactly_what_went_in(
     lab: Guest, sources: dict[str, Path], tmp_path: Path, layout: str
 ) -> None:
-    for multiplanar in (0, 1):
-        node = lab.vh264(multiplanar=multiplanar)
-        for width, height in SIZES:
-            encoded = encode(lab, node, layout=layout, size=(width, height))
-            assert encoded.rc == 0, encoded.text
-            raw = sources[source_name(layout, width, height)].read_bytes()
-            assert decode(encoded.stream, tmp_path) == planar(raw, layout, width, height)
+    for multiplanar, (width, height) in ((0, SIZES[0]), (0, SIZES[1]), (1, SIZES[0])):
+        encoded = encode(lab, lab.vh264(multiplanar=multiplanar), layout=layout, size=(width, height))
+        assert encoded.rc == 0, encoded.text
+        raw = sources[source_name(layout, width, height)].read_bytes()
+        assert decode(encoded.stream, tmp_path) == planar(raw, layout, width, height)
 
 
 def test_wide_lines_and_extra_lines_do_not_reach_the_stream(
@@ -190,27 +197,27 @@ def test_wide_lines_and_extra_lines_do_not_reach_the_stream(
 def test_a_drain_ends_with_the_last_flag_the_event_and_epipe_and_can_go_on(lab: Guest, tmp_path: Path) -> None:
     encoded = encode(lab, lab.vh264(), "--rounds 2")
     assert encoded.rc == 0, encoded.text
-    flags = [frame.flags for frame in encoded.frames]
-    assert flags == ["K", *["P"] * (FRAMES - 2), "PL", *["P"] * (FRAMES - 1), "PL"]
+    assert [frame.flags.strip("L") for frame in encoded.pictures] == ["K", *["P"] * (2 * FRAMES - 1)]
+    assert len([frame for frame in encoded.frames if "L" in frame.flags]) == 2
     assert encoded.text.count("event EOS") == 2
     assert encoded.text.count("after LAST EPIPE") == 2
-    assert [frame.time for frame in encoded.frames[:FRAMES]] == [n / 10 for n in range(FRAMES)]
-    assert [frame.sequence for frame in encoded.frames] == list(range(2 * FRAMES))
+    assert [frame.time for frame in encoded.pictures] == [n / 10 for n in range(FRAMES)] * 2
+    assert [frame.sequence for frame in encoded.frames] == list(range(len(encoded.frames)))
     assert len(decode(encoded.stream, tmp_path)) == 2 * FRAMES * 640 * 480 * 3 // 2
 
 
 def test_a_handle_takes_another_size_after_it_was_streamed_off(lab: Guest, tmp_path: Path) -> None:
     encoded = encode(lab, lab.vh264(), "--then 320x240")
     assert encoded.rc == 0, encoded.text
-    later = encoded.frames[FRAMES:]
-    assert len(later) == FRAMES * 4 and later[0].flags == "K" and later[0].sequence == 0
+    later = encoded.pictures[FRAMES:]
+    assert len(later) == FRAMES * 4 and (later[0].flags, later[0].sequence) == ("K", 0)
     assert nal_types(encoded.stream).count(SPS) == 2
 
 
 def test_key_frames_come_by_the_clock_and_on_demand_with_headers_if_wanted(lab: Guest) -> None:
     node = lab.vh264()
     encoded = encode(lab, node, f"--control {GOP_SIZE}=2 --control {REPEAT_HEADERS}=1")
-    assert [frame.flags.strip("L") for frame in encoded.frames] == ["K", "P"] * (FRAMES // 2)
+    assert [frame.flags.strip("L") for frame in encoded.pictures] == ["K", "P"] * (FRAMES // 2)
     assert nal_types(encoded.stream) == [SPS, PPS, IDR, SLICE] * (FRAMES // 2)
 
     camera = lab.vivid()[CAMERA]
@@ -257,7 +264,7 @@ def test_programs_in_the_wild_can_use_it(lab: Guest, sources: dict[str, Path], t
         "v4l2-ctl -d {node} -x width=640,height=480,pixelformat=NV12 -v pixelformat=H264 --stream-mmap"
         " --stream-out-mmap --stream-from /in/640x480.NV12 --stream-to /tmp/wild.h264",
         "gst-launch-1.0 -q filesrc location=/in/640x480.NV12 ! rawvideoparse format=nv12 width=640 height=480"
-        " framerate=10/1 ! v4l2h264enc ! 'video/x-h264,level=(string)4' ! filesink location=/tmp/wild.h264",
+        " framerate=10/1 ! capssetter caps=video/x-raw,colorimetry=bt601 ! v4l2h264enc ! 'video/x-h264,level=(string)4' ! filesink location=/tmp/wild.h264",
     ]  # fmt: skip
     node = lab.vh264()
     for command in commands:
@@ -296,12 +303,12 @@ def test_faults_that_end_with_a_restart(lab: Guest) -> None:
     node = lab.vh264()
     for fault, complaint, rc in (("qbuf_einval_after", "error QBUF EINVAL", 1), ("stall_after", "silent", 3)):
         lab.vh264_fault(fault, 3)
-        stuck = encode(lab, node, "--timeout-ms 500")
+        stuck = encode(lab, node, "--timeout-ms 500", keep=False)
         assert (stuck.rc, complaint in stuck.text) == (rc, True), stuck.text
         assert len(stuck.frames) <= 3
         assert lab.vh264_fault_left(fault) == 0
         lab.vh264_fault(fault, 3)
-        mended = encode(lab, node, "--timeout-ms 500 --restarts 1")
+        mended = encode(lab, node, "--timeout-ms 500 --restarts 1", keep=False)
         assert mended.rc == 0 and complaint in mended.text, mended.text
         # It begins anew: whoever decodes from the restart on sees a picture.
         after = mended.text.split("restart\n")[1]
@@ -311,43 +318,44 @@ def test_faults_that_end_with_a_restart(lab: Guest) -> None:
 def test_a_hard_stall_ends_only_with_the_handle(lab: Guest) -> None:
     node = lab.vh264()
     lab.vh264_fault("stall_hard", 3)
-    stuck = encode(lab, node, "--timeout-ms 500 --restarts 1")
+    stuck = encode(lab, node, "--timeout-ms 500 --restarts 1", keep=False)
     assert stuck.rc == 3 and len(stuck.frames) == 3 and stuck.text.count("silent") == 2
-    assert encode(lab, node).rc == 0
+    assert encode(lab, node, keep=False).rc == 0
 
 
 def test_frames_that_never_come_and_frames_that_are_broken(lab: Guest) -> None:
     node = lab.vh264()
     lab.vh264_fault("swallow_every", 3)
-    swallowed = encode(lab, node)
-    # The sixth was the last: its buffer says so and is empty.
-    assert [frame.time for frame in swallowed.frames] == [0.0, 0.1, 0.3, 0.4, 0.5]
+    swallowed = encode(lab, node, keep=False)
+    assert [frame.time for frame in swallowed.pictures] == [0.0, 0.1, 0.3, 0.4]
+    # The sixth would have been the last: an empty buffer says so in its place.
     assert (swallowed.frames[-1].bytes, swallowed.frames[-1].flags) == (0, "L")
     lab.vh264_fault("swallow_every", 0)
     lab.vh264_fault("error_every", 4)
-    assert [frame.flags for frame in encode(lab, node).frames] == ["K", "P", "P", "PE", "P", "PL"]
+    flags = [frame.flags.strip("L") for frame in encode(lab, node, keep=False).pictures]
+    assert flags == ["K", "P", "P", "PE", "P", "P"]
 
 
 def test_a_slow_encoder_is_slow_but_can_be_stopped(lab: Guest) -> None:
     node = lab.vh264()
     lab.vh264_fault("late_ms", 100)
-    assert encode(lab, node).seconds() >= FRAMES * 0.1
+    assert encode(lab, node, keep=False).seconds() >= FRAMES * 0.1
     lab.vh264_fault("late_ms", 60_000)
-    stuck = encode(lab, node, "--timeout-ms 500", timeout=20)
+    stuck = encode(lab, node, "--timeout-ms 500", keep=False, timeout=20)
     assert stuck.rc == 3, stuck.text
 
 
 #: Fault, value -> what v4l2-encode ends with, and what it must have said.
 ANSWERS = {
-    ("sfmt_size", 1): (1, "raw NV12 624x464"),
-    ("enum", 1): (1, "raw YU12 640x480"),
-    ("sizeimage_zero", 1): (0, "raw NV12 640x480 stride 640 size 0\ncoded H264 640x480 stride 0 size 0"),
-    ("small_capture", 1): (0, "frame 5 bytes 0 sequence 5 flags EL"),
-    ("bytesused", 1): (0, "frame 0 bytes 0 sequence 0 flags K "),
-    ("bytesused", 2): (0, "frame 0 bytes 724992 sequence 0 flags K"),
-    ("sequence", 1): (0, "frame 1 bytes 463247 sequence 2147483646"),
-    ("timestamp", 1): (0, "flags PL time 0.000000"),
-    ("streamon", 1): (1, "error STREAMON EINVAL"),
+    ("sfmt_size", 1): (1, r"raw NV12 624x464 .*\nerror S_FMT unusable"),
+    ("enum", 1): (1, r"raw YU12 640x480 .*\nerror S_FMT unusable"),
+    ("sizeimage_zero", 1): (0, r"raw NV12 640x480 stride 640 size 0\ncoded H264 640x480 stride 0 size 0\n"),
+    ("small_capture", 1): (0, r"frame 0 bytes 0 sequence 0 flags E(.*\n)+frame 5 bytes 0 sequence 5 flags E"),
+    ("bytesused", 1): (0, r"frame 0 bytes 0 sequence 0 flags K "),
+    ("bytesused", 2): (0, r"coded .* size 720896\n(.*\n)*frame 0 bytes 724992 sequence 0 flags K "),
+    ("sequence", 1): (0, r"frame 0 .* sequence 2147483647 .*\n(.*\n)*frame 1 .* sequence 2147483646 "),
+    ("timestamp", 1): (0, r"frame 3 .* flags P time 0.000000\n"),
+    ("streamon", 1): (1, r"error STREAMON EINVAL\n"),
 }
 
 
@@ -356,23 +364,21 @@ def test_lies_and_refusals(lab: Guest, fault: str, value: int) -> None:
     node = lab.vh264()
     lab.vh264_fault(fault, value)
     rc, words = ANSWERS[fault, value]
-    liar = encode(lab, node)
-    assert liar.rc == rc and re.sub(r"bytes \d{6} sequence 21", "bytes 463247 sequence 21", words) in re.sub(
-        r"bytes \d+ sequence 21", "bytes 463247 sequence 21", liar.text
-    ), liar.text
+    liar = encode(lab, node, keep=False)
+    assert liar.rc == rc and re.search(words, liar.text), liar.text
     lab.vh264_fault(fault, 0)
-    assert encode(lab, node).rc == 0
+    assert encode(lab, node, keep=False).rc == 0
 
 
 def test_unrelated_timestamps_and_a_refused_import(lab: Guest) -> None:
     node, camera = lab.vh264(), lab.vivid()[CAMERA]
     lab.vh264_fault("timestamp", 2)
-    assert all(frame.time > 1e9 for frame in encode(lab, node).frames)
+    assert all(frame.time > 1e9 for frame in encode(lab, node, keep=False).frames)
     lab.vh264_fault("timestamp", 0)
     lab.vh264_fault("refuse_import")
     refused = encode(lab, node, "--frames 5", camera=camera)
     assert refused.rc == 1 and "error QBUF EINVAL" in refused.text
-    assert encode(lab, node).rc == 0, "copies still work"
+    assert encode(lab, node, keep=False).rc == 0, "copies still work"
 
 
 def test_a_streamon_that_blocks_can_be_killed(lab: Guest) -> None:
@@ -384,7 +390,7 @@ def test_a_streamon_that_blocks_can_be_killed(lab: Guest) -> None:
             " sleep 0.05; done", check=True)  # fmt: skip
     assert client.running
     # Other handles go on meanwhile.
-    assert encode(lab, node).rc == 0
+    assert encode(lab, node, keep=False).rc == 0
     client.kill(9)
     assert client.wait(10).rc == -9
 
@@ -393,5 +399,5 @@ def test_a_fault_can_be_aimed_at_one_node(lab: Guest) -> None:
     first, second = lab.vh264_nodes(devices=2)
     lab.vh264_fault("node", 1)
     lab.vh264_fault("streamon", 1)
-    assert encode(lab, first).rc == 0
-    assert encode(lab, second).rc == 1
+    assert encode(lab, first, keep=False).rc == 0
+    assert encode(lab, second, keep=False).rc == 1

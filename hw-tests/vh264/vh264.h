@@ -84,6 +84,7 @@ struct vh264_ctx {
 	struct vh264_raw raw;
 	struct v4l2_rect crop;
 	u32 coded_sizeimage;
+	u32 coded_asked;	/* by the program; outlives changes of the raw format */
 	struct v4l2_fract interval;
 	struct vh264_settings settings;
 	struct vh264_mischief mischief;

@@ -67,7 +67,7 @@ static void use_raw(struct vh264_ctx *ctx, const struct vh264_raw *raw, u32 widt
 		ctx->crop.width = clamp(ALIGN(width, 2), MIN_SIDE, raw->width);
 		ctx->crop.height = clamp(ALIGN(height, 2), MIN_SIDE, raw->height);
 	}
-	ctx->coded_sizeimage = vh264_coded_sizeimage(ctx, 0);
+	ctx->coded_sizeimage = vh264_coded_sizeimage(ctx, ctx->coded_asked);
 }
 
 void vh264_format_init(struct vh264_ctx *ctx)
@@ -261,15 +261,14 @@ int vh264_try_fmt_out(struct file *file, void *priv, struct v4l2_format *f)
 int vh264_s_fmt_cap(struct file *file, void *priv, struct v4l2_format *f)
 {
 	struct vh264_ctx *ctx = vh264_ctx_of(file);
-	u32 sizeimage;
 
 	if (!spoken(f->type))
 		return -EINVAL;
 	if (vb2_is_busy(v4l2_m2m_get_dst_vq(ctx->fh.m2m_ctx)))
 		return -EBUSY;
-	sizeimage = vh264_coded_sizeimage(ctx, asked_sizeimage(f));
-	ctx->coded_sizeimage = sizeimage;
-	give_coded(ctx, f, sizeimage);
+	ctx->coded_asked = asked_sizeimage(f);
+	ctx->coded_sizeimage = vh264_coded_sizeimage(ctx, ctx->coded_asked);
+	give_coded(ctx, f, ctx->coded_sizeimage);
 	return 0;
 }
 
@@ -330,7 +329,7 @@ int vh264_s_selection(struct file *file, void *priv, struct v4l2_selection *s)
 	r.top = clamp_t(s32, r.top, 0, height - (s32)r.height) & ~1;
 	ctx->crop = r;
 	if (!vb2_is_busy(v4l2_m2m_get_dst_vq(ctx->fh.m2m_ctx)))
-		ctx->coded_sizeimage = vh264_coded_sizeimage(ctx, 0);
+		ctx->coded_sizeimage = vh264_coded_sizeimage(ctx, ctx->coded_asked);
 	s->r = r;
 	return 0;
 }

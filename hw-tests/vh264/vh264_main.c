@@ -106,6 +106,21 @@ static int streamon(struct file *file, void *priv, enum v4l2_buf_type type)
 	return v4l2_m2m_ioctl_streamon(file, priv, type);
 }
 
+/*
+ * When all pictures are done, v4l2-mem2mem ends the drain by itself with the next coded
+ * buffer, and leaves that buffer's number as it was.
+ */
+static void number_empty_last(struct vh264_ctx *ctx)
+{
+	struct v4l2_m2m_ctx *m2m = ctx->fh.m2m_ctx;
+	struct vb2_v4l2_buffer *dst = v4l2_m2m_next_dst_buf(m2m);
+
+	if (!dst || v4l2_m2m_next_src_buf(m2m) || m2m->is_draining || v4l2_m2m_has_stopped(m2m))
+		return;
+	dst->field = V4L2_FIELD_NONE;
+	dst->sequence = ctx->cap_sequence++;
+}
+
 static int encoder_cmd(struct file *file, void *priv, struct v4l2_encoder_cmd *cmd)
 {
 	struct vh264_ctx *ctx = vh264_ctx_of(file);
@@ -121,6 +136,8 @@ static int encoder_cmd(struct file *file, void *priv, struct v4l2_encoder_cmd *c
 	    !vb2_is_streaming(v4l2_m2m_get_dst_vq(m2m)))
 		return 0;
 	spin_lock(&ctx->drain_lock);
+	if (cmd->cmd == V4L2_ENC_CMD_STOP)
+		number_empty_last(ctx);
 	ret = v4l2_m2m_ioctl_encoder_cmd(file, priv, cmd);
 	spin_unlock(&ctx->drain_lock);
 	if (ret)

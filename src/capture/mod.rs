@@ -4,6 +4,8 @@
 
 pub mod colorimetry;
 #[cfg(feature = "v4l2")]
+pub mod device;
+#[cfg(feature = "v4l2")]
 pub mod io;
 pub mod layout;
 pub mod negotiate;

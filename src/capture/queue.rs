@@ -85,6 +85,11 @@ impl Ring {
         u32::try_from(at).ok()
     }
 
+    /// Notes that the stream was stopped: every buffer is ours.
+    pub fn all_dequeued(&mut self) {
+        self.slots.fill(State::Dequeued);
+    }
+
     /// Notes that the driver took buffer `index`.
     ///
     /// # Errors
@@ -140,6 +145,15 @@ mod tests {
         let unknown = ring.dequeued(7).unwrap_err();
         assert_eq!(unknown.to_string(), "buffer 7 does not exist, there are 2");
         assert!(ring.dequeued(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn after_a_stop_all_buffers_are_ours_whoever_held_them() {
+        let mut ring = Ring::new(3).unwrap();
+        ring.queued(0).unwrap();
+        ring.queued(2).unwrap();
+        ring.all_dequeued();
+        assert!((0..3).all(|at| ring.state(at) == Some(State::Dequeued)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod convert;
 pub mod h264;
 pub mod jpeg;
+pub mod m2m;
 mod open;
 pub mod passthrough;
 pub mod software;

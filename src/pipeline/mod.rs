@@ -6,6 +6,7 @@
 pub mod chain;
 pub mod direct;
 pub mod fleet;
+pub mod hardware;
 pub mod io;
 pub mod open;
 pub mod roster;

@@ -318,18 +318,15 @@ mod tests {
             let sprite = pencil.text(&c.to_string());
             assert!(sprite.alpha.contains(&255), "{c:?} is empty");
             let (w, h) = (sprite.width, sprite.height);
-            let row = |y: usize| &sprite.alpha[y * w..][..w];
-            let column = |x: usize| (0..h).map(move |y| y * w + x);
-            assert!(
-                row(0).iter().chain(row(h - 1)).all(|a| *a == 0),
-                "{c:?} is cut above or below"
-            );
-            assert!(
-                column(0)
-                    .chain(column(w - 1))
-                    .all(|at| sprite.alpha[at] == 0),
-                "{c:?} is cut at a side"
-            );
+            // A trace of a soft edge may be lost, a stroke may not.
+            let border = |at: usize| {
+                let (x, y) = (at % w, at / w);
+                x == 0 || y == 0 || x == w - 1 || y == h - 1
+            };
+            let edge = (0..w * h)
+                .filter(|at| border(*at))
+                .map(|at| sprite.alpha[at]);
+            assert!(edge.max() < Some(128), "{c:?} is cut");
             if let Some(twin) = seen.insert(pencil.glyph(c).alpha, c) {
                 panic!("{c:?} looks like {twin:?}");
             }

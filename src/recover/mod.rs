@@ -3,9 +3,9 @@
 //! The law: the mildest cure that can help comes first, nothing is repeated faster than its back-off, and
 //! the status never says "connected" while no new picture came for two seconds.
 //!
-//! [`Ladder`] decides; the camera's thread (`pipeline/io.rs`) carries out its orders. [`silence`] tells which
-//! half is mute, [`pace`] how soon and how often a rung may be tried, [`disgrace`] which encoders are avoided,
-//! [`viewers`] when the slate stands in, [`history`] keeps what was mended.
+//! [`Ladder`] decides; the camera's thread (`pipeline/io.rs`) carries out its orders. `silence` tells which
+//! half is mute, `pace` how soon and how often a rung may be tried, [`disgrace`] which encoders are avoided,
+//! `viewers` when the slate stands in, [`history`] keeps what was mended.
 
 pub mod disgrace;
 pub mod history;

@@ -136,7 +136,7 @@ impl Layout {
             radius,
             pitch: 4.0 * radius,
         };
-        let (from, to) = (index(top) & !1, index(top + block + 1.0) & !1);
+        let (from, to) = (index(top) & !1, (index(top + block) + 2) & !1);
         Self {
             band: (from, to.min(height)),
             lines,

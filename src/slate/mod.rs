@@ -144,17 +144,27 @@ impl Cadence {
         self.due
     }
 
-    /// A frame is made now: gives its time stamp, always later than the one before. Who comes late
-    /// has missed the frames between; who comes early (an IDR was wanted) starts the wait anew.
+    /// The time stamp of the last frame.
+    #[must_use]
+    pub const fn stamped(&self) -> Option<Mono> {
+        self.last
+    }
+
+    /// A frame is made now: gives its time stamp, always later than the one before.
+    ///
+    /// Who comes a little late still stamps the moment it was due: frames exactly 200 ms apart fit
+    /// into the parts of MediaMTX's HLS, while each new distance makes it announce longer parts, which
+    /// players on iOS take for an error. Who comes very late has missed the frames between; who comes
+    /// early starts the wait anew.
     pub fn frame(&mut self, now: Mono) -> Mono {
-        let interval = RATE.interval();
-        let next = self.due + interval;
-        self.due = if now >= self.due && next > now {
-            next
+        let next = self.due + RATE.interval();
+        let (stamp, due) = if self.due <= now && now < next {
+            (self.due, next)
         } else {
-            now + interval
+            (now, now + RATE.interval())
         };
-        let stamp = self.last.map_or(now, |last| now.max(last + TICK));
+        self.due = due;
+        let stamp = self.last.map_or(stamp, |last| stamp.max(last + TICK));
         self.last = Some(stamp);
         stamp
     }

@@ -14,7 +14,7 @@ use crate::raster::{Plane, Ycc, at, byte, planes};
 
 /// Luma of the band, and of a background without a picture.
 const BAND: u8 = 24;
-const BLANK: u8 = 38;
+pub(super) const BLANK: u8 = 38;
 /// Luma of what, why, and since when.
 const INKS: [u8; 3] = [235, 205, 180];
 /// The lit dot; the others are grey.

@@ -36,7 +36,7 @@ pub fn drawable(text: &str) -> String {
 pub enum Since {
     /// The wall clock at the beginning, in whole seconds.
     At(Wall),
-    /// The wall clock is not set: how long, in the steps of [`step`].
+    /// The wall clock is not set: how long, in seconds at first and later in minutes.
     For(Duration),
 }
 

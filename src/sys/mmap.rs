@@ -1,4 +1,4 @@
-//! `mmap` of a driver's buffer, read-only.
+//! `mmap` of a driver's buffer: to read what it filled, or to fill what it shall read.
 
 use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
@@ -24,6 +24,15 @@ impl Mapping {
     /// # Errors
     /// `EINVAL` for an empty or unreachable place, `ENOMEM` when address space is short.
     pub fn new(fd: BorrowedFd<'_>, length: u32, offset: u32) -> Result<Self, Errno> {
+        Self::with(fd, length, offset, ProtFlags::PROT_READ)
+    }
+
+    fn with(
+        fd: BorrowedFd<'_>,
+        length: u32,
+        offset: u32,
+        protection: ProtFlags,
+    ) -> Result<Self, Errno> {
         let length = usize::try_from(length)
             .ok()
             .and_then(NonZeroUsize::new)
@@ -34,16 +43,7 @@ impl Mapping {
             .and_then(|offset| off_t::try_from(offset).ok())
             .ok_or(Errno::EINVAL)?;
         // SAFETY: a new mapping at an address of the kernel's choice touches no existing memory.
-        let start = unsafe {
-            mmap(
-                None,
-                length,
-                ProtFlags::PROT_READ,
-                MapFlags::MAP_SHARED,
-                fd,
-                offset,
-            )
-        }?;
+        let start = unsafe { mmap(None, length, protection, MapFlags::MAP_SHARED, fd, offset) }?;
         Ok(Self {
             start,
             length: length.get(),
@@ -71,6 +71,29 @@ impl Drop for Mapping {
     }
 }
 
+/// One buffer of the driver in our address space, to be filled by us. Unmapped when dropped.
+#[derive(Debug)]
+pub struct WritableMapping(Mapping);
+
+impl WritableMapping {
+    /// Maps `length` bytes at `offset`, as [`Mapping::new`] does, for reading and writing.
+    ///
+    /// # Errors
+    /// As [`Mapping::new`].
+    pub fn new(fd: BorrowedFd<'_>, length: u32, offset: u32) -> Result<Self, Errno> {
+        let both = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        Mapping::with(fd, length, offset, both).map(Self)
+    }
+
+    /// All its bytes. Only of a buffer that is dequeued: the driver reads queued ones.
+    #[must_use]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: mapped readable and writable for `length` bytes until `self` is dropped; `&mut
+        // self` keeps any other slice of it away; any byte is a valid u8.
+        unsafe { std::slice::from_raw_parts_mut(self.0.start.as_ptr().cast(), self.0.length) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +116,8 @@ mod tests {
         assert!(mapping.bytes(9, 3).is_empty());
         assert!(mapping.bytes(u32::MAX, u32::MAX).is_empty());
         assert_eq!(Mapping::new(file.as_fd(), 0, 0).unwrap_err(), Errno::EINVAL);
+        let mut writable = WritableMapping::new(file.as_fd(), 4096, 0).unwrap();
+        writable.bytes_mut()[4095] = 9;
+        assert_eq!(mapping.bytes(4094, 4096), [7, 9]);
     }
 }

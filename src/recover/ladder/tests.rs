@@ -383,3 +383,49 @@ fn an_encoder_that_is_there_no_more_is_looked_for_anew() {
     assert_eq!(rig.rungs(), ["close", "reprobe", "open"]);
     assert_eq!(rig.status, Some(Status::Connected));
 }
+
+#[test]
+fn an_encoder_that_goes_on_without_frames_does_not_hide_a_camera_that_stopped() {
+    let mut rig = Rig::new();
+    rig.until(10_000, FINE);
+    // A fault just before, so that the next cure has to wait and the encoder has time to lie.
+    rig.fails = Some(broken(Kind::Reopen));
+    rig.until(11_000, FINE);
+    assert!(rig.ladder.take_recovery().is_some());
+    let mut said = String::new();
+    for n in 0..1890 {
+        let now = at(rig.now + n);
+        let _ = rig.ladder.unit(false, now);
+        while rig.ladder.poll(now).is_some() {}
+        if let Some(status) = rig.ladder.take_status() {
+            said = format!("{status:?}");
+        }
+    }
+    assert!(said.contains("the camera gives no new frame"), "{said}");
+    assert_eq!(rig.ladder.take_recovery(), None, "nothing was mended");
+}
+
+#[test]
+fn a_camera_that_takes_long_to_open_anew_is_not_called_connected_meanwhile() {
+    let mut rig = Rig::new();
+    rig.until(10_000, FINE);
+    rig.ladder.renew(at(rig.now));
+    let now = at(rig.now);
+    assert_eq!(rig.ladder.poll(now), Some(Order::Close));
+    assert_eq!(rig.ladder.poll(now), Some(Order::Open));
+    let due = rig.ladder.poll_timeout().unwrap();
+    assert!(due <= at(rig.now + 2000));
+    while rig.ladder.poll(at(rig.now + 2000)).is_some() {}
+    let status = rig.ladder.take_status();
+    assert!(matches!(status, Some(Status::Error { .. })), "{status:?}");
+}
+
+#[test]
+fn before_the_first_picture_everything_goes_to_the_viewers_as_it_comes() {
+    let mut ladder = Ladder::new(at(0));
+    assert_eq!(ladder.poll(at(0)), Some(Order::Open));
+    ladder.opened(Rate::fps(30), Coder::Camera, at(0));
+    ladder.frame(at(10));
+    assert!(ladder.unit(false, at(10)));
+    assert!(!ladder.wants_keyframe(at(10)));
+}

@@ -85,10 +85,11 @@ fn setting(name: &str, value: &Value) -> Result<Setting, Fault> {
         Value::Bool(on) => Ok(Setting::Switch(*on)),
         Value::String(item) => Ok(Setting::Item(item.clone())),
         Value::Number(_) => whole(value).map(Setting::Number).ok_or_else(|| {
+            let shown: String = name.chars().take(64).collect();
             Fault::param(
-                &format!("controls.{name}"),
+                &format!("controls.{shown}"),
                 "type",
-                format!("{name} is not a whole number of 64 bits"),
+                format!("the value of {shown} is not a whole number of 64 bits"),
                 "send a whole number",
             )
         }),

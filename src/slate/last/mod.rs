@@ -9,7 +9,9 @@ use crate::encode::convert::{Planar, limit_chroma, limit_luma};
 use crate::encode::h264::{NalKind, nals};
 use crate::encode::sps::Sps;
 
-/// Samples of a picture at most: a frame of level 5.2 (H.264 Table A-1). The decoder holds several.
+/// Samples of a picture at most: a frame of level 5.2 (H.264 Table A-1). openh264 holds the same
+/// bound against the size before cropping; it keeps as many pictures as the stream asks for, 16 at
+/// most.
 const SAMPLES: u64 = 36_864 * 256;
 
 /// What the group says about itself.
@@ -19,12 +21,21 @@ pub struct Kept {
     pub full_range: bool,
 }
 
+/// Subset sequence parameter set (H.264 Table 7-1): scalable layers, which would be decoded in sizes
+/// of their own. No camera of ours sends them.
+const SUBSET_SPS: NalKind = NalKind::Other(15);
+
 /// Looks through an access unit's parameter sets before it is decoded; `None` when one of them is
 /// damaged, or announces a picture that is too large.
 #[must_use]
 pub fn check(unit: &[u8], before: Kept) -> Option<Kept> {
     let mut kept = before;
-    for nal in nals(unit).filter(|nal| NalKind::of(nal) == NalKind::Sps) {
+    for nal in nals(unit) {
+        match NalKind::of(nal) {
+            NalKind::Sps => {}
+            SUBSET_SPS => return None,
+            _ => continue,
+        }
         let sps = Sps::parse(nal)?;
         if sps.size.pixels() > SAMPLES {
             return None;

@@ -1,4 +1,4 @@
-//! Video4Linux2 system calls: enumeration, formats and streaming by mapped buffers.
+//! Video4Linux2 system calls: enumeration, formats and streaming, by mapped and by shared buffers.
 //!
 //! One file per call: a private `raw` part that names the request, and one safe function that
 //! speaks our types. Structures and their sizes come from the target's own `linux/videodev2.h`
@@ -12,12 +12,19 @@ use nix::errno::Errno;
 use nix::libc::c_int;
 use v4l::v4l_sys;
 
+pub mod create_bufs;
 pub mod dqbuf;
+pub mod dqevent;
+pub mod encoder_cmd;
 pub mod enum_fmt;
+pub mod enum_framesizes;
 pub mod enuminput;
+pub mod expbuf;
 pub mod ext_control;
 pub mod g_ext_ctrls;
 pub mod g_fmt;
+pub mod g_parm;
+pub mod g_selection;
 pub mod handle;
 pub mod pix;
 pub mod qbuf;
@@ -29,24 +36,95 @@ pub mod reqbufs;
 pub mod s_ext_ctrls;
 pub mod s_fmt;
 pub mod s_parm;
+pub mod s_selection;
 pub mod streamoff;
 pub mod streamon;
+pub mod subscribe_event;
+pub mod try_encoder_cmd;
 pub mod try_fmt;
 
-/// Which of the kernel's two buffer interfaces a capture node speaks.
+/// Which way the buffers of a queue carry data, seen from the application as V4L2 does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Queue {
-    /// `V4L2_BUF_TYPE_VIDEO_CAPTURE`.
+pub enum Direction {
+    /// The driver fills them: a camera's frames, a codec's results.
+    Capture,
+    /// The driver reads them: what a codec works on.
+    Output,
+}
+
+/// Which of the kernel's two buffer interfaces a node speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Planarity {
+    /// One memory plane a buffer.
     Single,
-    /// `V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE`; used here with one memory plane.
+    /// `…_MPLANE`: one or more memory planes a buffer.
     Multi,
 }
 
+/// One queue of buffers: `enum v4l2_buf_type`, as far as video goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Queue {
+    /// Which way.
+    pub direction: Direction,
+    /// Which interface.
+    pub planarity: Planarity,
+}
+
 impl Queue {
+    /// The capture queue of a node that speaks this interface.
+    #[must_use]
+    pub const fn capture(planarity: Planarity) -> Self {
+        Self {
+            direction: Direction::Capture,
+            planarity,
+        }
+    }
+
+    /// The output queue of a node that speaks this interface.
+    #[must_use]
+    pub const fn output(planarity: Planarity) -> Self {
+        Self {
+            direction: Direction::Output,
+            planarity,
+        }
+    }
+
+    const fn is_multi(self) -> bool {
+        matches!(self.planarity, Planarity::Multi)
+    }
+
+    const fn raw(self) -> u32 {
+        match (self.direction, self.planarity) {
+            (Direction::Capture, Planarity::Single) => {
+                v4l_sys::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE
+            }
+            (Direction::Capture, Planarity::Multi) => {
+                v4l_sys::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE
+            }
+            (Direction::Output, Planarity::Single) => {
+                v4l_sys::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_OUTPUT
+            }
+            (Direction::Output, Planarity::Multi) => {
+                v4l_sys::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE
+            }
+        }
+    }
+}
+
+/// Where the bytes of a queue's buffers come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Memory {
+    /// `V4L2_MEMORY_MMAP`: the driver's own.
+    Mmap,
+    /// `V4L2_MEMORY_DMABUF`: another driver's, lent for one turn.
+    Dmabuf,
+}
+
+impl Memory {
     const fn raw(self) -> u32 {
         match self {
-            Self::Single => v4l_sys::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE,
-            Self::Multi => v4l_sys::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE,
+            Self::Mmap => v4l_sys::v4l2_memory_V4L2_MEMORY_MMAP,
+            Self::Dmabuf => v4l_sys::v4l2_memory_V4L2_MEMORY_DMABUF,
         }
     }
 }
@@ -111,15 +189,22 @@ macro_rules! plain {
 plain!(
     v4l2_buffer,
     v4l2_capability,
+    v4l2_create_buffers,
+    v4l2_encoder_cmd,
+    v4l2_event,
+    v4l2_event_subscription,
+    v4l2_exportbuffer,
     v4l2_ext_control,
     v4l2_ext_controls,
     v4l2_fmtdesc,
     v4l2_format,
+    v4l2_frmsizeenum,
     v4l2_input,
     v4l2_plane,
     v4l2_query_ext_ctrl,
     v4l2_querymenu,
     v4l2_requestbuffers,
+    v4l2_selection,
     v4l2_streamparm,
 );
 
@@ -158,11 +243,11 @@ struct Buffer {
 }
 
 impl Buffer {
-    fn new(queue: Queue, index: u32) -> Self {
+    fn new(queue: Queue, memory: Memory, index: u32) -> Self {
         let mut head = blank::<v4l_sys::v4l2_buffer>();
         head.index = index;
         head.type_ = queue.raw();
-        head.memory = v4l_sys::v4l2_memory_V4L2_MEMORY_MMAP;
+        head.memory = memory.raw();
         Self {
             head,
             planes: [blank(); PLANES],
@@ -177,7 +262,7 @@ impl Buffer {
         call: unsafe fn(c_int, *mut v4l_sys::v4l2_buffer) -> nix::Result<c_int>,
     ) -> Result<(), Errno> {
         let result = again(|| {
-            if queue == Queue::Multi {
+            if queue.is_multi() {
                 self.head.m.planes = self.planes.as_mut_ptr();
                 self.head.length = v4l_sys::VIDEO_MAX_PLANES;
             }
@@ -185,7 +270,7 @@ impl Buffer {
             // VIDEO_MAX_PLANES planes and says so; both outlive the call.
             unsafe { call(fd.as_raw_fd(), &raw mut self.head) }
         });
-        if queue == Queue::Multi {
+        if queue.is_multi() {
             self.head.m.planes = std::ptr::null_mut();
         }
         result

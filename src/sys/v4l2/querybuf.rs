@@ -4,13 +4,14 @@ use std::os::fd::BorrowedFd;
 
 use v4l::v4l_sys::v4l2_buffer;
 
-use super::{Buffer, Fault, Queue};
+use super::pix::MOST_PLANES;
+use super::{Buffer, Fault, Memory, Planarity, Queue};
 
 mod raw {
     nix::ioctl_readwrite!(querybuf, b'V', 9, super::v4l2_buffer);
 }
 
-/// The place of a buffer (of its only memory plane).
+/// The place of one memory plane of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// Bytes.
@@ -19,23 +20,35 @@ pub struct Place {
     pub offset: u32,
 }
 
-/// Where buffer `index` lies.
+/// Where the memory planes of buffer `index` lie. The buffer must be a mappable one.
 ///
 /// # Errors
 /// [`Fault::Refused`] for an index the driver did not allocate.
-pub fn querybuf(fd: BorrowedFd<'_>, queue: Queue, index: u32) -> Result<Place, Fault> {
-    let mut buffer = Buffer::new(queue, index);
+pub fn querybuf(
+    fd: BorrowedFd<'_>,
+    queue: Queue,
+    index: u32,
+) -> Result<heapless::Vec<Place, MOST_PLANES>, Fault> {
+    let mut buffer = Buffer::new(queue, Memory::Mmap, index);
     buffer.with(queue, fd, raw::querybuf)?;
-    Ok(match queue {
-        Queue::Single => Place {
+    Ok(match queue.planarity {
+        Planarity::Single => std::iter::once(Place {
             length: buffer.head.length,
             // SAFETY: for a mapped single-planar buffer the kernel fills the member `offset`.
             offset: unsafe { buffer.head.m.offset },
-        },
-        Queue::Multi => Place {
-            length: buffer.planes[0].length,
-            // SAFETY: for a mapped plane the kernel fills the member `mem_offset`.
-            offset: unsafe { buffer.planes[0].m.mem_offset },
-        },
+        })
+        .collect(),
+        Planarity::Multi => {
+            // The kernel answers with the number of planes there are.
+            let count = usize::try_from(buffer.head.length).unwrap_or(0);
+            let planes = buffer.planes.iter().take(count.clamp(1, MOST_PLANES));
+            planes
+                .map(|plane| Place {
+                    length: plane.length,
+                    // SAFETY: for a mapped plane the kernel fills the member `mem_offset`.
+                    offset: unsafe { plane.m.mem_offset },
+                })
+                .collect()
+        }
     })
 }

@@ -7,7 +7,7 @@ use v4l::v4l_sys::{
     V4L2_CAP_VIDEO_CAPTURE_MPLANE, v4l2_capability,
 };
 
-use super::{Fault, Queue, again, blank, text};
+use super::{Fault, Planarity, Queue, again, blank, text};
 
 mod raw {
     nix::ioctl_read!(querycap, b'V', 0, super::v4l2_capability);
@@ -33,9 +33,9 @@ impl Caps {
         if self.flags & V4L2_CAP_STREAMING == 0 {
             None
         } else if self.flags & V4L2_CAP_VIDEO_CAPTURE != 0 {
-            Some(Queue::Single)
+            Some(Queue::capture(Planarity::Single))
         } else if self.flags & V4L2_CAP_VIDEO_CAPTURE_MPLANE != 0 {
-            Some(Queue::Multi)
+            Some(Queue::capture(Planarity::Multi))
         } else {
             None
         }

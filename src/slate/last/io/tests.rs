@@ -217,6 +217,11 @@ fn a_picture_larger_than_4k_is_refused_before_it_takes_memory() {
     let mut unit = parameters(1000, 1000);
     push_nal(&mut unit, &[0x65, 0x88, 0x84, 0x21]);
     assert!(patient(&[unit]).is_none());
+    let kept = Kept { full_range: false };
+    assert!(check(&parameters(3840 / 16, 2160 / 16), kept).is_some());
+    let mut scalable = parameters(2, 2);
+    scalable[4] = 0x6F;
+    assert!(check(&scalable, kept).is_none());
 }
 
 /// What a damaged cable or a hostile device makes of a stream.

@@ -1,0 +1,3 @@
+//! Bringing camera and encoder together, once per opening.
+
+pub(super) mod io;

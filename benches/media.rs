@@ -1,6 +1,11 @@
-//! What a frame costs on this machine, from pixels to H.264.
+//! What a frame costs on this machine, from pixels to H.264, and from there into the socket.
 //!
 //! `cargo bench --bench media -- [SIZE [FRAMES [KBIT/S [FILE.h264 [FRAME.jpg]]]]]`
+
+mod publish;
+#[expect(clippy::unwrap_used, dead_code, reason = "shared with the tests")]
+#[path = "../tests/support/rtsp.rs"]
+mod rtsp;
 
 use std::io::Write;
 
@@ -223,4 +228,5 @@ fn main() {
         }
         times.show(&format!("decode JPEG of {} bytes", data.len()));
     }
+    publish::rows();
 }

@@ -26,8 +26,6 @@ test -z "$(systemctl list-units --state=failed --plain --no-legend | tee /dev/st
 modprobe -a {MODULES}
 udevadm settle --timeout=60
 rmmod vivid
-# GStreamer looks at all its plugins before its first use, 15 s long.
-gst-inspect-1.0 > /dev/null 2>&1
 ip link set lo up
 ip address add {GUEST_ADDRESS} dev eth0
 ip link set eth0 up

@@ -1,13 +1,17 @@
-"""Camera controls (`capture controls`, `capture frames --set`) on vivid, which has every type of them."""
+"""Camera controls on vivid, which has every type of them: through `capture`, and through the service."""
 from __future__ import annotations
 
+import json
 import re
-from typing import Dict, Iterator, List, NamedTuple
+import shlex
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
 import pytest
 
+from camera_box import BINARIES, CameraBox
 from rig import Guest
-from rig.colours import BARS_YUV, Bars, bar_means, matches
+from rig.colours import BARS_YUV, Bars, bar_means, matches, to_rgb
 from test_capture import CAPTURE, CARD
 
 #: v4l2-ctl's word for a type -> ours. What is missing here is not offered to clients.
@@ -161,3 +165,47 @@ def test_a_camera_that_is_gone_has_no_controls_and_says_so(eyes: Guest) -> None:
     eyes.unbind_vivid()
     result = eyes.run(f"/in/capture controls {node} 2>&1", timeout=20)
     assert result.rc == 1 and "error Gone" in result.stdout, result.stdout
+
+
+ASK = Path(__file__).with_name("ask.py")
+
+
+def asked(box: CameraBox, *calls: Tuple[str, Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """What the running service answers an operator: results, and errors where there are none."""
+    port = box.card["page"].rstrip("/").rsplit(":", 1)[1]
+    text = json.dumps(calls)
+    words = " ".join(shlex.quote(word) for word in (port, box.card["tokens"]["operator"], text))
+    reply = box.guest.run(f"python3 /in/ask.py {words}", 30, check=True)
+    return [json.loads(line) for line in reply.stdout.splitlines()]
+
+
+def test_what_an_operator_sets_reaches_viewers_and_outlives_an_unplug(image: None) -> None:
+    with Guest.restore(files={**BINARIES, "ask.py": ASK}) as guest:
+        node = guest.vivid()[CARD]
+        camera = node.replace("/dev/video", "camera")
+        box = CameraBox(guest, CAMERA_SERVICE_CAMERA_PIXEL_FORMAT="NV12")
+        mirrored = [to_rgb(colour) for colour in reversed(list(BARS_YUV.values()))]
+
+        flip, video, refused = asked(
+            box,
+            ("set_camera_controls", {"device": camera, "controls": {"horizontal_flip": True}}),
+            ("set_video", {"device": camera, "bitrate_kbps": 1000}),
+            ("set_camera_controls", {"device": camera, "controls": {"brightness": 999}}),
+        )
+        assert flip["controls"][0]["value"] is True, flip
+        assert (video["bitrate_kbps"], video["seamless"]) == (1000, True), video
+        assert refused["data"]["param"] == "controls.brightness", refused
+        assert refused["data"]["suggestion"] == "the nearest permitted value is 255", refused
+        _, pictures = box.read_frames(camera, 20)
+        assert matches(bar_means(pictures[-1], 640, 480, "rgb24"), mirrored, 8)
+
+        guest.unbind_vivid()
+        box.wait_for("DISCONNECTED", lambda: box.camera(camera)["status"] == "DISCONNECTED", 5)
+        (gone,) = asked(box, ("get_camera_controls", {"device": camera}))
+        assert (gone["code"], gone["data"]["state"]) == (-32020, "DISCONNECTED"), gone
+        guest.bind_vivid()
+        box.wait_for("CONNECTED", lambda: box.camera(camera)["status"] == "CONNECTED", 15)
+        _, pictures = box.read_frames(camera, 20)
+        assert matches(bar_means(pictures[-1], 640, 480, "rgb24"), mirrored, 8)
+        (now,) = asked(box, ("get_video", {"device": camera}))
+        assert now["bitrate_kbps"] == 1000, now

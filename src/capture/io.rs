@@ -74,17 +74,6 @@ impl V4l2Source {
         &self.outcome
     }
 
-    /// Stops and starts the stream with the same format and buffers.
-    ///
-    /// # Errors
-    /// As [`V4l2Source::open`].
-    pub fn restream(&mut self) -> Result<()> {
-        self.device.stop()?;
-        self.ring.all_dequeued();
-        self.give_back()?;
-        self.device.start()
-    }
-
     /// Hands every buffer of ours to the driver.
     fn give_back(&mut self) -> Result<()> {
         while let Some(index) = self.ring.first_dequeued() {
@@ -130,6 +119,17 @@ impl Source for V4l2Source {
                 .stamps
                 .mend(filled.sequence, filled.captured, clock::mono()),
         }))
+    }
+
+    fn restream(&mut self) -> Result<()> {
+        self.device.stop()?;
+        self.ring.all_dequeued();
+        self.give_back()?;
+        self.device.start()
+    }
+
+    fn device(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.device.as_fd())
     }
 }
 

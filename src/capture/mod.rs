@@ -16,7 +16,6 @@ pub mod testcard;
 use std::fmt;
 use std::os::fd::BorrowedFd;
 
-use crate::camera::controls::{Control, Setting};
 use crate::clock::Mono;
 use crate::error::{Error, Kind, Result};
 use crate::units::{Rate, Size};
@@ -176,20 +175,9 @@ pub trait Source {
         ))
     }
 
-    /// The sensor's controls, as they stand now.
-    ///
-    /// # Errors
-    /// When the device does not answer.
-    fn controls(&self) -> Result<Vec<Control>> {
-        Ok(Vec::new())
-    }
-
-    /// Sets one control and returns it as the driver has it now.
-    ///
-    /// # Errors
-    /// `Refused` with the reason: no such control, out of range, inactive now.
-    fn set_control(&mut self, name: &str, _to: &Setting) -> Result<Control> {
-        Err(no_control(name))
+    /// The V4L2 device, if it is one: what its controls are asked of.
+    fn device(&self) -> Option<BorrowedFd<'_>> {
+        None
     }
 }
 

@@ -68,6 +68,8 @@ pub struct Failure {
     pub part: Part,
     /// What.
     pub error: Error,
+    /// Which encoder, where opening it failed; a running one is known.
+    pub coder: Option<Coder>,
 }
 
 impl Failure {
@@ -77,6 +79,7 @@ impl Failure {
         Self {
             part: Part::Capture,
             error,
+            coder: None,
         }
     }
 
@@ -86,6 +89,7 @@ impl Failure {
         Self {
             part: Part::Encoder,
             error,
+            coder: None,
         }
     }
 }

@@ -15,10 +15,20 @@ const SLICES: usize = 2 * BATCH + 2;
 pub type Slices<'a> = heapless::Vec<IoSlice<'a>, SLICES>;
 
 /// A byte queue that keeps its memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Tail {
     bytes: Vec<u8>,
     done: usize,
+}
+
+impl Default for Tail {
+    fn default() -> Self {
+        Self {
+            // A few sender reports, or the rest of a packet: it need not grow while pictures flow.
+            bytes: Vec::with_capacity(2048),
+            done: 0,
+        }
+    }
 }
 
 impl Tail {

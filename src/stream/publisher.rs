@@ -324,7 +324,7 @@ impl Machine {
             Link::Backoff { .. } => self.connect(now),
             Link::Recording(session) => {
                 if session.next_report() <= now.mono {
-                    session.report(&mut self.outbox, now);
+                    session.report_due(&mut self.outbox, now);
                 }
             }
         }

@@ -78,7 +78,8 @@ impl Client {
             phase: Phase::Announce,
             cseq: 0,
             session: None,
-            input: Vec::new(),
+            // Its bound at once, so that no reply makes it grow later.
+            input: Vec::with_capacity(MAX_REPLY),
             skip: 0,
             output: Vec::new(),
         };

@@ -186,6 +186,15 @@ impl Session {
             .is_some_and(|told| told.abs_diff(mapping(now)) > CLOCK_STEP.as_nanos())
     }
 
+    /// A regular report is due. While an earlier one still waits for the socket, that one does.
+    pub fn report_due(&mut self, outbox: &mut Outbox, now: Now) {
+        if outbox.control_len() == 0 {
+            self.report(outbox, now);
+        } else {
+            self.next_report = now.mono + self.every;
+        }
+    }
+
     /// Queues a sender report (RFC 3550 §6.4.1) that maps this very moment.
     pub fn report(&mut self, outbox: &mut Outbox, now: Now) {
         self.next_report = now.mono + self.every;

@@ -5,7 +5,6 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -16,7 +15,6 @@ use crate::capture::layout::{MOST_PLANES, Raw, stride};
 use crate::capture::negotiate::Candidate;
 use crate::capture::queue::Misuse;
 use crate::capture::{Format, PixelFormat};
-use crate::clock::Mono;
 use crate::error::{Error, Kind, Result};
 use crate::sys::v4l2::create_bufs::create_bufs;
 use crate::sys::v4l2::dqbuf::{DqbufError, Filled, dqbuf};
@@ -37,9 +35,6 @@ use crate::units::{Rate, Size};
 
 /// With fewer the driver has nothing to fill while we read one.
 const LEAST_BUFFERS: u32 = 2;
-
-/// A stamp further from now is no capture time. Frames wait in the queue much less than this.
-const STAMP_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// `V4L2_FIELD_TOP`, `_BOTTOM`, `_SEQ_TB`, `_SEQ_BT`, `_ALTERNATE`: half pictures or fields behind
 /// each other, which no encoder of ours takes.
@@ -317,16 +312,6 @@ impl Drop for Device {
     }
 }
 
-/// When a frame was taken: the driver's stamp unless it is far from now, which means that it was
-/// read from another clock. A little ahead of now is fine: some drivers stamp the end of the
-/// exposure that they have only begun.
-#[must_use]
-pub fn moment(stamp: Option<Mono>, now: Mono) -> Mono {
-    stamp
-        .filter(|stamp| now.since(*stamp) < STAMP_TOLERANCE && stamp.since(now) < STAMP_TOLERANCE)
-        .unwrap_or(now)
-}
-
 fn open_node(node: &Path) -> Result<OwnedFd> {
     let flags = OFlag::O_RDWR | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     open(node, flags, Permissions::empty()).map_err(|errno| {
@@ -399,16 +384,6 @@ fn usable(answer: &Pix, planes: u8) -> Result<PixelFormat, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_stamp_of_another_clock_is_replaced_by_now() {
-        let at = |millis: u64| Mono::from_nanos(millis * 1_000_000);
-        assert_eq!(moment(Some(at(99_970)), at(100_000)), at(99_970));
-        assert_eq!(moment(Some(at(100_029)), at(100_000)), at(100_029));
-        assert_eq!(moment(Some(at(5)), at(100_000)), at(100_000));
-        assert_eq!(moment(Some(at(900_000)), at(100_000)), at(100_000));
-        assert_eq!(moment(None, at(100_000)), at(100_000));
-    }
 
     #[test]
     fn an_answer_that_no_encoder_takes_is_refused_with_its_reason() {

@@ -356,7 +356,7 @@ impl Machine {
         match event {
             Event::Captured(raw, frame) => self.captured(raw, frame),
             Event::Spoilt(raw) => {
-                if self.from_camera(raw) {
+                if self.camera_gave(raw) {
                     self.put_raw(raw, RawState::IDLE);
                 }
             }
@@ -416,7 +416,7 @@ impl Machine {
     }
 
     fn captured(&mut self, raw: RawIndex, frame: Frame) {
-        if !self.from_camera(raw) {
+        if !self.camera_gave(raw) {
             return;
         }
         self.unshelve();
@@ -438,7 +438,7 @@ impl Machine {
     }
 
     /// Whether the camera can have handed out this buffer; if not, that is a lie.
-    fn from_camera(&mut self, raw: RawIndex) -> bool {
+    fn camera_gave(&mut self, raw: RawIndex) -> bool {
         let state = self.raw_state(raw);
         let right = match self.feed {
             Feed::Import => state == Some(RawState::Camera),

@@ -4,7 +4,10 @@ use std::os::fd::BorrowedFd;
 
 use tracing::warn;
 
-use crate::camera::controls::{Control, Setting};
+#[cfg(feature = "v4l2")]
+use crate::camera::controls::{Control, Setting, io as sensor};
+#[cfg(feature = "v4l2")]
+use crate::capture::no_control;
 use crate::capture::{Capture, Format, Source};
 use crate::clock;
 use crate::encode::{Encoder, Route, Settings};
@@ -95,11 +98,16 @@ impl Chain for Direct {
         self.encoder.retune(settings)
     }
 
+    #[cfg(feature = "v4l2")]
     fn controls(&self) -> Result<Vec<Control>> {
-        self.source.controls()
+        self.source
+            .device()
+            .map_or_else(|| Ok(Vec::new()), sensor::list)
     }
 
+    #[cfg(feature = "v4l2")]
     fn set_control(&mut self, name: &str, to: &Setting) -> Result<Control> {
-        self.source.set_control(name, to)
+        let fd = self.source.device().ok_or_else(|| no_control(name))?;
+        sensor::set(fd, name, to)
     }
 }

@@ -13,7 +13,6 @@ use super::setup::io::{Front, Outcome as Met, Pair, bring_together};
 use crate::camera::Mode;
 use crate::camera::controls::io as sensor;
 use crate::camera::controls::{Control, Setting};
-use crate::capture::device::io::moment;
 use crate::capture::negotiate::Wish;
 use crate::capture::{Capture, Format, Source};
 use crate::clock::{self, Mono};
@@ -27,7 +26,8 @@ use crate::encode::sps::Sps;
 use crate::encode::{AccessUnit, Route, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::chain::{Chain, Failure, Interest, Progress, Timing, Way};
-use crate::pipeline::tally::Tally;
+use crate::pipeline::tally::{Seen, Tally};
+use crate::recover::Coder;
 use crate::sys::v4l2::dqbuf::DqbufError;
 use crate::sys::v4l2::qbuf::QbufError;
 
@@ -113,7 +113,10 @@ impl Hardware {
             format,
             why,
         };
-        hardware.start()?;
+        if let Err(mut failure) = hardware.start() {
+            failure.coder = Some(hardware.coder());
+            return Err(failure);
+        }
         Ok(Opening::Running(Box::new(hardware)))
     }
 
@@ -121,6 +124,10 @@ impl Hardware {
     #[must_use]
     pub fn encoder(&self) -> &Path {
         &self.encoder.found().node
+    }
+
+    fn coder(&self) -> Coder {
+        node_number(self.encoder()).map_or(Coder::Software, Coder::Node)
     }
 
     /// What became of the frames so far.
@@ -248,6 +255,7 @@ impl Hardware {
                 device,
                 least,
                 tells_size,
+                stamps,
                 ..
             } => {
                 let Some(filled) = device.dequeue().map_err(Failure::capture)? else {
@@ -271,9 +279,13 @@ impl Hardware {
                     return Ok(true);
                 }
                 let now = clock::mono();
-                tally.taken(filled.sequence, now);
+                let captured = stamps.mend(filled.sequence, filled.captured, now);
+                if tally.taken(filled.sequence, captured, now) == Seen::Repeat {
+                    self.machine.handle(Event::Spoilt(raw));
+                    return Ok(true);
+                }
                 let frame = Frame {
-                    captured: moment(filled.captured, now),
+                    captured,
                     dequeued: now,
                 };
                 self.machine.handle(Event::Captured(raw, frame));
@@ -292,7 +304,9 @@ impl Hardware {
                     Capture::Frame(frame) => frame,
                 };
                 let now = clock::mono();
-                tally.taken(frame.sequence, now);
+                if tally.taken(frame.sequence, frame.captured, now) == Seen::Repeat {
+                    return Ok(true);
+                }
                 let Some(raw) = self.machine.vacant() else {
                     self.machine.handle(Event::Overrun);
                     return Ok(true);
@@ -395,6 +409,15 @@ impl Hardware {
     }
 }
 
+/// N of `/dev/videoN`.
+fn node_number(node: &Path) -> Option<u16> {
+    node.file_name()?
+        .to_str()?
+        .strip_prefix("video")?
+        .parse()
+        .ok()
+}
+
 /// Either of the two running calls' failures.
 enum Broken {
     Out(DqbufError),
@@ -435,6 +458,7 @@ impl Chain for Hardware {
             } else {
                 Route::Hardware
             },
+            coder: self.coder(),
             why: self.why.clone(),
         }
     }

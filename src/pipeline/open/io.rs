@@ -1,5 +1,7 @@
-//! Opens the chain of a plan: passthrough, hardware, software, in this order.
+//! Opens the chain of a plan.
 
+#[cfg(feature = "v4l2")]
+use super::device::io::open as open_device;
 use crate::capture::testcard::io::TestCamera;
 use crate::capture::{PixelFormat, Source};
 use crate::clock::Mono;
@@ -14,28 +16,26 @@ use crate::recover::{Coder, Ladder};
 ///
 /// # Errors
 /// The part that failed. A machine without an encoder chip is no failure.
-pub fn open(plan: &Plan, ladder: &mut Ladder, _now: Mono) -> Result<Box<dyn Chain>, Failure> {
+pub fn open(plan: &Plan, ladder: &mut Ladder, now: Mono) -> Result<Box<dyn Chain>, Failure> {
     match &plan.origin {
         Origin::Test { size, rate } => {
             let source = TestCamera::open(*size, *rate).map_err(Failure::capture)?;
-            let why = "the test camera is drawn in memory";
-            direct(plan, ladder, Box::new(source), why.to_owned())
+            let why = "the test camera is drawn in memory".to_owned();
+            direct(plan, ladder, Box::new(source), why)
         }
-        #[cfg(feature = "v4l2")]
-        Origin::V4l2 { node, modes, wish } => {
-            let source = crate::capture::io::V4l2Source::open(node, modes, wish)
-                .map_err(Failure::capture)?;
-            direct(plan, ladder, Box::new(source), String::new())
-        }
-        #[cfg(not(feature = "v4l2"))]
-        Origin::V4l2 { .. } => Err(Failure::capture(crate::error::Error::new(
-            crate::error::Kind::Config,
-            "this build has no V4L2 support",
-        ))),
+        Origin::V4l2 { node, modes, wish } => open_device(plan, (node, modes, wish), ladder, now),
     }
 }
 
-fn direct(
+#[cfg(not(feature = "v4l2"))]
+fn open_device<T>(_: &Plan, _: T, _: &mut Ladder, _: Mono) -> Result<Box<dyn Chain>, Failure> {
+    use crate::error::{Error, Kind};
+    let what = "this build has no V4L2 support";
+    Err(Failure::capture(Error::new(Kind::Config, what)))
+}
+
+/// The chain of a source and an encoder of ours; `why` says why there is no better one.
+pub(super) fn direct(
     plan: &Plan,
     ladder: &mut Ladder,
     source: Box<dyn Source>,

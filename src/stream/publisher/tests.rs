@@ -223,6 +223,21 @@ fn a_silent_camera_still_reports_and_a_stepped_wall_clock_is_reported_at_once() 
 }
 
 #[test]
+fn reports_do_not_pile_up_in_front_of_a_socket_that_takes_nothing() {
+    let mut rig = Rig::new();
+    rig.push(true, 10, at(0));
+    rig.record(at(0));
+    rig.drain(at(0));
+    for second in 1..30 {
+        rig.machine.handle_timeout(at(second * 2000));
+        assert!(rig.machine.outbox.control_len() < 100);
+    }
+    rig.drain(at(60_000));
+    let reports = rig.frames().iter().filter(|(c, _)| *c == 1).count();
+    assert_eq!(reports, 2, "the first, and one that waited");
+}
+
+#[test]
 fn pauses_double_up_to_the_longest_and_start_anew_after_a_session_that_lasted() {
     let mut rig = Rig::new();
     rig.push(true, 10, at(0));

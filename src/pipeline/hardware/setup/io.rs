@@ -16,6 +16,7 @@ use crate::capture::device::io::{Agreed, Device, Disagreed};
 use crate::capture::io::V4l2Source;
 use crate::capture::layout::{MOST_PLANES, Raw};
 use crate::capture::negotiate::Wish;
+use crate::capture::stamp::Stamps;
 use crate::capture::{Format, Range};
 use crate::encode::Settings;
 use crate::encode::m2m::fit::{Asked, Fit, Side, crop, fit, too_few_bytes};
@@ -61,6 +62,10 @@ pub(crate) struct Pair {
 
 /// The camera's side.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per camera; a box would only add a hop per frame"
+)]
 pub(crate) enum Front {
     /// Its buffers are lent to the encoder.
     Shared {
@@ -70,6 +75,8 @@ pub(crate) enum Front {
         least: [u64; MOST_PLANES],
         /// The driver tells when the picture's size changes.
         tells_size: bool,
+        /// Judges the driver's time stamps.
+        stamps: Stamps,
     },
     /// Its frames are copied.
     Copied {
@@ -315,6 +322,7 @@ impl SharedPair {
         Outcome::Ready(Box::new(Pair {
             front: Front::Shared {
                 tells_size: device.watch_size(),
+                stamps: Stamps::default(),
                 least: raw.least_bytes(agreed.format.size, agreed.pix.planes().map(|p| p.stride)),
                 device,
                 buffers,

@@ -1,0 +1,194 @@
+//! While pictures flow, a camera's thread asks the allocator for nothing: memory that is not asked
+//! for cannot run out, wait for a lock or grow in a year.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    unsafe_code,
+    reason = "an allocator that counts is unsafe by its trait"
+)]
+
+#[path = "support/rtsp.rs"]
+mod rtsp;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use camera_service::camera::Counters;
+use camera_service::clock::{self, Mono};
+use camera_service::encode::AccessUnit;
+use camera_service::latency::{Latency, Recorder, Stage, Stamps};
+use camera_service::pipeline::chain::Timing;
+use camera_service::stream::{Limits, Publisher, State, Target};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rtsp::Sink;
+
+thread_local! {
+    static ASKED: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call goes on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ASKED.set(ASKED.get() + 1);
+        // SAFETY: the caller's promise is handed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is handed on.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ASKED.set(ASKED.get() + 1);
+        // SAFETY: the caller's promise is handed on.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often this thread asked for memory while `work` ran.
+fn asked(work: impl FnOnce()) -> u64 {
+    let before = ASKED.get();
+    work();
+    ASKED.get() - before
+}
+
+/// What a camera's thread does with its publisher until nothing waits to go.
+fn turn(publisher: &mut Publisher) {
+    let start = clock::mono();
+    loop {
+        let now = clock::now();
+        assert!(
+            now.mono.since(start) < Duration::from_secs(20),
+            "{:?}",
+            publisher.state()
+        );
+        if publisher.poll_timeout().is_some_and(|at| at <= now.mono) {
+            publisher.on_timeout(now);
+        }
+        let interest = publisher.interest();
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::POLLIN, interest.read);
+        flags.set(PollFlags::POLLOUT, interest.write);
+        // What waits to be read is read too, but not waited for.
+        let wait = if interest.write { 5u16 } else { 0 };
+        let ready = publisher.fd().is_some_and(|fd| {
+            poll(&mut [PollFd::new(fd, flags)], PollTimeout::from(wait)).unwrap() > 0
+        });
+        if ready {
+            publisher.on_ready(clock::now());
+        }
+        if !publisher.interest().write {
+            return;
+        }
+    }
+}
+
+/// Pictures of a stream: parameter sets and three slices, or two slices, of changing size.
+fn pictures() -> Vec<(Vec<u8>, bool)> {
+    let nal = |head: u8, len: usize| [&[0, 0, 0, 1, head][..], &vec![7; len]].concat();
+    let of = |n: usize| match n % 30 {
+        0 => [
+            nal(0x67, 20),
+            nal(0x68, 4),
+            nal(0x65, 15_000 + n),
+            nal(0x65, 15_000),
+            nal(0x65, 9_000),
+        ]
+        .concat(),
+        _ => [nal(0x41, 900 + n * 31 % 7000), nal(0x41, 4000)].concat(),
+    };
+    (0..300).map(|n| (of(n), n % 30 == 0)).collect()
+}
+
+#[test]
+fn a_thousand_pictures_go_into_a_socket_without_one_allocation() {
+    let sink = Sink::start();
+    let target = Target {
+        addr: sink.addr,
+        path: "camera0".to_owned(),
+        user: "box".to_owned(),
+        password: "s3cret".to_owned(),
+    };
+    let limits = Limits {
+        // All that happens every now and then should happen often.
+        sender_report: Duration::from_millis(5),
+        ring_span: Duration::from_millis(50),
+        catch_up: u32::MAX,
+        ..Limits::default()
+    };
+    let counters = Arc::new(Counters::default());
+    let mut publisher = Publisher::new(target, Arc::clone(&counters), limits);
+    let pictures = pictures();
+    let mut film = |count: usize| {
+        for (data, keyframe) in pictures.iter().cycle().take(count) {
+            let now = clock::now();
+            let unit = AccessUnit {
+                data,
+                keyframe: *keyframe,
+                captured: now.mono,
+            };
+            let timing = Timing {
+                dequeued: now.mono,
+                encoded: now.mono,
+            };
+            publisher.push(&unit, timing, now);
+            turn(&mut publisher);
+        }
+        matches!(publisher.state(), State::Recording { .. })
+    };
+    let start = clock::mono();
+    while !film(300) {
+        assert!(clock::mono().since(start) < Duration::from_secs(20));
+    }
+    let before = counters.sent.load(Relaxed);
+    assert_eq!(
+        asked(|| assert!(film(1000))),
+        0,
+        "allocations in 1000 pictures"
+    );
+    assert_eq!(counters.sent.load(Relaxed) - before, 1000);
+    let all = counters.sent.load(Relaxed);
+    while sink.pictures() < all {
+        assert!(
+            clock::mono().since(start) < Duration::from_secs(60),
+            "they never came"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let figures = counters
+        .latency
+        .recent(Stage::Total, clock::mono())
+        .unwrap();
+    assert!(figures.frames >= 1000);
+}
+
+#[test]
+fn latencies_are_counted_without_one_allocation_even_when_the_halves_take_turns() {
+    let latency = Latency::default();
+    let mut recorder = Recorder::default();
+    let count = asked(|| {
+        for second in 1..1000u64 {
+            let at = |millis: u64| Mono::from_nanos(second * 1_000_000_000 + millis * 1_000_000);
+            let stamps = Stamps {
+                captured: at(0),
+                dequeued: at(2),
+                encoded: at(second % 40),
+            };
+            recorder.sent(&latency, &stamps, at(50));
+        }
+    });
+    assert_eq!(count, 0);
+    assert!(
+        asked(|| drop(latency.totals(Stage::Send))) > 0,
+        "the counter counts"
+    );
+}

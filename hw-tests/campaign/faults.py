@@ -156,13 +156,15 @@ def run(stand: Stand, fault: Fault) -> Mended:
     end = time.monotonic()
     last, first = viewer.largest_gap(begun, end)
     gap = first - last
+    # Injecting takes a while in the guest: no outage is longer than the gap in the pictures.
+    took = min(max(first - lifted, 0.0), gap)
     seen = viewer.frames(begun, end)
     noticed = gap > UNNOTICED
     after = stand.status()
     return Mended(
         fault=fault.name,
         route=str(after["extensions"].get("route", "?")),
-        recovery_ms=round((first - lifted) * 1000, 1) if noticed and first > lifted else (0.0 if noticed else None),
+        recovery_ms=round(took * 1000, 1) if noticed else None,
         gap_ms=round(gap * 1000, 1),
         slates=sum(f.kind is Kind.SLATE for f in seen),
         others=sum(f.kind is Kind.OTHER for f in seen),
@@ -184,7 +186,7 @@ def traces(before: dict[str, Any], after: dict[str, Any], numbers: Order) -> dic
 
 
 def rung(before: dict[str, Any], after: dict[str, Any]) -> str | None:
-    """Which rung of the ladder mended the camera between two looks at its status."""
-    counts = [status["extensions"].get("recovery", {}).get("rungs", {}) for status in (before, after)]
-    climbed = [name for name, count in counts[1].items() if count > counts[0].get(name, 0)]
-    return ", ".join(climbed) or None
+    """Which rungs of the ladder mended which faults between two looks at the status."""
+    old, new = (status["extensions"].get("recovery", {"mended": 0, "last": []}) for status in (before, after))
+    fresh = new["last"][: new["mended"] - old["mended"]]
+    return ", ".join(sorted({f"{each['rung']} ({each['fault']})" for each in fresh})) or None

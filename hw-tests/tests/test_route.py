@@ -114,23 +114,22 @@ def test_coded_bytes_go_to_the_socket_from_where_the_encoder_left_them(devices: 
         lines = devices.run(f"timeout 60 python3 /in/iovecs.py {thread} 60", 80).stdout.splitlines()
 
     calls: list[Any] = [json.loads(line) for line in lines]
-    inside = outside = 0
-    elsewhere: dict[str, int] = {}
-    for call in calls:
-        for _, size, holder in call["pieces"]:
-            # RTP, RTSP and FU headers are ours and short.
-            if size <= 64:
-                continue
-            if holder == encoder:
-                inside += size
-            else:
-                outside += size
-                elsewhere[holder] = elsewhere.get(holder, 0) + size
-    print(f"{len(calls)} calls: {inside} bytes from the encoder's memory, {outside} from {elsewhere}")
     assert len(calls) == 60
-    whole = inside + outside
-    # What the socket does not take at once waits in the ring and goes from there.
-    assert inside > 0.9 * whole, f"only {inside} of {whole} bytes; the rest from {elsewhere}"
+    inside = outside = 0
+    # Only what the socket did not take at once is kept in the ring, and goes from there. The first
+    # call may find such a rest.
+    waits = True
+    for call in calls:
+        # RTP, RTSP and FU headers are ours and short.
+        payload = [(size, holder) for _, size, holder in call["pieces"] if size > 64]
+        kept = sum(size for size, holder in payload if holder != encoder)
+        assert waits or kept == 0, f"{kept} bytes were copied although the socket took all before: {call}"
+        inside += sum(size for size, holder in payload if holder == encoder)
+        outside += kept
+        took_all = call["took"] == sum(size for _, size, _ in call["pieces"])
+        waits = not took_all or kept > 0
+    print(f"{inside} bytes offered from the encoder's memory, {outside} from the ring")
+    assert inside > outside
 
 
 def test_a_running_camera_allocates_nothing(devices: Guest) -> None:
@@ -176,13 +175,13 @@ def test_every_frame_is_accounted_for_and_none_comes_out_of_order(watched: Stand
 
     def lost(begin: dict[str, int], end: dict[str, int]) -> int:
         kinds = ("dropped_by_driver", "damaged", "swallowed", "unsent")
-        return sum(end.get(kind, 0) - begin.get(kind, 0) for kind in kinds)
+        return sum(end[kind] - begin[kind] for kind in kinds)
 
     # The counters are read at slightly other moments than the frames: from inside and from outside.
     assert lost(inner_begin, inner_end) <= numbers.missing + 1
     assert numbers.missing <= lost(outer_begin, outer_end), "frames vanished that nobody counted"
     moved = {key: outer_end[key] - outer_begin[key] for key in outer_begin}
-    in_flight = abs(moved["captured"] - moved["encoded"] - moved.get("swallowed", 0) - moved["damaged"])
+    in_flight = abs(moved["captured"] - moved["encoded"] - moved["swallowed"])
     assert in_flight <= 8, f"frames in and access units out differ: {moved}"
 
 

@@ -4,7 +4,8 @@
     iovecs.py TID CALLS
 
 Stops the thread at each writev and sendmsg it makes (ptrace), reads the addresses it passes, and
-prints one JSON line a call: the pieces as [address, length, name of the mapping that holds it].
+prints one JSON line a call: the pieces as [address, length, name of the mapping that holds it], and
+what the kernel said, bytes taken or a negative errno.
 strace shows what lies at those addresses, not the addresses.
 """
 
@@ -54,7 +55,7 @@ def main():
     word = lambda at: int.from_bytes(os.pread(memory, 8, at), "little")
     ptrace(PTRACE_SEIZE, tid, None, PTRACE_O_TRACESYSGOOD)
     ptrace(PTRACE_INTERRUPT, tid)
-    entering = False
+    entering, pieces = False, None
     try:
         while calls:
             _, status = os.waitpid(tid, WALL)
@@ -74,7 +75,10 @@ def main():
                         base, size = word(table + 16 * nth), word(table + 16 * nth + 8)
                         holder = next((name for begin, end, name in maps if begin <= base < end), "?")
                         pieces.append([base, size, holder])
-                    print(json.dumps({"fd": regs["rdi"], "pieces": pieces}), flush=True)
+                elif not entering and pieces is not None:
+                    took = regs["rax"] - (1 << 64) if regs["rax"] >> 63 else regs["rax"]
+                    print(json.dumps({"fd": regs["rdi"], "took": took, "pieces": pieces}), flush=True)
+                    pieces = None
                     calls -= 1
             ptrace(PTRACE_SYSCALL, tid)
         # Detaching needs a stopped thread.

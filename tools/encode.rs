@@ -95,7 +95,7 @@ struct Run {
     /// Give up after this many seconds without an access unit.
     #[arg(long, default_value_t = 5)]
     patience: u64,
-    /// After the last access unit keep everything open until standard input ends.
+    /// After the last access unit keep everything open until killed.
     #[arg(long)]
     stay: bool,
 }
@@ -179,7 +179,9 @@ fn run(wanted: &Run) -> Result<ExitCode, Failure> {
             Failure::capture(Error::new(Kind::Config, what).because(e))
         })?),
     };
-    let result = pump(wanted, settings, &mut chain, &mut out);
+    let counters = Arc::new(Counters::default());
+    let result = pump(wanted, settings, &mut chain, &mut out, &counters);
+    say(&format!("{counters:?}"));
     say(&format!("way {}", chain.way().why));
     say(&format!("counts {:?}", chain.counts()));
     result.map(|()| ExitCode::SUCCESS)
@@ -190,9 +192,9 @@ fn pump(
     settings: Settings,
     chain: &mut Hardware,
     out: &mut Option<File>,
+    counters: &Arc<Counters>,
 ) -> Result<(), Failure> {
-    let counters = Arc::new(Counters::default());
-    let mut tally = Tally::new(Arc::clone(&counters));
+    let mut tally = Tally::new(Arc::clone(counters));
     let (mut units, mut wakes, mut idle, mut restreams) = (0, 0_u64, 0_u64, 0);
     let mut force = false;
     let mut last = clock::mono();
@@ -266,10 +268,10 @@ fn pump(
         }
     }
     say(&format!(
-        "done units={units} wakes={wakes} idle={idle} restreams={restreams} {counters:?}"
+        "done units={units} wakes={wakes} idle={idle} restreams={restreams}"
     ));
-    if wanted.stay {
-        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    while wanted.stay {
+        std::thread::park();
     }
     Ok(())
 }

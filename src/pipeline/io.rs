@@ -24,6 +24,7 @@ use crate::slate::{Slate, Text, last_picture};
 use crate::stream::State;
 use crate::stream::io::Publisher;
 use crate::supervise::{Inbox, Post, Stop, Worker};
+use crate::sys::heap;
 
 /// The thread looks around at least this often, so that its tick proves it is alive.
 const TICK: Duration = Duration::from_millis(500);
@@ -278,6 +279,8 @@ impl Hand {
                 Order::Picture => {
                     info!(camera = %self.plan.id, "the picture is back");
                     self.slate = None;
+                    // Decoder and encoder of the slate took megabytes.
+                    heap::give_back();
                 }
             }
         }

@@ -209,6 +209,18 @@ impl Device {
             .map_err(|f| failed(&self.node, "asking for a buffer's place", f))
     }
 
+    /// Bytes that the driver puts in front of the picture (vivid does, before packed pixels in
+    /// multi-planar buffers). Only between allocating and starting.
+    ///
+    /// # Errors
+    /// As those of the calls it takes.
+    pub fn header(&self) -> Result<u32> {
+        self.queue(0)?;
+        let places = self.places(0);
+        self.stop()?;
+        Ok(places?.iter().map(|place| place.header).max().unwrap_or(0))
+    }
+
     /// Memory plane `plane` of buffer `index` for another device.
     ///
     /// # Errors

@@ -555,17 +555,30 @@ impl AsFd for Encoder {
     }
 }
 
-/// A driver's answer as one side of a fit.
+/// A driver's answer as one side of a fit. Some fill in the buffer's size only when it is allocated:
+/// then it is taken to be what the lines need.
 #[must_use]
 pub fn side_of(raw: Raw, pix: &Pix) -> Side {
-    Side {
+    let size = Size::new(pix.width, pix.height);
+    let planes = pix.planes();
+    let least = raw.least_bytes(size, planes.map(|plane| plane.stride));
+    let mut side = Side {
         raw,
-        size: Size::new(pix.width, pix.height),
-        planes: pix.planes().map(|plane| SidePlane {
+        size,
+        planes: [SidePlane::default(); MOST_PLANES],
+    };
+    for ((side, plane), least) in side.planes.iter_mut().zip(planes).zip(least) {
+        let least = u32::try_from(least).unwrap_or(u32::MAX);
+        *side = SidePlane {
             stride: plane.stride,
-            bytes: plane.size_image,
-        }),
+            bytes: if plane.size_image == 0 {
+                least
+            } else {
+                plane.size_image
+            },
+        };
     }
+    side
 }
 
 fn failed(node: &Path, doing: &str, fault: Fault) -> Error {

@@ -192,6 +192,8 @@ pub struct Counts {
     pub undecodable: u64,
     /// In flight when the devices were started anew.
     pub lost: u64,
+    /// Buffers that the encoder refused once and took the second time.
+    pub requeued: u64,
     /// Access units that belonged to no frame.
     pub strangers: u64,
     /// Answers that named a buffer the device did not hold.
@@ -592,6 +594,7 @@ impl Machine {
     fn recycled(&mut self, coded: CodedIndex, taken: bool, refused: bool) {
         if taken {
             self.shelvings = 0;
+            self.counts.requeued += u64::from(refused);
             return self.put_coded(coded, CodedState::Encoder);
         }
         if !refused {
@@ -615,6 +618,7 @@ impl Machine {
         };
         if taken {
             self.refusals = 0;
+            self.counts.requeued += u64::from(refused);
             self.put_raw(raw, RawState::Encoding);
             self.open_ticket(Ticket {
                 stamp,

@@ -25,7 +25,7 @@ use crate::encode::m2m::machine::{
 use crate::encode::sps::Sps;
 use crate::encode::{AccessUnit, Route, Settings};
 use crate::error::{Error, Kind, Result};
-use crate::pipeline::chain::{Chain, Failure, Interest, Progress, Timing, Way};
+use crate::pipeline::chain::{Chain, Failure, Interest, Part, Progress, Timing, Way};
 use crate::pipeline::tally::{Seen, Tally};
 use crate::recover::Coder;
 use crate::sys::v4l2::dqbuf::DqbufError;
@@ -76,7 +76,8 @@ pub struct Hardware {
 
 impl Hardware {
     /// Opens the camera `node` and an encoder that takes one of its `modes`, near to `wish`.
-    /// Encoders at nodes in `avoid` are left alone.
+    /// Encoders at nodes in `avoid` are left alone. The key frame distance counts in frames of the
+    /// wished rate; where the camera gives another one, the seconds are kept.
     ///
     /// # Errors
     /// The camera's failures, and the encoder's where starting what was agreed on fails.
@@ -343,6 +344,9 @@ impl Hardware {
         }
         for _ in self.told.damaged..now.damaged {
             tally.damaged();
+        }
+        for _ in self.told.requeued..now.requeued {
+            tally.requeued(Part::Encoder);
         }
         self.told = now;
     }

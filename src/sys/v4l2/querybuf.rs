@@ -18,6 +18,9 @@ pub struct Place {
     pub length: u32,
     /// The offset to give to `mmap`; a cookie, not an address.
     pub offset: u32,
+    /// Bytes in front of the picture, as far as the driver knows yet: some only after the buffer was
+    /// queued for the first time.
+    pub header: u32,
 }
 
 /// Where the memory planes of buffer `index` lie. The buffer must be a mappable one.
@@ -36,6 +39,7 @@ pub fn querybuf(
             length: buffer.head.length,
             // SAFETY: for a mapped single-planar buffer the kernel fills the member `offset`.
             offset: unsafe { buffer.head.m.offset },
+            header: 0,
         })
         .collect(),
         Planarity::Multi => {
@@ -47,6 +51,7 @@ pub fn querybuf(
                     length: plane.length,
                     // SAFETY: for a mapped plane the kernel fills the member `mem_offset`.
                     offset: unsafe { plane.m.mem_offset },
+                    header: plane.data_offset,
                 })
                 .collect()
         }

@@ -27,6 +27,7 @@ use crate::encode::m2m::probe::{Found, pick};
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::chain::Failure;
 use crate::sys::v4l2::pix::{Pix, Plane};
+use crate::units::Rate;
 
 /// Frames ahead of the encoder: one being coded, one waiting. More only for encoders that do not
 /// begin with less; each costs a frame's time of latency when the encoder is slow.
@@ -135,13 +136,15 @@ pub(crate) fn bring_together(
         };
         let miss = match Encoder::open(found) {
             Err(error) => Miss::Next(error.to_string()),
-            Ok(encoder) if attempt.share => match share(&device, encoder, &attempt, settings) {
-                Ok(shared) => return Ok(shared.with(device)),
-                Err(miss) => miss,
-            },
+            Ok(encoder) if attempt.share => {
+                match share(&device, encoder, &attempt, settings, wish.rate) {
+                    Ok(shared) => return Ok(shared.with(device)),
+                    Err(miss) => miss,
+                }
+            }
             Ok(encoder) => {
                 let because = because(&attempt, found, memory, &missed);
-                match copy(&device, encoder, &attempt, settings) {
+                match copy(&device, encoder, &attempt, settings, wish.rate) {
                     Ok(copied) => return copied.with(device, wish, &because),
                     Err(miss) => miss,
                 }
@@ -206,8 +209,25 @@ fn next(error: impl ToString) -> Miss {
     Miss::Next(error.to_string())
 }
 
+/// The same seconds from one key frame to the next at the rate that the camera gives.
+fn paced(settings: Settings, wished: Rate, given: Rate) -> Settings {
+    let seconds = f64::from(settings.gop) / wished.as_f64();
+    let frames = (seconds * given.as_f64()).round().clamp(1.0, 10_000.0);
+    Settings {
+        // Between 1 and 10 000, so nothing is cut off.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        gop: frames as u32,
+        ..settings
+    }
+}
+
 /// What both ways do once formats are agreed on.
-fn settle(encoder: &mut Encoder, format: Format, settings: Settings) -> Result<usize, Miss> {
+fn settle(
+    encoder: &mut Encoder,
+    format: Format,
+    settings: Settings,
+    wished: Rate,
+) -> Result<usize, Miss> {
     encoder.set_rate(format.rate);
     if let Some(size) = crop(format.size, encoder.side().size)
         && !encoder.crop(size)
@@ -215,7 +235,11 @@ fn settle(encoder: &mut Encoder, format: Format, settings: Settings) -> Result<u
         // Some encoders leave the padding out without being told; the SPS will say.
         debug!(encoder = %encoder.found().node.display(), %size, "cannot be told to leave out its padding");
     }
-    let deaf = encoder.prepare(settings, format.size, format.rate);
+    let deaf = encoder.prepare(
+        paced(settings, wished, format.rate),
+        format.size,
+        format.rate,
+    );
     debug!(encoder = %encoder.found().node.display(), ?deaf, "controls it does not have");
     let (_, coded) = numbers(encoder);
     encoder.allocate_coded(coded).map_err(next)
@@ -234,6 +258,7 @@ fn share(
     mut encoder: Encoder,
     attempt: &Attempt,
     settings: Settings,
+    wished: Rate,
 ) -> Result<SharedPair, Miss> {
     let Attempt { candidate, raw, .. } = attempt;
     let planes = u8::try_from(raw.memory_planes()).unwrap_or(1);
@@ -274,7 +299,7 @@ fn share(
             Fit::Copy { why } | Fit::Never { why } => return Err(Miss::Next(why)),
         }
     };
-    let coded = settle(&mut encoder, agreed.format, settings)?;
+    let coded = settle(&mut encoder, agreed.format, settings, wished)?;
     let (depth, _) = numbers(&encoder);
     let wanted = u32::try_from(depth + CAMERA_BUFFERS).unwrap_or(5);
     let count = match enlarge {
@@ -289,6 +314,12 @@ fn share(
                 })?
         }
     };
+    let header = device.header().map_err(Miss::Camera)?;
+    if header > 0 {
+        // Encoders read from the first byte on; hardly one looks at the offset.
+        let why = format!("the camera puts {header} bytes in front of each picture");
+        return Err(Miss::Next(why));
+    }
     let buffers = export(device, count, raw.memory_planes())?;
     let usable = encoder.import(&buffers).map_err(Miss::Next)?;
     let depth = depth.min(usable.saturating_sub(2)).max(1);
@@ -399,6 +430,7 @@ fn copy(
     mut encoder: Encoder,
     attempt: &Attempt,
     settings: Settings,
+    wished: Rate,
 ) -> Result<CopiedPair, Miss> {
     let Attempt { candidate, raw, .. } = attempt;
     let agreed = device
@@ -427,7 +459,7 @@ fn copy(
         strides: side.planes.map(|plane| plane.stride),
     };
     let painter = Painter::new(agreed.format, target).map_err(next)?;
-    let coded = settle(&mut encoder, agreed.format, settings)?;
+    let coded = settle(&mut encoder, agreed.format, settings, wished)?;
     let (depth, _) = numbers(&encoder);
     let wanted = u32::try_from(depth).unwrap_or(2);
     let slots = encoder.allocate_raw(wanted).map_err(next)?;

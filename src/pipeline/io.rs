@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::sys::epoll::EpollFlags;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
-use super::chain::{Chain, Failure, Interest, Progress, Timing};
+use super::chain::{Chain, Failure, Interest, Progress, Timing, Way};
 use super::open::io::open;
 use super::tally::Tally;
 use super::wait::io::{Token, Waiter};
@@ -33,6 +33,8 @@ const STEPS: usize = 8;
 /// How long the last picture may take to decode for the slate. The thread does nothing else meanwhile, and nothing else
 /// waits: the camera is away.
 const SLATE_PATIENCE: Duration = Duration::from_millis(400);
+/// The same failure is logged again after this long.
+const SAY_AGAIN: Duration = Duration::from_secs(600);
 /// From one picture to the next at least, on the stream's clock.
 const LEAST_STEP: Duration = Duration::from_millis(1);
 
@@ -148,6 +150,9 @@ struct Hand {
     kept: Kept,
     force_idr: bool,
     publish_trouble: Option<String>,
+    /// What was logged last of openings and failures.
+    opened_as: Option<(Format, Way)>,
+    complaint: Option<(String, Mono)>,
     inbox: Inbox<Message>,
     stop: Stop,
 }
@@ -179,6 +184,8 @@ impl Hand {
             kept: Kept::default(),
             force_idr: true,
             publish_trouble: None,
+            opened_as: None,
+            complaint: None,
             inbox,
             stop,
         }
@@ -278,7 +285,6 @@ impl Hand {
                 Order::Slate { since, reason } => self.begin_slate(since, reason),
                 Order::Picture => {
                     info!(camera = %self.plan.id, "the picture is back");
-                    self.slate = None;
                     // Decoder and encoder of the slate took megabytes.
                     heap::give_back();
                 }
@@ -294,7 +300,10 @@ impl Hand {
         match open(&self.plan, ladder, now) {
             Ok(chain) => {
                 let (format, way) = (chain.format(), chain.way());
-                info!(camera = %self.plan.id, size = %format.size, rate = %format.rate, pixel = %format.pixel, route = way.route.as_str(), why = way.why, "opened");
+                if self.opened_as.as_ref() != Some(&(format, way.clone())) {
+                    info!(camera = %self.plan.id, size = %format.size, rate = %format.rate, pixel = %format.pixel, route = way.route.as_str(), why = way.why, "opened");
+                    self.opened_as = Some((format, way.clone()));
+                }
                 self.directory.update(self.plan.id, |camera| {
                     camera.format = Some(format);
                     camera.route = Some(way.route);
@@ -309,16 +318,29 @@ impl Hand {
                 self.restore_controls();
             }
             Err(failure) => {
-                warn!(camera = %self.plan.id, part = %failure.part, %failure, "cannot open");
+                self.complain(&failure);
                 self.ladder.failed(&failure, clock::mono());
             }
+        }
+    }
+
+    /// Logs a failure, unless it is the last one once more: a camera that stays broken for a month must not fill the disk.
+    fn complain(&mut self, failure: &Failure) {
+        let (said, now) = (failure.to_string(), clock::mono());
+        let again = self
+            .complaint
+            .as_ref()
+            .is_some_and(|(last, at)| *last == said && now.since(*at) < SAY_AGAIN);
+        if !again {
+            warn!(camera = %self.plan.id, part = %failure.part, %failure, "failed");
+            self.complaint = Some((said, now));
         }
     }
 
     fn restream(&mut self) {
         let Some(chain) = &mut self.chain else { return };
         let result = chain.restream();
-        info!(camera = %self.plan.id, ok = result.is_ok(), "stream stopped and started");
+        debug!(camera = %self.plan.id, ok = result.is_ok(), "stream stopped and started");
         self.tally.reopened();
         self.force_idr = true;
         self.ladder
@@ -446,6 +468,8 @@ impl Hand {
                 Ok(Progress::Unit(unit, timing)) => {
                     self.force_idr = force && !unit.keyframe;
                     if self.ladder.unit(unit.keyframe, now) {
+                        // Nothing of the slate may follow: its pictures refer to its own.
+                        self.slate = None;
                         self.last_captured =
                             push(&mut self.publisher, &unit, timing, self.last_captured);
                     }
@@ -454,7 +478,7 @@ impl Hand {
                 Ok(Progress::Moved) => moved = true,
                 Ok(Progress::Pending) => break,
                 Err(failure) => {
-                    warn!(camera = %self.plan.id, part = %failure.part, %failure, "no frame");
+                    self.complain(&failure);
                     self.ladder.failed(&failure, now);
                     return self.obey(now);
                 }

@@ -12,9 +12,10 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use camera_service::camera::Directory;
+use camera_service::clock;
 use camera_service::config;
 use camera_service::encode::Choice;
 use camera_service::error::{Error, Kind, Result};
@@ -35,7 +36,10 @@ struct Seat {
     bytes: AtomicU64,
 }
 
-#[expect(clippy::declare_interior_mutable_const, reason = "it is the array's initial value only")]
+#[expect(
+    clippy::declare_interior_mutable_const,
+    reason = "it is the array's initial value only"
+)]
 const EMPTY: Seat = Seat {
     thread: AtomicU64::new(0),
     taken: AtomicU64::new(0),
@@ -65,7 +69,10 @@ fn seat() -> &'static Seat {
 /// The system's allocator, watched.
 struct Counting;
 
-#[expect(unsafe_code, reason = "an allocator can be had in no other way; every call is handed on unchanged")]
+#[expect(
+    unsafe_code,
+    reason = "an allocator can be had in no other way; every call is handed on unchanged"
+)]
 // SAFETY: each method hands its arguments to the system's allocator and returns what that returned.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -180,7 +187,11 @@ fn run(wanted: &Cli) -> Result<bool> {
     let fleet = fleet::io::start(settings, Arc::clone(&directory))?;
     let sent = || -> u64 {
         let cameras = directory.list();
-        cameras.iter().map(|c| c.counters.sent.load(Relaxed)).min().unwrap_or(0)
+        cameras
+            .iter()
+            .map(|c| c.counters.sent.load(Relaxed))
+            .min()
+            .unwrap_or(0)
     };
     wait(wanted.warm_up, &sent)?;
     let (begin, from) = (snapshot(), sent());
@@ -194,25 +205,30 @@ fn run(wanted: &Cli) -> Result<bool> {
         let [taken, given, bytes] = [0, 1, 2].map(|i| after[i] - before[i]);
         let name = name(*thread);
         clean &= taken == 0 || !name.starts_with("camera");
-        threads.push(json!({ "thread": name, "allocations": taken, "releases": given, "bytes": bytes }));
+        threads.push(
+            json!({ "thread": name, "allocations": taken, "releases": given, "bytes": bytes }),
+        );
     }
     let cameras: Vec<_> = directory
         .list()
         .iter()
         .map(|c| json!({ "camera": c.id.to_string(), "route": c.route.map(|r| r.as_str()), "why": c.route_why }))
         .collect();
-    println!("{}", json!({ "frames": frames, "cameras": cameras, "threads": threads }));
+    println!(
+        "{}",
+        json!({ "frames": frames, "cameras": cameras, "threads": threads })
+    );
     drop(fleet);
     Ok(clean || !wanted.strict)
 }
 
 /// Until so many access units went out.
 fn wait(frames: u64, sent: &dyn Fn() -> u64) -> Result<()> {
-    let mut last = (0, Instant::now());
+    let mut last = (0, clock::mono());
     while sent() < frames {
         if sent() > last.0 {
-            last = (sent(), Instant::now());
-        } else if last.1.elapsed() > Duration::from_secs(30) {
+            last = (sent(), clock::mono());
+        } else if clock::mono().since(last.1) > Duration::from_secs(30) {
             let what = format!("no access unit went out for 30 s; {} did before", last.0);
             return Err(Error::new(Kind::Internal, what));
         }

@@ -95,9 +95,9 @@ ENCODER_FAULTS = [
     encoder("encoder: STREAMON refused once", "fault_streamon=1 fault_stall_after=2"),
     encoder("encoder: STREAMON refused three times", "fault_streamon=3 fault_stall_after=2"),
     encoder("encoder: another size than asked for", "fault_sfmt_size=1 fault_stall_hard=2", "fault_sfmt_size=0",
-            seconds=5.0),
+            seconds=5.0, slow=True),
     encoder("encoder: coded buffers too small", "fault_small_capture=1 fault_stall_hard=2",
-            "fault_small_capture=0", seconds=5.0),
+            "fault_small_capture=0", seconds=5.0, slow=True),
     encoder("encoder: coded buffers of 0 bytes", "fault_bytesused=1", "fault_bytesused=0", seconds=2.0),
     encoder("encoder: coded buffers longer than they are", "fault_bytesused=2", "fault_bytesused=0", seconds=2.0),
     encoder("encoder: counts backwards", "fault_sequence=1", "fault_sequence=0", seconds=2.0, stops=False),
@@ -105,7 +105,7 @@ ENCODER_FAULTS = [
     encoder("encoder: unrelated time stamps", "fault_timestamp=2", "fault_timestamp=0", seconds=2.0, stops=False),
     # Refused from the next opening on: pictures go on as copies.
     encoder("encoder: refuses to import", "fault_refuse_import=1 fault_stall_hard=2", "fault_refuse_import=0",
-            seconds=5.0),
+            seconds=5.0, slow=True),
 ]
 
 

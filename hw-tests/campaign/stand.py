@@ -21,6 +21,8 @@ BARS = "test_pattern=0,osd_text_mode=1"
 FORWARDS = [8554, 8002, 8003, INSIDE_PORT]
 
 
+#: Pictures for this long, and the service takes the next fault for a new one (5 s).
+SETTLED = 5.3
 #: How each route is asked for. Hardware is what "auto" takes where there is an encoder.
 ROUTES = {
     "hardware": {"CAMERA_SERVICE_CAMERA_ENCODER": "auto"},
@@ -112,9 +114,22 @@ class Stand:
         found += [f"MediaMTX closed the viewer's session: {line}" for line in gone]
         return found
 
-    def lies(self) -> list[str]:
+    def lies(self, since: float | None = None) -> list[str]:
         """Moments at which health said all was well while this viewer had no picture."""
-        return self.health.lies(self.viewer, self.begin)
+        return self.health.lies(self.viewer, self.begin if since is None else since)
+
+    def settle(self) -> None:
+        """Waits until the service has forgotten the last fault and is on its route again.
+
+        Faults in quick succession make it climb, up to leaving the encoder alone for a minute: that
+        is right, but another test.
+        """
+        begin = time.monotonic()
+        self.viewer.wait(
+            "pictures for a while",
+            lambda: time.monotonic() - begin > SETTLED and self.viewer.flowing(begin),
+            SETTLED + 30,
+        )
 
     def sessions(self) -> list[str]:
         """What MediaMTX said about its RTSP sessions."""

@@ -125,6 +125,10 @@ class Viewer:
                     return frame.at
         return 0.0
 
+    def shows(self, begin: float, end: float) -> bool:
+        """Whether a camera picture arrived in a span."""
+        return any(f.kind is Kind.CAMERA for f in self.frames(begin, end))
+
     def _read(self) -> None:
         assert self.process.stdout
         stream = self.process.stdout

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from .viewer import Viewer
 
-#: A picture that stands still is to be called so within two seconds; the rest is the way of the
-#: picture and of the answer through an emulated machine.
-SILENCE = 2.0 + 0.7
+#: A picture that stands still is to be called so within two seconds.
+SILENCE = 2.0
+#: The way of a picture from the service to the viewer, and of an answer, through an emulated machine.
+TRANSIT = 0.7
 
 
 class Answer(NamedTuple):
@@ -51,13 +52,14 @@ class HealthWatch:
         return [a for a in list(self.answers) if begin <= a.asked <= end]
 
     def lies(self, viewer: Viewer, since: float = 0.0) -> list[str]:
-        """Answers that said "healthy" while the viewer had no picture for too long."""
+        """Answers that said "healthy" while the viewer had no picture for too long, and got none soon."""
         found = []
         for answer in list(self.answers):
             if answer.asked < since or answer.status != "healthy":
                 continue
             silent = answer.asked - viewer.last_camera(answer.had)
-            if silent > SILENCE:
+            # What is on its way already is no silence.
+            if silent > SILENCE + TRANSIT and not viewer.shows(answer.asked, answer.had + TRANSIT):
                 found.append(f'"healthy" at {answer.asked:.2f}, {silent:.2f} s after the last picture')
         return found
 

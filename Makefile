@@ -65,8 +65,12 @@ cross: web ## builds the aarch64 binary
 bench: setup-test build ## measures; figures also land in target/bench/*.jsonl
 	@tools/bench
 
+.PHONY: bench-rig
+bench-rig: setup-test build ## measures the hardware route in the QEMU guest, beside ffmpeg and ustreamer
+	@tools/bench-rig
+
 .PHONY: soak
-soak: setup-test build ## the long campaign: ten minutes without a lost frame; wants an idle machine
+soak: setup-test build ## the long campaigns: frames, faults, unplugs by the dozen; an hour, wants an idle machine
 	tools/test soak
 
 .PHONY: clean

@@ -152,6 +152,7 @@ fn slate(format: Format, kbps: u32, frames: usize) {
 }
 
 fn main() {
+    publish::hold();
     let args: Vec<String> = std::env::args()
         .skip(1)
         .filter(|a| !a.starts_with("--"))

@@ -125,6 +125,7 @@ fn parse_ttl(text: &str) -> Result<u64, String> {
 /// Parses the command line and does what it says.
 #[must_use]
 pub fn main() -> ExitCode {
+    crate::sys::heap::keep_small();
     match dispatch(Cli::parse().verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

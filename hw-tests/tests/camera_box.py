@@ -33,10 +33,11 @@ SETTINGS = {
 class CameraBox:
     """`camera-service demo` running in a guest that has a camera already."""
 
-    def __init__(self, guest: Guest, **settings: str) -> None:
+    def __init__(self, guest: Guest, under: str = "", **settings: str) -> None:
+        """`under`: a command that runs the service, such as strace with its options."""
         self.guest = guest
         words = " ".join(f"{key}={value}" for key, value in {**SETTINGS, **settings}.items())
-        self.process = guest.spawn(f"env {words} /in/camera-service demo --json")
+        self.process = guest.spawn(f"env {words} {under} /in/camera-service demo --json")
         line = self.process.wait_for('"first_picture_ms"', 60)
         start = line.index("{")
         self.card: dict[str, Any] = json.loads(line[start : line.rindex("}") + 1])

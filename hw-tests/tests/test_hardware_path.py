@@ -347,6 +347,15 @@ def test_a_device_that_is_pulled_out_is_named(box: Guest, memory: str) -> None:
         box.run(f"echo {device} > /sys/bus/platform/drivers/{path.replace('unbind', 'bind')}", check=True)
 
 
+@pytest.mark.parametrize("words", ["--pixel NV12", "--pixel NV12 --memory copy", "--pixel UYVY"])
+def test_while_pictures_flow_no_memory_is_asked_for(box: Guest, words: str) -> None:
+    node = box.vivid()[CARD]
+    box.vh264()
+    box.vh264_fault("swallow_every", 4)
+    run = encode(box, node, f"{words} --units 40")
+    assert run.count("asked") == 0
+
+
 def test_waiting_for_both_devices_never_spins(box: Guest) -> None:
     node = box.vivid()[CARD]
     box.vh264()

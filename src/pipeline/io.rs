@@ -1,29 +1,32 @@
 //! The camera's thread: one wait for all its descriptors, then frame → access unit → socket.
 
+mod commands;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::sys::epoll::EpollFlags;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
-use super::chain::{Chain, Failure, Interest, Progress, Timing};
+use super::chain::{Chain, Failure, Interest, Progress, Timing, Way};
 use super::open::io::open;
 use super::tally::Tally;
 use super::wait::io::{Token, Waiter};
 use super::{Origin, Plan};
 use crate::camera::controls::kept::Kept;
-use crate::camera::remote::{Answer, Command, Remote, Reply, Video, VideoChange};
+use crate::camera::remote::{Answer, Command, Remote};
 use crate::camera::{Counters, Directory, Status};
 use crate::capture::Format;
 use crate::clock::{self, Mono};
-use crate::encode::{AccessUnit, Route};
+use crate::encode::AccessUnit;
 use crate::error::{Error, Kind, Result};
 use crate::recover::{Ladder, Order, Situation};
 use crate::slate::{Slate, Text, last_picture};
 use crate::stream::State;
 use crate::stream::io::Publisher;
 use crate::supervise::{Inbox, Post, Stop, Worker};
+use crate::sys::heap;
 
 /// The thread looks around at least this often, so that its tick proves it is alive.
 const TICK: Duration = Duration::from_millis(500);
@@ -32,6 +35,8 @@ const STEPS: usize = 8;
 /// How long the last picture may take to decode for the slate. The thread does nothing else meanwhile, and nothing else
 /// waits: the camera is away.
 const SLATE_PATIENCE: Duration = Duration::from_millis(400);
+/// The same failure is logged again after this long.
+const SAY_AGAIN: Duration = Duration::from_secs(600);
 /// From one picture to the next at least, on the stream's clock.
 const LEAST_STEP: Duration = Duration::from_millis(1);
 
@@ -147,6 +152,9 @@ struct Hand {
     kept: Kept,
     force_idr: bool,
     publish_trouble: Option<String>,
+    /// What was logged last of openings and failures.
+    opened_as: Option<(Format, Way)>,
+    complaint: Option<(String, Mono)>,
     inbox: Inbox<Message>,
     stop: Stop,
 }
@@ -178,6 +186,8 @@ impl Hand {
             kept: Kept::default(),
             force_idr: true,
             publish_trouble: None,
+            opened_as: None,
+            complaint: None,
             inbox,
             stop,
         }
@@ -277,7 +287,8 @@ impl Hand {
                 Order::Slate { since, reason } => self.begin_slate(since, reason),
                 Order::Picture => {
                     info!(camera = %self.plan.id, "the picture is back");
-                    self.slate = None;
+                    // Decoder and encoder of the slate took megabytes.
+                    heap::give_back();
                 }
             }
         }
@@ -291,7 +302,10 @@ impl Hand {
         match open(&self.plan, ladder, now) {
             Ok(chain) => {
                 let (format, way) = (chain.format(), chain.way());
-                info!(camera = %self.plan.id, size = %format.size, rate = %format.rate, pixel = %format.pixel, route = way.route.as_str(), why = way.why, "opened");
+                if self.opened_as.as_ref() != Some(&(format, way.clone())) {
+                    info!(camera = %self.plan.id, size = %format.size, rate = %format.rate, pixel = %format.pixel, route = way.route.as_str(), why = way.why, "opened");
+                    self.opened_as = Some((format, way.clone()));
+                }
                 self.directory.update(self.plan.id, |camera| {
                     camera.format = Some(format);
                     camera.route = Some(way.route);
@@ -306,16 +320,29 @@ impl Hand {
                 self.restore_controls();
             }
             Err(failure) => {
-                warn!(camera = %self.plan.id, part = %failure.part, %failure, "cannot open");
+                self.complain(&failure);
                 self.ladder.failed(&failure, clock::mono());
             }
+        }
+    }
+
+    /// Logs a failure, unless it is the last one once more: a camera that stays broken for a month must not fill the disk.
+    fn complain(&mut self, failure: &Failure) {
+        let (said, now) = (failure.to_string(), clock::mono());
+        let again = self
+            .complaint
+            .as_ref()
+            .is_some_and(|(last, at)| *last == said && now.since(*at) < SAY_AGAIN);
+        if !again {
+            warn!(camera = %self.plan.id, part = %failure.part, %failure, "failed");
+            self.complaint = Some((said, now));
         }
     }
 
     fn restream(&mut self) {
         let Some(chain) = &mut self.chain else { return };
         let result = chain.restream();
-        info!(camera = %self.plan.id, ok = result.is_ok(), "stream stopped and started");
+        debug!(camera = %self.plan.id, ok = result.is_ok(), "stream stopped and started");
         self.tally.reopened();
         self.force_idr = true;
         self.ladder
@@ -443,6 +470,8 @@ impl Hand {
                 Ok(Progress::Unit(unit, timing)) => {
                     self.force_idr = force && !unit.keyframe;
                     if self.ladder.unit(unit.keyframe, now) {
+                        // Nothing of the slate may follow: its pictures refer to its own.
+                        self.slate = None;
                         self.last_captured =
                             push(&mut self.publisher, &unit, timing, self.last_captured);
                     }
@@ -451,7 +480,7 @@ impl Hand {
                 Ok(Progress::Moved) => moved = true,
                 Ok(Progress::Pending) => break,
                 Err(failure) => {
-                    warn!(camera = %self.plan.id, part = %failure.part, %failure, "no frame");
+                    self.complain(&failure);
                     self.ladder.failed(&failure, now);
                     return self.obey(now);
                 }
@@ -481,94 +510,6 @@ impl Hand {
             }
         }
     }
-
-    fn carry_out(&mut self, command: Command) -> Result<Reply> {
-        let Some(chain) = &mut self.chain else {
-            return Err(no_picture());
-        };
-        match command {
-            Command::Controls => chain.controls().map(Reply::Controls),
-            Command::SetControls(settings) => settings
-                .iter()
-                .map(|(name, to)| {
-                    let set = chain.set_control(name, to)?;
-                    self.kept.remember(&set, to);
-                    Ok(set)
-                })
-                .collect::<Result<_>>()
-                .map(Reply::Controls),
-            Command::Video(change) => self.change_video(change).map(Reply::Video),
-        }
-    }
-
-    /// Changes the picture inside the running session: a new bit rate at once, a new size by a new chain whose first
-    /// picture carries its own parameter sets.
-    fn change_video(&mut self, change: VideoChange) -> Result<Video> {
-        let before = self.plan.clone();
-        if change == VideoChange::default() {
-            return self.video(true);
-        }
-        self.plan.bitrate = change.bitrate.unwrap_or(before.bitrate);
-        self.plan.keyframe_seconds = change.keyframe_seconds.unwrap_or(before.keyframe_seconds);
-        self.plan.origin.wish(change.size, change.rate);
-        let mut seamless = self.plan.origin == before.origin;
-        if seamless && let Some(chain) = &mut self.chain {
-            let settings = self.plan.settings(chain.format().rate);
-            match chain.retune(settings) {
-                Ok(()) => self.force_idr = true,
-                Err(error) if chain.way().route == Route::Passthrough => {
-                    self.plan = before;
-                    return Err(error);
-                }
-                Err(_) => seamless = false,
-            }
-        }
-        if !seamless {
-            self.open();
-        }
-        if self.chain.is_none() {
-            // As it was before, so that a wish the device cannot bear does not cost the picture.
-            self.plan = before;
-            self.open();
-            return Err(Error::new(
-                Kind::Refused,
-                "the camera does not start with these settings; it goes on with the former ones",
-            )
-            .action("get_camera_capabilities lists what it offers"));
-        }
-        self.video(seamless)
-    }
-
-    /// The picture as it is now.
-    fn video(&self, seamless: bool) -> Result<Video> {
-        let chain = self.chain.as_ref().ok_or_else(no_picture)?;
-        let format = chain.format();
-        Ok(Video {
-            bitrate: self.plan.bitrate,
-            keyframe_seconds: self.plan.keyframe_seconds,
-            size: format.size,
-            rate: format.rate,
-            seamless,
-        })
-    }
-
-    /// A device that was opened anew has its controls at their defaults: what clients had set is set again.
-    fn restore_controls(&mut self) {
-        let Some(chain) = self.chain.as_mut().filter(|_| !self.kept.is_empty()) else {
-            return;
-        };
-        let now = match chain.controls() {
-            Ok(now) => now,
-            Err(error) => {
-                return warn!(camera = %self.plan.id, %error, "the controls cannot be set again");
-            }
-        };
-        for (name, to) in self.kept.orders(&now) {
-            if let Err(error) = chain.set_control(&name, &to) {
-                warn!(camera = %self.plan.id, name, %error, "a control cannot be set again");
-            }
-        }
-    }
 }
 
 /// Publishes a picture; returns when it was taken. The stream's clock never goes back, whatever a driver's does.
@@ -576,11 +517,6 @@ fn push(publisher: &mut Publisher, unit: &AccessUnit<'_>, timing: Timing, last: 
     let captured = unit.captured.max(last + LEAST_STEP);
     publisher.push(&AccessUnit { captured, ..*unit }, timing, clock::now());
     captured
-}
-
-fn no_picture() -> Error {
-    Error::new(Kind::Gone, "the camera gives no picture now")
-        .action("get_camera_status tells why; try again when it is CONNECTED")
 }
 
 #[cfg(test)]

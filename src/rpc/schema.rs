@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::latency::Stage;
+use crate::recover::FaultClass;
 
 /// Every shape by name.
 #[must_use]
@@ -26,6 +27,7 @@ pub fn all() -> Map<String, Value> {
                 "frames": told("integer", "pictures counted; those that waited for MediaMTX are not"),
             })),
         ),
+        ("Recovery", recovery()),
         (
             "CameraList",
             closed(&json!({
@@ -156,20 +158,48 @@ fn camera_extensions() -> Value {
         "action": text(),
         "fps": { "type": "number" },
         "route": text(),
+        "route_why": told("string", "why that route and no better one"),
+        "slate": told("boolean", "viewers see the last picture dimmed, with the reason"),
         "pixel_format": text(),
         "driver": text(),
         "counters": closed(&json!({
             "captured": count(),
             "dropped_by_driver": count(),
             "damaged": count(),
+            "repeated": count(),
+            "requeued": count(),
             "encoded": count(),
+            "swallowed": count(),
             "sent": count(),
             "unsent": count(),
         })),
         "latency": latency,
+        "recovery": link("Recovery"),
     }));
-    shape["required"] = json!(["driver", "counters"]);
+    shape["required"] = json!(["driver", "slate", "counters"]);
     shape
+}
+
+fn recovery() -> Value {
+    let fault = || {
+        let names: Vec<&str> = FaultClass::ALL.iter().map(|class| class.as_str()).collect();
+        words(&names)
+    };
+    let rung = || words(&["wait", "requeue", "restream", "reopen", "reprobe"]);
+    let mut now = closed(&json!({ "fault": fault(), "rung": rung(), "for_s": count() }));
+    now["type"] = json!(["object", "null"]);
+    now["description"] = "the fault that keeps the picture away, and the last cure tried".into();
+    let mended = closed(&json!({
+        "fault": fault(),
+        "rung": rung(),
+        "took_ms": told("integer", "from the last picture before to the first after it"),
+        "ago_s": count(),
+    }));
+    closed(&json!({
+        "now": now,
+        "mended": told("integer", "faults mended since the service started"),
+        "last": { "type": "array", "items": mended, "description": "the last sixteen, newest first" },
+    }))
 }
 
 fn camera_control() -> Value {

@@ -53,8 +53,8 @@ impl std::fmt::Debug for Target {
 /// Bounds and patience of one publisher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Memory for access units. 8 MiB hold 4 s at 16 Mbit/s; an access unit larger than this is
-    /// given up.
+    /// Memory for access units at most; only what is held takes any. 8 MiB hold 4 s at 16 Mbit/s; an
+    /// access unit larger than this is given up.
     pub ring_bytes: usize,
     /// How far back the ring reaches. One group of pictures is kept even if it is longer.
     pub ring_span: Duration,

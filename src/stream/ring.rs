@@ -7,9 +7,9 @@
 //! An access unit first gets its place ([`Ring::reserve`]) and later its bytes ([`Ring::store`]), so
 //! that they can go out from where they are before they are copied here.
 //!
-//! Memory is touched only as needed: places cycle through the first [`Ring::extent`] bytes of the
-//! arena, and that grows only when what is held does not fit. A page that was never needed was
-//! never touched, and costs nothing.
+//! Memory follows what is held: places cycle through the arena, and that grows, up to its bound, only
+//! when what must be held does not fit. So it is the size of the last few seconds, and allocates
+//! nothing once those have been as large as they get.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -20,8 +20,10 @@ use crate::latency::Stamps;
 
 /// Access units held at most: 4 s at 240 per second.
 const MAX_UNITS: usize = 1024;
-/// The extent grows by this share of itself at least, so that a growing bit rate moves bytes seldom.
+/// The arena grows by this share of itself at least, so that a growing bit rate moves bytes seldom.
 const GROWTH: usize = 8;
+/// The arena's first size, as a share of its bound: of 8 MiB, 64 KiB.
+const FIRST: usize = 128;
 
 #[derive(Debug)]
 struct Entry {
@@ -43,12 +45,12 @@ pub struct Held<'a> {
     pub keyframe: bool,
 }
 
-/// A bounded ring of access units. Allocates when made and never again.
+/// A bounded ring of access units.
 #[derive(Debug)]
 pub struct Ring {
-    arena: Box<[u8]>,
-    /// How much of the arena is in use at all; what lies behind was never touched.
-    extent: usize,
+    arena: Vec<u8>,
+    /// Bytes the arena may have at most.
+    bound: usize,
     entries: VecDeque<Entry>,
     /// Number of the front entry.
     first: u64,
@@ -60,20 +62,20 @@ pub struct Ring {
 /// Where an access unit can go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Room {
-    /// There, within the extent or by extending it.
+    /// There, in the arena or beyond its present end.
     At(usize),
-    /// At the tail, once everything from the front entry to the end has moved up to the new extent.
+    /// At the tail, once the arena has this extent and everything from the front entry on has moved up
+    /// to its end.
     Apart { extent: usize },
 }
 
 impl Ring {
-    /// A ring of `bytes` that reaches back `span`.
+    /// A ring of `bytes` at most that reaches back `span`.
     #[must_use]
     pub fn new(bytes: usize, span: Duration) -> Self {
         Self {
-            // Zeroed pages come from the kernel, when they are written to.
-            arena: vec![0; bytes].into_boxed_slice(),
-            extent: 0,
+            arena: Vec::new(),
+            bound: bytes,
             entries: VecDeque::with_capacity(MAX_UNITS),
             first: 0,
             tail: 0,
@@ -84,14 +86,14 @@ impl Ring {
     /// Bytes an access unit may have at most.
     #[must_use]
     pub const fn capacity(&self) -> usize {
-        self.arena.len()
+        self.bound
     }
 
-    /// Bytes of the arena that are cycled through: at most an eighth more than was ever held at once,
-    /// and two access units.
+    /// Bytes of memory for access units: at most an eighth more than was ever held at once and two
+    /// access units.
     #[must_use]
     pub const fn extent(&self) -> usize {
-        self.extent
+        self.arena.len()
     }
 
     /// Number of the oldest access unit held, or of the next one if none is.
@@ -195,7 +197,9 @@ impl Ring {
             }
         };
         let place = start..start + len;
-        self.extent = self.extent.max(place.end);
+        if place.end > self.extent() {
+            self.grow(self.roomy(place.end));
+        }
         self.tail = place.end;
         self.entries.push_back(Entry {
             place,
@@ -247,14 +251,14 @@ impl Ring {
 
     /// Room for `len` bytes in one piece. Memory already touched is preferred to more of it.
     fn room(&self, len: usize) -> Option<Room> {
-        let end = self.arena.len();
+        let end = self.bound;
         let Some(front) = self.entries.front() else {
             return (len <= end).then_some(Room::At(0));
         };
         let head = front.place.start;
         if self.tail > head {
             // One piece, from head to tail.
-            if len > self.extent - self.tail && len <= head {
+            if len > self.extent() - self.tail && len <= head {
                 Some(Room::At(0))
             } else {
                 (len <= end - self.tail).then_some(Room::At(self.tail))
@@ -265,13 +269,23 @@ impl Ring {
             // Two pieces; the gap between them widens when the upper one moves up.
             let upper = self.upper_end() - head;
             let least = self.tail + len + upper;
-            let extent = if least <= self.extent {
-                self.extent
-            } else {
-                least.max(self.extent + self.extent / GROWTH).min(end)
+            let extent = match self.extent() {
+                now if least <= now => now,
+                _ => self.roomy(least),
             };
             (least <= extent).then_some(Room::Apart { extent })
         }
+    }
+
+    /// The size the arena gets when it must have `least` bytes.
+    fn roomy(&self, least: usize) -> usize {
+        let step = self.extent() + self.extent() / GROWTH;
+        least.max(step).max(self.bound / FIRST).min(self.bound)
+    }
+
+    fn grow(&mut self, extent: usize) {
+        self.arena.reserve_exact(extent - self.arena.len());
+        self.arena.resize(extent, 0);
     }
 
     /// Where the piece ends that starts with the front entry, while the newer ones lie below it.
@@ -280,8 +294,9 @@ impl Ring {
         ends.max().unwrap_or(0)
     }
 
-    /// Moves the piece that starts with the front entry up, so that it ends at `extent`.
+    /// Moves the piece that starts with the front entry up to the end of an arena of `extent` bytes.
     fn move_apart(&mut self, extent: usize) {
+        self.grow(extent);
         let Some(front) = self.entries.front() else {
             return;
         };
@@ -291,7 +306,6 @@ impl Ring {
         for entry in self.entries.iter_mut().filter(|e| e.place.start >= head) {
             entry.place = entry.place.start + by..entry.place.end + by;
         }
-        self.extent = extent;
     }
 }
 
@@ -394,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_megabytes_are_not_touched_for_one_megabyte_of_pictures() {
+    fn a_ring_of_eight_megabytes_takes_one_for_one_megabyte_of_pictures() {
         let mut ring = Ring::new(8 << 20, Duration::from_secs(4));
         // Ten minutes of 2 Mbit/s: key frames of 40 kB every second, the rest in pictures around 7 kB.
         let mut most = 0;
@@ -426,9 +440,10 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_held_is_what_was_pushed_and_every_picture_is_counted_once(
-            units in proptest::collection::vec((1usize..300, any::<bool>(), any::<bool>()), 1..300),
+            units in proptest::collection::vec((1usize..300, prop::bool::weighted(0.2), any::<bool>()), 1..300),
+            bound in prop_oneof![Just(1000usize), Just(5000), Just(100_000)],
         ) {
-            let mut ring = Ring::new(1000, Duration::from_millis(60));
+            let mut ring = Ring::new(bound, Duration::from_millis(60));
             let (mut unsent, mut sent, mut most) = (0, 0, 0);
             for (number, &(len, keyframe, send)) in units.iter().enumerate() {
                 let byte = u8::try_from(number % 256).unwrap();
@@ -444,7 +459,7 @@ mod tests {
                     prop_assert_eq!(got.keyframe, keyframe);
                 }
                 most = most.max(held(&ring));
-                prop_assert!(ring.extent() <= (most * 9 / 8 + 2 * 300).min(ring.capacity()));
+                prop_assert!(ring.extent() <= (most * 9 / 8 + 2 * 300).max(bound / FIRST).min(bound));
             }
             unsent += ring.evict(usize::MAX);
             prop_assert_eq!(unsent + sent, units.len() as u64);

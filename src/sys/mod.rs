@@ -1,5 +1,6 @@
 //! The one door to `unsafe`: one file per system call, each with one safe function.
 
+pub mod heap;
 pub mod mmap;
 pub mod openh264;
 pub mod pdeathsig;

@@ -1,6 +1,7 @@
 //! The demo as its user meets it: the real binary, the real MediaMTX, a foreign reader.
 #![allow(clippy::unwrap_used)]
 
+mod live;
 mod stage;
 
 use std::process::{Command, Stdio};

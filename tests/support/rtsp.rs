@@ -43,7 +43,7 @@ fn serve(mut stream: TcpStream, pictures: &AtomicU64) {
             return;
         }
         let marked = head[1] == 0 && frame[1] & 0x80 != 0;
-        if marked && pictures.fetch_add(1, Relaxed) % 8 == 0 {
+        if marked && pictures.fetch_add(1, Relaxed).is_multiple_of(8) {
             // A receiver report, as MediaMTX sends them now and then.
             let report = [b'$', 1, 0, 8, 0x80, 201, 0, 1, 1, 2, 3, 4];
             if stream.write_all(&report).is_err() {

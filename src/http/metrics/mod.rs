@@ -14,6 +14,7 @@ use self::exposition::{Family, Kind, Page};
 use crate::camera::{Camera, Counters, Device, Status};
 use crate::clock::{Mono, Now};
 use crate::latency::Stage;
+use crate::recover::history::BOUNDS;
 use crate::rpc::media::MediaState;
 
 /// Upper edges of the latency buckets, in units of 50 µs: fine where a picture's stages are, up to 10 s.
@@ -61,6 +62,7 @@ pub fn page(facts: &Facts<'_>) -> String {
     cameras(facts, &mut page);
     counters(facts.cameras, &mut page);
     latency(facts.cameras, &mut page);
+    recoveries(facts.cameras, &mut page);
     media(facts.media, &mut page);
     page.finish()
 }
@@ -201,7 +203,7 @@ fn each(cameras: &[Camera], mut family: Family<'_>, figure: impl Fn(&Camera) -> 
 /// A counter's name, its meaning, and where it stands.
 type Counter = (&'static str, &'static str, fn(&Counters) -> &AtomicU64);
 
-const COUNTERS: [Counter; 8] = [
+const COUNTERS: [Counter; 10] = [
     (
         "camera_service_frames_captured_total",
         "Frames taken from the driver.",
@@ -216,6 +218,16 @@ const COUNTERS: [Counter; 8] = [
         "camera_service_frames_damaged_total",
         "Frames that could not be used.",
         |c| &c.damaged,
+    ),
+    (
+        "camera_service_frames_repeated_total",
+        "Frames the driver handed out once more; not coded again.",
+        |c| &c.repeated,
+    ),
+    (
+        "camera_service_buffers_requeued_total",
+        "Buffers a driver refused at first and took the second time.",
+        |c| &c.requeued,
     ),
     (
         "camera_service_frames_swallowed_total",
@@ -276,6 +288,23 @@ fn latency(cameras: &[Camera], page: &mut Page) {
             let buckets = edges.iter().map(Duration::as_secs_f64).zip(under);
             let labels = [("camera", id.as_str()), ("stage", stage.as_str())];
             family.histogram(&labels, buckets, all, totals.sum.as_secs_f64());
+        }
+    }
+}
+
+fn recoveries(cameras: &[Camera], page: &mut Page) {
+    let help = "How long faults lasted until the picture was back; faults never seen are left out.";
+    let mut family = page.family("camera_service_recovery_seconds", Kind::Histogram, help);
+    for camera in cameras {
+        let id = camera.id.to_string();
+        for (class, figures) in camera.mended().figures().filter(|(_, f)| f.count > 0) {
+            let labels = [("camera", id.as_str()), ("fault", class.as_str())];
+            let mut under = 0;
+            let buckets = BOUNDS.iter().zip(figures.buckets).map(|(bound, count)| {
+                under += count;
+                (bound.as_secs_f64(), under)
+            });
+            family.histogram(&labels, buckets, figures.count, figures.total.as_secs_f64());
         }
     }
 }

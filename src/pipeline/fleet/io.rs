@@ -97,7 +97,10 @@ impl Hands {
                 asked = true;
             }
             if asked {
-                self.compare(&mut watcher);
+                // What this watcher reports is what changed since its last look, and that is all there is to do.
+                for change in watcher.scan() {
+                    self.changed(change);
+                }
             }
             self.revive();
         }
@@ -124,7 +127,7 @@ impl Hands {
         }
     }
 
-    /// Looks at all nodes and makes up for plugs that went unheard.
+    /// Takes all nodes from a watcher that knows none yet and makes up for plugs that went unheard.
     fn compare(&mut self, watcher: &mut Watcher) {
         let mut here = BTreeSet::new();
         for change in watcher.scan() {

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::extensions::{extensions, figures};
 use super::{DEVICE, camera_of};
 use crate::access::Role;
-use crate::camera::{Camera, Device, Status};
-use crate::clock::Now;
-use crate::latency::Stage;
+use crate::camera::{Camera, Status};
+use crate::clock::{Mono, Now};
+use crate::health::facts::CameraFact;
 use crate::rpc::Desk;
 use crate::rpc::error::Code;
 use crate::rpc::links::Reached;
@@ -51,7 +51,13 @@ pub const CAPABILITIES: Method = Method {
 };
 
 fn list(call: &Call) -> Value {
-    let cameras = call.desk.directory.list();
+    let cameras: Vec<Camera> = call
+        .desk
+        .directory
+        .list()
+        .into_iter()
+        .map(|camera| seen(camera, call.now.mono))
+        .collect();
     let connected = cameras
         .iter()
         .filter(|c| c.status == Status::Connected)
@@ -64,10 +70,10 @@ fn list(call: &Call) -> Value {
 }
 
 fn status(call: &Call) -> Answer {
-    let camera = camera_of(call)?;
+    let camera = seen(camera_of(call)?, call.now.mono);
     let mut shown = camera_json(&call.desk, &call.reached, &camera);
-    if let Some(latency) = latency(&camera, call.now) {
-        shown["extensions"]["latency"] = latency;
+    if let Value::Object(extensions) = &mut shown["extensions"] {
+        extensions.append(&mut figures(&camera, call.now));
     }
     shown["metrics"] = metrics(call, &camera);
     shown["capabilities"] = json!({
@@ -99,6 +105,20 @@ fn capabilities(call: &Call) -> Answer {
     }))
 }
 
+/// The camera as it is at this moment: a thread that hangs in a driver cannot say so itself.
+fn seen(mut camera: Camera, now: Mono) -> Camera {
+    if camera.status == Status::Connected
+        && let Some((part, silent)) = CameraFact::of(&camera).silence(now)
+    {
+        camera.status = Status::Error {
+            reason: format!("nothing came from {part} for {:.1} s", silent.as_secs_f64()),
+            action: "wait some seconds, the service mends what it can; if it lasts, GET /health tells more"
+                .to_owned(),
+        };
+    }
+    camera
+}
+
 /// A camera in the contract's shape, with links for this client.
 #[must_use]
 pub fn camera_json(desk: &Desk, reached: &Reached, camera: &Camera) -> Value {
@@ -125,70 +145,6 @@ pub fn camera_json(desk: &Desk, reached: &Reached, camera: &Camera) -> Value {
         },
         "extensions": extensions(camera),
     })
-}
-
-fn extensions(camera: &Camera) -> Value {
-    let mut shown = Map::new();
-    match &camera.status {
-        Status::Connected => {}
-        Status::Disconnected { reason } => {
-            shown.insert("reason".to_owned(), reason.as_str().into());
-            shown.insert(
-                "action".to_owned(),
-                "check the cable and the power of the camera, then plug it in again".into(),
-            );
-        }
-        Status::Error { reason, action } => {
-            shown.insert("reason".to_owned(), reason.as_str().into());
-            shown.insert("action".to_owned(), action.as_str().into());
-        }
-    }
-    if let Some(format) = camera.format {
-        shown.insert("fps".to_owned(), format.rate.as_f64().into());
-        shown.insert("pixel_format".to_owned(), format.pixel.to_string().into());
-    }
-    if let Some(route) = camera.route {
-        shown.insert("route".to_owned(), route.as_str().into());
-    }
-    let driver = match &camera.device {
-        Device::Test => "test",
-        Device::V4l2 { driver, .. } => driver,
-    };
-    shown.insert("driver".to_owned(), driver.into());
-    let counters = &camera.counters;
-    shown.insert(
-        "counters".to_owned(),
-        json!({
-            "captured": counters.captured.load(Relaxed),
-            "dropped_by_driver": counters.dropped_by_driver.load(Relaxed),
-            "damaged": counters.damaged.load(Relaxed),
-            "encoded": counters.encoded.load(Relaxed),
-            "sent": counters.sent.load(Relaxed),
-            "unsent": counters.unsent.load(Relaxed),
-        }),
-    );
-    Value::Object(shown)
-}
-
-/// How late pictures were in the last minute, by stage; `None` while none were sent.
-fn latency(camera: &Camera, now: Now) -> Option<Value> {
-    // Microseconds are exact enough, and short.
-    let millis = |time: Duration| (time.as_secs_f64() * 1e6).round() / 1e3;
-    let stages: Map<String, Value> = Stage::ALL
-        .into_iter()
-        .filter_map(|stage| {
-            let found = camera.counters.latency.recent(stage, now.mono)?;
-            let shown = json!({
-                "p50_ms": millis(found.p50),
-                "p95_ms": millis(found.p95),
-                "p99_ms": millis(found.p99),
-                "max_ms": millis(found.max),
-                "frames": found.frames,
-            });
-            Some((stage.as_str().to_owned(), shown))
-        })
-        .collect();
-    (!stages.is_empty()).then_some(Value::Object(stages))
 }
 
 fn metrics(call: &Call, camera: &Camera) -> Value {

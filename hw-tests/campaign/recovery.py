@@ -1,0 +1,64 @@
+"""What recoveries took: JSON lines for programs, a table with a histogram for people."""
+from __future__ import annotations
+
+import json
+import os
+import statistics
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+OUT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "bench/recovery.jsonl"
+
+#: Upper edges of the histogram's columns in milliseconds; the last has none.
+EDGES = (250, 500, 1000, 2000, 4000, 8000)
+
+
+def record(**figures: Any) -> None:
+    """Adds one recovery."""
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    with OUT.open("a", encoding="utf-8") as out:
+        out.write(json.dumps(figures) + "\n")
+
+
+def read(path: Path = OUT) -> list[dict[str, Any]]:
+    """All recoveries recorded."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+
+
+def columns(times: list[float]) -> list[int]:
+    """How many fall into each column."""
+    found = [0] * (len(EDGES) + 1)
+    for time in times:
+        found[sum(time > edge for edge in EDGES)] += 1
+    return found
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    """A Markdown table: a row for each fault, its times in columns."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for line in lines:
+        groups[line["route"], line["fault"]].append(line)
+    heads = [f"≤ {edge / 1000:g} s" for edge in EDGES] + ["more"]
+    out = [
+        "| route | fault | n | not noticed | " + " | ".join(heads) + " | median | worst | mended by |",
+        "|---|---|---|---|" + "---|" * len(heads) + "---|---|---|",
+    ]
+    for (route, fault), group in sorted(groups.items()):
+        times = [line["recovery_ms"] for line in group if line["recovery_ms"] is not None]
+        rungs = sorted({line["rung"] for line in group if line.get("rung")})
+        cells = [str(n) if n else "" for n in columns(times)]
+        median = f"{statistics.median(times) / 1000:.2f} s" if times else "–"
+        worst = f"{max(times) / 1000:.2f} s" if times else "–"
+        out.append(
+            f"| {route} | {fault} | {len(group)} | {len(group) - len(times) or ''} | " + " | ".join(cells)
+            + f" | {median} | {worst} | {', '.join(rungs) or '–'} |"
+        )
+    return "\n".join(out)
+
+
+if __name__ == "__main__":
+    print(table(read()))

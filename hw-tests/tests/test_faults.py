@@ -1,0 +1,41 @@
+"""Every fault that camera or encoder can have is mended without a human, and health never lies.
+
+Each injection leaves a line in target/bench/recovery.jsonl. `make soak` does the long form.
+"""
+from __future__ import annotations
+
+import os
+import time
+from typing import Iterator
+
+import pytest
+
+from campaign import faults, recovery
+from campaign.stand import Stand, stand
+
+#: hardware, copy or software.
+ROUTE = os.environ.get("CAMPAIGN_ROUTE", "hardware")
+LONG = os.environ.get("CAMPAIGN", "short") == "long"
+INJECTIONS = 20 if LONG else 2
+CASES = [*faults.CAMERA_FAULTS, *(faults.ENCODER_FAULTS if ROUTE != "software" else [])]
+
+
+@pytest.fixture(scope="module")
+def victim(image: None) -> Iterator[Stand]:
+    """One service and one reader for all faults."""
+    with stand(ROUTE) as made:
+        yield made
+
+
+@pytest.mark.parametrize("fault", CASES, ids=[fault.name for fault in CASES])
+def test_the_picture_comes_back_without_a_human(victim: Stand, fault: faults.Fault) -> None:
+    begin = time.monotonic()
+    for _ in range(1 if fault.slow and not LONG else INJECTIONS):
+        if fault.hardware and fault.stops:
+            victim.settle()
+        mended = faults.run(victim, fault)
+        recovery.record(**mended.line())
+        if fault.stops:
+            assert mended.left_a_trace, "it left no trace: was it injected?"
+    assert victim.disconnects() == []
+    assert victim.lies(begin) == []

@@ -1,0 +1,103 @@
+//! What clients ask of a running camera, carried out on its thread.
+
+use tracing::warn;
+
+use super::Hand;
+use crate::camera::remote::{Command, Reply, Video, VideoChange};
+use crate::encode::Route;
+use crate::error::{Error, Kind, Result};
+
+impl Hand {
+    pub(super) fn carry_out(&mut self, command: Command) -> Result<Reply> {
+        let Some(chain) = &mut self.chain else {
+            return Err(no_picture());
+        };
+        match command {
+            Command::Controls => chain.controls().map(Reply::Controls),
+            Command::SetControls(settings) => settings
+                .iter()
+                .map(|(name, to)| {
+                    let set = chain.set_control(name, to)?;
+                    self.kept.remember(&set, to);
+                    Ok(set)
+                })
+                .collect::<Result<_>>()
+                .map(Reply::Controls),
+            Command::Video(change) => self.change_video(change).map(Reply::Video),
+        }
+    }
+
+    /// Changes the picture inside the running session: a new bit rate at once, a new size by a new chain whose first
+    /// picture carries its own parameter sets.
+    fn change_video(&mut self, change: VideoChange) -> Result<Video> {
+        let before = self.plan.clone();
+        if change == VideoChange::default() {
+            return self.video(true);
+        }
+        self.plan.bitrate = change.bitrate.unwrap_or(before.bitrate);
+        self.plan.keyframe_seconds = change.keyframe_seconds.unwrap_or(before.keyframe_seconds);
+        self.plan.origin.wish(change.size, change.rate);
+        let mut seamless = self.plan.origin == before.origin;
+        if seamless && let Some(chain) = &mut self.chain {
+            let settings = self.plan.settings(chain.format().rate);
+            match chain.retune(settings) {
+                Ok(()) => self.force_idr = true,
+                Err(error) if chain.way().route == Route::Passthrough => {
+                    self.plan = before;
+                    return Err(error);
+                }
+                Err(_) => seamless = false,
+            }
+        }
+        if !seamless {
+            self.open();
+        }
+        if self.chain.is_none() {
+            // As it was before, so that a wish the device cannot bear does not cost the picture.
+            self.plan = before;
+            self.open();
+            return Err(Error::new(
+                Kind::Refused,
+                "the camera does not start with these settings; it goes on with the former ones",
+            )
+            .action("get_camera_capabilities lists what it offers"));
+        }
+        self.video(seamless)
+    }
+
+    /// The picture as it is now.
+    fn video(&self, seamless: bool) -> Result<Video> {
+        let chain = self.chain.as_ref().ok_or_else(no_picture)?;
+        let format = chain.format();
+        Ok(Video {
+            bitrate: self.plan.bitrate,
+            keyframe_seconds: self.plan.keyframe_seconds,
+            size: format.size,
+            rate: format.rate,
+            seamless,
+        })
+    }
+
+    /// A device that was opened anew has its controls at their defaults: what clients had set is set again.
+    pub(super) fn restore_controls(&mut self) {
+        let Some(chain) = self.chain.as_mut().filter(|_| !self.kept.is_empty()) else {
+            return;
+        };
+        let now = match chain.controls() {
+            Ok(now) => now,
+            Err(error) => {
+                return warn!(camera = %self.plan.id, %error, "the controls cannot be set again");
+            }
+        };
+        for (name, to) in self.kept.orders(&now) {
+            if let Err(error) = chain.set_control(&name, &to) {
+                warn!(camera = %self.plan.id, name, %error, "a control cannot be set again");
+            }
+        }
+    }
+}
+
+fn no_picture() -> Error {
+    Error::new(Kind::Gone, "the camera gives no picture now")
+        .action("get_camera_status tells why; try again when it is CONNECTED")
+}

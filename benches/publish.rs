@@ -92,10 +92,10 @@ fn push(bytes: usize) {
             encoded: now.mono,
         };
         if matches!(publisher.state(), State::Recording { .. }) {
-            pushing.of(|| publisher.push(&unit, timing, now));
+            pushing.of(|| publisher.push(&unit, Some(timing), now));
             live += 1;
         } else {
-            publisher.push(&unit, timing, now);
+            publisher.push(&unit, Some(timing), now);
         }
         // The reader gets its turn; the socket is empty again when the next one comes.
         std::thread::sleep(Duration::from_micros(500));

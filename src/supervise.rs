@@ -11,7 +11,7 @@ use std::future::Future;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -141,6 +141,7 @@ const INBOX: usize = 32;
 /// Where a thread that waits for descriptors finds its messages.
 #[derive(Debug)]
 pub struct Inbox<T> {
+    urgent: Receiver<T>,
     messages: Receiver<T>,
     wake: Arc<EventFd>,
 }
@@ -148,6 +149,7 @@ pub struct Inbox<T> {
 /// The other end of an [`Inbox`]. Cheap to clone.
 #[derive(Debug)]
 pub struct Post<T> {
+    urgent: Sender<T>,
     messages: SyncSender<T>,
     wake: Arc<EventFd>,
 }
@@ -155,6 +157,7 @@ pub struct Post<T> {
 impl<T> Clone for Post<T> {
     fn clone(&self) -> Self {
         Self {
+            urgent: self.urgent.clone(),
             messages: self.messages.clone(),
             wake: Arc::clone(&self.wake),
         }
@@ -169,11 +172,14 @@ impl<T> Inbox<T> {
     pub fn new() -> Result<(Post<T>, Self)> {
         let wake = Arc::new(event_descriptor()?);
         let (sender, receiver) = sync_channel(INBOX);
+        let (hurry, urgent) = channel();
         let post = Post {
+            urgent: hurry,
             messages: sender,
             wake: Arc::clone(&wake),
         };
         let inbox = Self {
+            urgent,
             messages: receiver,
             wake,
         };
@@ -191,7 +197,8 @@ impl<T> Inbox<T> {
     pub fn next(&self) -> Option<T> {
         // Emptied before the look, so that a message posted in between wakes again.
         let _ = self.wake.read();
-        self.messages.try_recv().ok().inspect(|_| {
+        let next = self.urgent.try_recv().or_else(|_| self.messages.try_recv());
+        next.ok().inspect(|_| {
             // There may be more behind it.
             let _ = self.wake.write(1);
         })
@@ -199,6 +206,20 @@ impl<T> Inbox<T> {
 }
 
 impl<T> Post<T> {
+    /// Hands over a message that must not be refused, ahead of all others. For the few that bound themselves, such as
+    /// those of a plug.
+    ///
+    /// # Errors
+    /// `Gone` when the thread has ended.
+    pub fn urge(&self, message: T) -> Result<()> {
+        self.urgent
+            .send(message)
+            .map_err(|_| Error::new(Kind::Gone, "the camera's thread has ended"))?;
+        // A full event counter wakes the thread just as well.
+        let _ = self.wake.write(1);
+        Ok(())
+    }
+
     /// Hands a message over.
     ///
     /// # Errors

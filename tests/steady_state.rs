@@ -143,7 +143,7 @@ fn a_thousand_pictures_go_into_a_socket_without_one_allocation() {
                 dequeued: now.mono,
                 encoded: now.mono,
             };
-            publisher.push(&unit, timing, now);
+            publisher.push(&unit, Some(timing), now);
             turn(&mut publisher);
         }
         matches!(publisher.state(), State::Recording { .. })

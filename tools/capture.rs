@@ -139,6 +139,7 @@ fn watch(time: Duration, details: bool) -> Result<()> {
             match change {
                 Change::Added(found) => added(found, details),
                 Change::Removed(id) => say(&format!("removed {id}")),
+                Change::Codec => say("codec"),
             }
         }
         let left = end.since(clock::mono());

@@ -33,7 +33,9 @@ use camera_service::encode::Settings;
 use camera_service::encode::m2m::io::survey;
 use camera_service::encode::m2m::probe::judge;
 use camera_service::error::{Error, Kind, Result};
-use camera_service::pipeline::chain::{Chain, Failure, Interest, Progress};
+use camera_service::pipeline::chain::{
+    Chain, Failure, Interest, MOST_DESCRIPTORS, Progress, Ready,
+};
 use camera_service::pipeline::hardware::Memory;
 use camera_service::pipeline::hardware::io::{Hardware, Opening};
 use camera_service::pipeline::tally::Tally;
@@ -241,6 +243,7 @@ fn pump(
         let mut events = [EpollEvent::empty(); 4];
         // A wait cut short by a signal is as good as any other.
         let _ = epoll.wait(&mut events, 500_u16);
+        chain.woken([Ready::ALL; MOST_DESCRIPTORS]);
         // As the service does: several looks a wake, with a bound.
         for look in 0..8 {
             let before = ASKED.get();
@@ -325,7 +328,7 @@ fn watch(chain: &Hardware) -> Result<Epoll, Failure> {
     let mut added = Ok(());
     chain.watch(&mut |fd, interest| {
         let flags = match interest {
-            Interest::Readable => EpollFlags::EPOLLIN,
+            Interest::Readable | Interest::Events => EpollFlags::EPOLLIN,
             Interest::Both => EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT,
         };
         let result = epoll.add(fd, EpollEvent::new(flags, 0)).map_err(failed);

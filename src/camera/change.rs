@@ -55,6 +55,8 @@ impl Found {
 pub enum Change {
     /// A camera came.
     Added(Found),
+    /// A memory-to-memory device came: perhaps an encoder.
+    Codec,
     /// A camera went. Its node's number may be given to another device at once.
     Removed(CameraId),
 }

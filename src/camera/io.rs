@@ -33,6 +33,7 @@ use super::discovery::{
 use super::uevent::parse;
 use super::{CameraId, Mode};
 use crate::capture::PixelFormat;
+use crate::encode::m2m::probe::is_memory_to_memory;
 use crate::error::{Error, Kind, Result};
 use crate::sys::v4l2::enum_fmt::enum_fmt;
 use crate::sys::v4l2::enuminput::enuminput;
@@ -56,6 +57,8 @@ const DATAGRAM_BYTES: usize = 8192;
 
 /// After this long a node that cannot be opened is worth a word in the log.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The longest pause between two looks at a node that cannot be opened.
+const LAST_PATIENCE: Duration = Duration::from_secs(30);
 
 /// No driver lists more formats; guards against one that never ends its list.
 const MOST_FORMATS: u32 = 128;
@@ -85,6 +88,8 @@ pub struct Watcher {
     socket: OwnedFd,
     entries: Inotify,
     timer: TimerFd,
+    /// How long until nodes that could not be opened are looked at again.
+    patience: Duration,
     class: PathBuf,
     dev: PathBuf,
     known: BTreeMap<CameraId, Known>,
@@ -130,6 +135,7 @@ impl Watcher {
             socket,
             entries,
             timer,
+            patience: PATIENCE,
             class: root.join("sys/class/video4linux"),
             dev,
             known: BTreeMap::new(),
@@ -222,10 +228,16 @@ impl Watcher {
             && let Err(error) = self.examine(id, life, changes)
         {
             tracing::debug!(%id, %error, "a video node cannot be opened yet");
-            let once = Expiration::OneShot(PATIENCE.into());
-            if let Err(errno) = self.timer.set(once, TimerSetTimeFlags::empty()) {
-                tracing::debug!(%errno, "no timer to complain later");
-            }
+            self.patience = PATIENCE;
+            self.wait();
+        }
+    }
+
+    /// Looks again at those that wait, after a while.
+    fn wait(&mut self) {
+        let once = Expiration::OneShot(self.patience.into());
+        if let Err(errno) = self.timer.set(once, TimerSetTimeFlags::empty()) {
+            tracing::debug!(%errno, "no timer to look again later");
         }
     }
 
@@ -239,6 +251,9 @@ impl Watcher {
             Err(_) => Stage::Waiting,
         };
         self.known.insert(id, Known { life, stage });
+        if stage == Stage::Other && is_codec(&node) {
+            changes.push(Change::Codec);
+        }
         if let Some(probed) = result? {
             changes.push(Change::Added(Found {
                 id,
@@ -262,16 +277,25 @@ impl Watcher {
             .unwrap_or(0)
     }
 
-    /// Says which nodes still cannot be opened; once, [`PATIENCE`] after the last one came.
+    /// Looks again at nodes that could not be opened: a camera may need seconds after its plug, or another program
+    /// holds it. Says which, the first time.
     fn complain(&mut self, changes: &mut Vec<Change>) {
         let waiting = |(id, known): (&CameraId, &Known)| {
             (known.stage == Stage::Waiting).then_some((*id, known.life))
         };
         let waiting: Vec<_> = self.known.iter().filter_map(waiting).collect();
+        let mut still = false;
         for (id, life) in waiting {
             if let Err(error) = self.examine(id, life, changes) {
-                tracing::warn!(%id, %error, "a video node cannot be opened");
+                still = true;
+                if self.patience == PATIENCE {
+                    tracing::warn!(%id, %error, "a video node cannot be opened; it is looked at again");
+                }
             }
+        }
+        if still {
+            self.patience = (self.patience * 2).min(LAST_PATIENCE);
+            self.wait();
         }
     }
 }
@@ -346,6 +370,14 @@ pub fn probe(node: &Path) -> Result<Option<Probed>> {
         bus: caps.bus,
         modes,
     }))
+}
+
+/// Whether a node reads frames and gives others: an encoder, perhaps.
+fn is_codec(node: &Path) -> bool {
+    v4l::Device::with_path(node)
+        .ok()
+        .and_then(|device| querycap(handle(&device)).ok())
+        .is_some_and(|caps| is_memory_to_memory(caps.flags))
 }
 
 fn failed(node: &Path, doing: &str, fault: Fault) -> Error {

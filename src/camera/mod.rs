@@ -188,6 +188,11 @@ impl Camera {
 }
 
 impl Camera {
+    /// Whether clients should be told.
+    fn differs(&self, before: &Self) -> bool {
+        self.status != before.status || self.name != before.name || self.format != before.format
+    }
+
     /// Adds a mended fault to the history.
     pub fn remember(&self, recovery: Recovery) {
         self.history
@@ -289,26 +294,37 @@ impl Directory {
         let changed = {
             let mut all = write(&self.cameras);
             let before = all.insert(camera.id, camera.clone());
-            before.is_none_or(|b| {
-                b.status != camera.status || b.name != camera.name || b.format != camera.format
-            })
+            before.is_none_or(|before| camera.differs(&before))
         };
         if changed {
-            for listener in read(&self.listeners).iter() {
-                listener(&camera);
-            }
+            self.tell(&camera);
         }
     }
 
-    /// Changes a known camera in place; nothing happens to an unknown one.
+    /// Changes a known camera in place; nothing happens to an unknown one. `change` must not use the directory.
     pub fn update(&self, id: CameraId, change: impl FnOnce(&mut Camera)) {
-        if let Some(mut camera) = self.get(id) {
-            change(&mut camera);
-            self.put(camera);
+        let changed = {
+            // One lock from reading to writing: two threads may change one camera.
+            let mut all = write(&self.cameras);
+            let Some(camera) = all.get_mut(&id) else {
+                return;
+            };
+            let before = camera.clone();
+            change(camera);
+            camera.differs(&before).then(|| camera.clone())
+        };
+        if let Some(camera) = changed {
+            self.tell(&camera);
         }
     }
 
-    /// Forgets a camera; used only when the test camera moves aside.
+    fn tell(&self, camera: &Camera) {
+        for listener in read(&self.listeners).iter() {
+            listener(camera);
+        }
+    }
+
+    /// Forgets a camera: another device took its number, or the test camera moves aside.
     pub fn remove(&self, id: CameraId) {
         write(&self.cameras).remove(&id);
     }

@@ -5,7 +5,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use super::device::io::{Agreed, Device};
+use super::device::io::{Agreed, Device, Queued};
 use super::layout::least_bytes;
 use super::negotiate::{Outcome, Wish, rank};
 use super::queue::{MOST, Ring};
@@ -28,6 +28,8 @@ pub struct V4l2Source {
     device: Device,
     ring: Ring,
     stamps: Stamps,
+    /// Buffers that the driver refused at first, not told yet.
+    requeued: u32,
     outcome: Outcome,
     /// Fewer bytes than this are half a picture.
     least: u64,
@@ -57,6 +59,7 @@ impl V4l2Source {
             device,
             ring,
             stamps: Stamps::default(),
+            requeued: 0,
             outcome: Outcome {
                 asked: *wish,
                 given: format,
@@ -77,7 +80,9 @@ impl V4l2Source {
     /// Hands every buffer of ours to the driver.
     fn give_back(&mut self) -> Result<()> {
         while let Some(index) = self.ring.first_dequeued() {
-            self.device.queue(index)?;
+            if self.device.queue(index)? == Queued::SecondTime {
+                self.requeued += 1;
+            }
             self.ring
                 .queued(index)
                 .map_err(|how| self.device.broke_rules(how))?;
@@ -126,6 +131,10 @@ impl Source for V4l2Source {
         self.ring.all_dequeued();
         self.give_back()?;
         self.device.start()
+    }
+
+    fn requeued(&mut self) -> u32 {
+        std::mem::take(&mut self.requeued)
     }
 
     fn device(&self) -> Option<BorrowedFd<'_>> {

@@ -175,6 +175,11 @@ pub trait Source {
         ))
     }
 
+    /// How many buffers the driver refused at first, since it was asked last.
+    fn requeued(&mut self) -> u32 {
+        0
+    }
+
     /// The V4L2 device, if it is one: what its controls are asked of.
     fn device(&self) -> Option<BorrowedFd<'_>> {
         None

@@ -44,6 +44,27 @@ pub struct Stamps {
     pub encoded: Mono,
 }
 
+/// Five hundred years after boot.
+const NEVER: Mono = Mono::from_nanos(u64::MAX);
+
+impl Stamps {
+    /// Of a picture that no camera took: no latency counts it.
+    #[must_use]
+    pub const fn unmeasured(captured: Mono) -> Self {
+        Self {
+            captured,
+            dequeued: NEVER,
+            encoded: NEVER,
+        }
+    }
+
+    /// False for [`Stamps::unmeasured`].
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        self.encoded != NEVER
+    }
+}
+
 /// From where to where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {

@@ -19,9 +19,34 @@ use crate::recover::Coder;
 pub enum Interest {
     /// `EPOLLIN`: a filled buffer.
     Readable,
+    /// `EPOLLIN | EPOLLPRI`: a filled buffer, or an event that was subscribed to.
+    Events,
     /// `EPOLLIN | EPOLLOUT`: a filled buffer, or one to fill again.
     Both,
 }
+
+/// What a wait said of one descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ready {
+    /// A filled buffer is there.
+    pub readable: bool,
+    /// A buffer to fill again is there.
+    pub writable: bool,
+    /// An event is there (`EPOLLPRI`).
+    pub event: bool,
+}
+
+impl Ready {
+    /// Everything may be there.
+    pub const ALL: Self = Self {
+        readable: true,
+        writable: true,
+        event: true,
+    };
+}
+
+/// Descriptors a chain may have: the camera's, the encoder's.
+pub const MOST_DESCRIPTORS: usize = 2;
 
 /// When a picture passed the stages before the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +146,10 @@ pub trait Chain {
 
     /// Names every descriptor to wait for. Always the same ones in the same order until the chain is dropped.
     fn watch(&self, add: &mut dyn FnMut(BorrowedFd<'_>, Interest));
+
+    /// Tells what the wait said, in the order of [`Chain::watch`]. A chain that knows asks its devices for nothing else: each
+    /// question that ends in `EAGAIN` takes the lock of a device that may just be painting.
+    fn woken(&mut self, _ready: [Ready; MOST_DESCRIPTORS]) {}
 
     /// Takes one step: at most one frame in, at most one access unit out. Allocates nothing.
     ///

@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::epoll::EpollFlags;
 use tracing::{debug, info, warn};
 
-use super::chain::{Chain, Failure, Interest, Progress, Timing, Way};
+use super::chain::{Chain, Failure, Interest, Part, Progress, Timing, Way};
 use super::open::io::open;
 use super::tally::Tally;
 use super::wait::io::{Token, Waiter};
@@ -19,7 +19,7 @@ use crate::camera::remote::{Answer, Command, Remote};
 use crate::camera::{Counters, Directory, Status};
 use crate::capture::Format;
 use crate::clock::{self, Mono};
-use crate::encode::AccessUnit;
+use crate::encode::{AccessUnit, Choice};
 use crate::error::{Error, Kind, Result};
 use crate::recover::{Ladder, Order, Situation};
 use crate::slate::{Slate, Text, last_picture};
@@ -37,6 +37,8 @@ const STEPS: usize = 8;
 const SLATE_PATIENCE: Duration = Duration::from_millis(400);
 /// The same failure is logged again after this long.
 const SAY_AGAIN: Duration = Duration::from_secs(600);
+/// A slate that could not be made is tried again after this long.
+const SLATE_RETRY: Duration = Duration::from_secs(5);
 /// From one picture to the next at least, on the stream's clock.
 const LEAST_STEP: Duration = Duration::from_millis(1);
 
@@ -48,6 +50,8 @@ pub enum Message {
     Gone,
     /// It is back, here.
     Back(Origin),
+    /// V4L2 encoders came or went.
+    Encoders,
 }
 
 /// Called when everything should be looked at anew: a plug may have been missed.
@@ -77,7 +81,7 @@ impl Pipeline {
     /// # Errors
     /// When the thread does not read its messages any more.
     pub fn gone(&self) -> Result<()> {
-        self.post.send(Message::Gone)
+        self.post.urge(Message::Gone)
     }
 
     /// Tells the thread where the device is now.
@@ -85,7 +89,15 @@ impl Pipeline {
     /// # Errors
     /// When the thread does not read its messages any more.
     pub fn back(&self, origin: Origin) -> Result<()> {
-        self.post.send(Message::Back(origin))
+        self.post.urge(Message::Back(origin))
+    }
+
+    /// Tells the thread that encoders came or went.
+    ///
+    /// # Errors
+    /// When the thread does not read its messages any more.
+    pub fn encoders(&self) -> Result<()> {
+        self.post.urge(Message::Encoders)
     }
 }
 
@@ -136,6 +148,10 @@ struct Hand {
     ladder: Ladder,
     situation: Situation,
     slate: Option<Slate>,
+    slate_since: Mono,
+    slate_retry: Option<Mono>,
+    /// The way the chain goes was looked at again after its first picture.
+    way_told: bool,
     /// What the camera delivered last; the slate takes its place in the same format.
     format: Option<Format>,
     /// When the last picture that went out was taken.
@@ -174,6 +190,9 @@ impl Hand {
             ladder: Ladder::new(clock::mono()),
             situation: Situation::default(),
             slate: None,
+            slate_since: Mono::default(),
+            slate_retry: None,
+            way_told: true,
             format: None,
             last_captured: Mono::default(),
             rescan,
@@ -200,6 +219,10 @@ impl Hand {
                 .tick_nanos
                 .store(now.as_nanos(), Ordering::Relaxed);
             self.obey(now);
+            if self.stop.is_given() {
+                // A driver held this thread up, and another one may serve the camera by now.
+                break;
+            }
             self.tell(now);
             if let Err(error) = self.seat(&mut waiter) {
                 // Without it the thread would sleep through its frames; the fleet starts it again.
@@ -219,10 +242,16 @@ impl Hand {
                 self.publisher.on_timeout(now);
             }
             if woken.chain() {
-                self.take_frames(woken.chain_failed());
+                if let Some(chain) = &mut self.chain {
+                    chain.woken(woken.ready());
+                }
+                self.take_frames(woken.failed());
+                self.obey(clock::mono());
             }
             if self.slate.as_ref().is_some_and(|s| s.due() <= now.mono) {
                 self.show_slate();
+            } else if self.slate_retry.is_some_and(|at| at <= now.mono) {
+                self.begin_slate();
             }
             if woken.has(Token::Inbox) {
                 self.read_inbox();
@@ -253,6 +282,7 @@ impl Hand {
             chain.watch(&mut |fd, interest| {
                 let mut flags = EpollFlags::EPOLLIN;
                 flags.set(EpollFlags::EPOLLOUT, interest == Interest::Both);
+                flags.set(EpollFlags::EPOLLPRI, interest == Interest::Events);
                 if result.is_ok() {
                     result = waiter.want(Token::Chain(nth), fd, self.opening, flags);
                 }
@@ -263,7 +293,7 @@ impl Hand {
     }
 
     fn deadline(&self, now: Mono) -> Mono {
-        let slate = self.slate.as_ref().map(Slate::due);
+        let slate = self.slate.as_ref().map(Slate::due).or(self.slate_retry);
         [
             self.ladder.poll_timeout(),
             self.publisher.poll_timeout(),
@@ -284,8 +314,12 @@ impl Hand {
                 Order::Reprobe => (self.rescan)(),
                 Order::Open => self.open(),
                 Order::Restream => self.restream(),
-                Order::Slate { since, reason } => self.begin_slate(since, reason),
+                Order::Slate { since, .. } => {
+                    self.slate_since = since;
+                    self.begin_slate();
+                }
                 Order::Picture => {
+                    self.slate_retry = None;
                     info!(camera = %self.plan.id, "the picture is back");
                     // Decoder and encoder of the slate took megabytes.
                     heap::give_back();
@@ -295,35 +329,36 @@ impl Hand {
     }
 
     fn open(&mut self) {
+        if let Err(failure) = self.try_open() {
+            self.complain(&failure);
+            self.ladder.failed(&failure, clock::mono());
+        }
+    }
+
+    /// Opens what is planned; a failure is the caller's to tell.
+    fn try_open(&mut self) -> Result<(), Failure> {
         // Closed first: a device that is open twice is busy.
         self.chain = None;
-        let ladder = &mut self.ladder;
-        let now = clock::mono();
-        match open(&self.plan, ladder, now) {
-            Ok(chain) => {
-                let (format, way) = (chain.format(), chain.way());
-                if self.opened_as.as_ref() != Some(&(format, way.clone())) {
-                    info!(camera = %self.plan.id, size = %format.size, rate = %format.rate, pixel = %format.pixel, route = way.route.as_str(), why = way.why, "opened");
-                    self.opened_as = Some((format, way.clone()));
-                }
-                self.directory.update(self.plan.id, |camera| {
-                    camera.format = Some(format);
-                    camera.route = Some(way.route);
-                    camera.route_why = Some(way.why);
-                });
-                self.ladder.opened(format.rate, way.coder, clock::mono());
-                self.tally.reopened();
-                self.force_idr = true;
-                self.opening += 1;
-                self.format = Some(format);
-                self.chain = Some(chain);
-                self.restore_controls();
-            }
-            Err(failure) => {
-                self.complain(&failure);
-                self.ladder.failed(&failure, clock::mono());
-            }
+        let chain = open(&self.plan, &mut self.ladder, clock::mono())?;
+        let (format, way) = (chain.format(), chain.way());
+        if self.opened_as.as_ref() != Some(&(format, way.clone())) {
+            info!(camera = %self.plan.id, size = %format.size, rate = %format.rate, pixel = %format.pixel, route = way.route.as_str(), why = way.why, "opened");
+            self.opened_as = Some((format, way.clone()));
         }
+        self.directory.update(self.plan.id, |camera| {
+            camera.format = Some(format);
+            camera.route = Some(way.route);
+            camera.route_why = Some(way.why);
+        });
+        self.ladder.opened(format.rate, way.coder, clock::mono());
+        self.tally.reopened();
+        self.force_idr = true;
+        self.opening += 1;
+        self.format = Some(format);
+        self.chain = Some(chain);
+        self.way_told = false;
+        self.restore_controls();
+        Ok(())
     }
 
     /// Logs a failure, unless it is the last one once more: a camera that stays broken for a month must not fill the disk.
@@ -340,7 +375,10 @@ impl Hand {
     }
 
     fn restream(&mut self) {
-        let Some(chain) = &mut self.chain else { return };
+        let Some(chain) = &mut self.chain else {
+            let failure = Failure::capture(Error::new(Kind::Reopen, "nothing is open"));
+            return self.ladder.failed(&failure, clock::mono());
+        };
         let result = chain.restream();
         debug!(camera = %self.plan.id, ok = result.is_ok(), "stream stopped and started");
         self.tally.reopened();
@@ -350,11 +388,12 @@ impl Hand {
     }
 
     /// Viewers see the last picture dimmed, and what is wrong, in the session they have.
-    fn begin_slate(&mut self, since: Mono, reason: String) {
+    fn begin_slate(&mut self) {
+        self.slate_retry = None;
         let Some(format) = self.format else { return };
         let group = self.publisher.last_group().map(|held| held.data);
         let last = last_picture(group, SLATE_PATIENCE, clock::mono);
-        let text = Text::no_picture(&self.plan.id.to_string(), reason, since);
+        let text = self.slate_text();
         let settings = self.plan.settings(format.rate);
         match Slate::open(last, format, settings, text, clock::now()) {
             Ok(slate) => {
@@ -362,9 +401,20 @@ impl Hand {
                 self.slate = Some(slate);
                 self.show_slate();
             }
-            // The session lives on without pictures; MediaMTX keeps it for its sender reports.
-            Err(error) => warn!(camera = %self.plan.id, %error, "no slate"),
+            Err(error) => self.no_slate(&error),
         }
+    }
+
+    fn slate_text(&self) -> Text {
+        let why = self.ladder.why_no_picture(clock::mono());
+        Text::no_picture(&self.plan.id.to_string(), why, self.slate_since)
+    }
+
+    /// The session lives on without pictures, for its sender reports, until the slate works.
+    fn no_slate(&mut self, error: &Error) {
+        warn!(camera = %self.plan.id, %error, "no slate");
+        self.slate = None;
+        self.slate_retry = Some(clock::mono() + SLATE_RETRY);
     }
 
     fn show_slate(&mut self) {
@@ -374,16 +424,9 @@ impl Hand {
         let now = clock::now();
         match slate.next(force, now) {
             Ok(unit) => {
-                let timing = Timing {
-                    dequeued: now.mono,
-                    encoded: clock::mono(),
-                };
-                self.last_captured = push(&mut self.publisher, &unit, timing, self.last_captured);
+                self.last_captured = push(&mut self.publisher, &unit, None, self.last_captured);
             }
-            Err(error) => {
-                warn!(camera = %self.plan.id, %error, "no slate");
-                self.slate = None;
-            }
+            Err(error) => self.no_slate(&error),
         }
     }
 
@@ -404,9 +447,18 @@ impl Hand {
                 camera.slate_since = situation.slate_since;
             });
         }
+        if !self.way_told && self.tally.pictures() > 0 {
+            self.tell_way();
+        }
         let Some(status) = self.ladder.take_status() else {
             return;
         };
+        if self.slate.is_some() {
+            let text = self.slate_text();
+            if let Some(slate) = &mut self.slate {
+                slate.retitle(text, clock::now());
+            }
+        }
         let changed = self
             .directory
             .get(self.plan.id)
@@ -427,6 +479,16 @@ impl Hand {
             camera.status = status;
             camera.since = now;
         });
+    }
+
+    /// What a chain is like may show only in its first picture.
+    fn tell_way(&mut self) {
+        self.way_told = true;
+        let Some(way) = self.chain.as_ref().map(|chain| chain.way()) else {
+            return;
+        };
+        self.directory
+            .update(self.plan.id, |camera| camera.route_why = Some(way.why));
     }
 
     /// Publishes a change between "pictures arrive" and "they do not, because".
@@ -452,7 +514,7 @@ impl Hand {
     }
 
     /// Takes what the chain has and hands it on.
-    fn take_frames(&mut self, descriptor_failed: bool) {
+    fn take_frames(&mut self, failed: Option<Part>) {
         let mut moved = false;
         for _ in 0..STEPS {
             let Some(chain) = &mut self.chain else { return };
@@ -473,7 +535,7 @@ impl Hand {
                         // Nothing of the slate may follow: its pictures refer to its own.
                         self.slate = None;
                         self.last_captured =
-                            push(&mut self.publisher, &unit, timing, self.last_captured);
+                            push(&mut self.publisher, &unit, Some(timing), self.last_captured);
                     }
                     moved = true;
                 }
@@ -486,19 +548,31 @@ impl Hand {
                 }
             }
         }
-        if descriptor_failed && !moved {
+        if let Some(part) = failed.filter(|_| !moved) {
             // The wait would end at once for ever.
             let what = "the device reports a failure without saying which";
-            let failure = Failure::capture(Error::new(Kind::Reopen, what));
+            let error = Error::new(Kind::Reopen, what);
+            let failure = match part {
+                Part::Capture => Failure::capture(error),
+                Part::Encoder => Failure::encoder(error),
+            };
             self.ladder.failed(&failure, clock::mono());
             self.obey(clock::mono());
         }
     }
 
     fn read_inbox(&mut self) {
-        while let Some(message) = self.inbox.next() {
+        // One at a time: frames come between the orders of whoever asks without end.
+        if let Some(message) = self.inbox.next() {
             match message {
                 Message::Command(command, answer) => answer(self.carry_out(command)),
+                Message::Encoders => {
+                    let waits = matches!(self.plan.origin, Origin::V4l2 { .. })
+                        && self.plan.encoder != Choice::Software;
+                    if waits {
+                        self.ladder.encoders_changed(clock::mono());
+                    }
+                }
                 Message::Gone => self.ladder.gone(clock::mono()),
                 Message::Back(mut origin) => {
                     // What clients have asked for holds for the returned device, too.
@@ -513,7 +587,12 @@ impl Hand {
 }
 
 /// Publishes a picture; returns when it was taken. The stream's clock never goes back, whatever a driver's does.
-fn push(publisher: &mut Publisher, unit: &AccessUnit<'_>, timing: Timing, last: Mono) -> Mono {
+fn push(
+    publisher: &mut Publisher,
+    unit: &AccessUnit<'_>,
+    timing: Option<Timing>,
+    last: Mono,
+) -> Mono {
     let captured = unit.captured.max(last + LEAST_STEP);
     publisher.push(&AccessUnit { captured, ..*unit }, timing, clock::now());
     captured

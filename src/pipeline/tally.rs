@@ -40,10 +40,8 @@ pub struct Tally {
     last: Option<(u32, Mono)>,
     /// Whether the driver numbers its frames: it once gave another number than zero.
     numbers: bool,
-    /// The last frame that was new, if any since [`Tally::reopened`].
-    fresh: Option<Mono>,
-    /// The last access unit since then.
-    coded: Option<Mono>,
+    /// Access units since [`Tally::reopened`].
+    pictures: u64,
     news: News,
 }
 
@@ -55,8 +53,7 @@ impl Tally {
             counters,
             last: None,
             numbers: false,
-            fresh: None,
-            coded: None,
+            pictures: 0,
             news: News::default(),
         }
     }
@@ -65,8 +62,7 @@ impl Tally {
     pub fn reopened(&mut self) {
         self.last = None;
         self.numbers = false;
-        self.fresh = None;
-        self.coded = None;
+        self.pictures = 0;
         self.news = News::default();
     }
 
@@ -98,7 +94,6 @@ impl Tally {
         self.counters
             .last_frame_nanos
             .store(now.as_nanos(), Relaxed);
-        self.fresh = Some(now);
         self.news.fresh = Some(now);
         Seen::New
     }
@@ -123,7 +118,7 @@ impl Tally {
     pub fn coded(&mut self, now: Mono) {
         self.counters.encoded.fetch_add(1, Relaxed);
         self.counters.last_unit_nanos.store(now.as_nanos(), Relaxed);
-        self.coded = Some(now);
+        self.pictures += 1;
     }
 
     /// The encoder took a frame and gave nothing for it.
@@ -131,16 +126,10 @@ impl Tally {
         self.counters.swallowed.fetch_add(1, Relaxed);
     }
 
-    /// The last new frame since the opening.
+    /// Access units since the opening.
     #[must_use]
-    pub const fn last_fresh(&self) -> Option<Mono> {
-        self.fresh
-    }
-
-    /// The last access unit since the opening.
-    #[must_use]
-    pub const fn last_coded(&self) -> Option<Mono> {
-        self.coded
+    pub const fn pictures(&self) -> u64 {
+        self.pictures
     }
 
     /// What recovery must be told; nothing the second time.
@@ -227,7 +216,6 @@ mod tests {
         let (mut tally, counters) = tally();
         tally.taken(1, at(0), at(10));
         tally.taken(1, at(40), at(50));
-        assert_eq!(tally.last_fresh(), Some(at(10)));
         assert_eq!(counters.last_frame_nanos.load(Relaxed), at(10).as_nanos());
         assert_eq!(counters.repeated.load(Relaxed), 1);
     }

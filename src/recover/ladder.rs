@@ -276,6 +276,10 @@ impl Ladder {
 
     /// What to do now, if anything. Call it until it returns `None`.
     pub fn poll(&mut self, now: Mono) -> Option<Order> {
+        // First of all: while a descriptor of a device that left is open, it comes back under another number.
+        if std::mem::take(&mut self.closing) {
+            return Some(Order::Close);
+        }
         if std::mem::take(&mut self.picture_is_back) {
             return Some(Order::Picture);
         }
@@ -532,13 +536,14 @@ impl Ladder {
         self.set(words::mute(class, silent, self.silence.damaged_frames()));
     }
 
-    fn why_no_picture(&self, now: Mono) -> String {
+    /// Why there is no picture, for viewers.
+    #[must_use]
+    pub fn why_no_picture(&self, now: Mono) -> String {
         let class = match self.outage {
             Some(outage) => outage.now,
             None => self.whose(self.silence.blame(now)),
         };
-        let silent = now.since(self.silence.began());
-        words::what(class, silent, self.silence.damaged_frames())
+        words::plain(class).to_owned()
     }
 
     /// When a better encoder may be tried while pictures flow, and flow well.

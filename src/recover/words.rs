@@ -33,6 +33,22 @@ pub(super) fn gone() -> Status {
     }
 }
 
+/// Why there is no picture, for viewers: without the seconds, for the slate says since when.
+pub(super) const fn plain(class: FaultClass) -> &'static str {
+    match class {
+        FaultClass::CameraGone => "the camera was unplugged",
+        FaultClass::CameraStalled => "the camera gives no new frames",
+        FaultClass::CameraFramesDamaged => "the camera gives no usable frames",
+        FaultClass::CameraStreamBroken => "the camera's stream broke",
+        FaultClass::CameraOpenFailed => "the camera cannot be opened",
+        FaultClass::CameraRefusesBuffers => "the camera takes no buffers",
+        FaultClass::EncoderStalled => "the encoder gives no pictures",
+        FaultClass::EncoderRefusesBuffers => "the encoder refuses buffers",
+        FaultClass::EncoderBroken => "the encoder failed",
+        FaultClass::EncoderOpenFailed => "the encoder cannot be opened",
+    }
+}
+
 /// Why there is no picture, in one sentence.
 pub(super) fn what(class: FaultClass, silent: Duration, damaged: u32) -> String {
     let silent = silent.as_secs_f64();

@@ -61,7 +61,7 @@ impl Publisher {
     }
 
     /// Sends an access unit from where it lies, while MediaMTX records, and keeps a copy of it.
-    pub fn push(&mut self, au: &AccessUnit<'_>, timing: Timing, now: Now) {
+    pub fn push(&mut self, au: &AccessUnit<'_>, timing: Option<Timing>, now: Now) {
         self.machine.push(au, timing, now);
         self.obey(now);
         let written = self.write_out(au.data, now);

@@ -88,7 +88,9 @@ impl Machine {
     /// Takes one access unit. While a session records, the ring holds only its place: [`Machine::fill`]
     /// and [`Machine::slices`] take its bytes from `fresh`, and [`Machine::store`] must follow before
     /// any other call.
-    pub fn push(&mut self, au: &AccessUnit<'_>, timing: Timing, now: Now) {
+    ///
+    /// Without a `timing` the picture is no camera's, and no latency counts it.
+    pub fn push(&mut self, au: &AccessUnit<'_>, timing: Option<Timing>, now: Now) {
         if au.data.is_empty() || matches!(self.link, Link::Stopped) {
             return;
         }
@@ -119,7 +121,7 @@ impl Machine {
     }
 
     /// Makes room and reserves it; false when the access unit is given up.
-    fn admit(&mut self, au: &AccessUnit<'_>, timing: Timing) -> bool {
+    fn admit(&mut self, au: &AccessUnit<'_>, timing: Option<Timing>) -> bool {
         if self.await_keyframe && !au.keyframe || au.data.len() > self.ring.capacity() {
             return false;
         }
@@ -139,11 +141,11 @@ impl Machine {
             self.keyframe_wanted |= headless;
             self.evict(count);
         }
-        let stamps = Stamps {
+        let stamps = timing.map_or(Stamps::unmeasured(au.captured), |timing| Stamps {
             captured: au.captured,
             dequeued: timing.dequeued,
             encoded: timing.encoded,
-        };
+        });
         let len = au.data.len();
         self.ring.reserve(len, stamps, au.keyframe).is_some()
     }
@@ -277,7 +279,9 @@ impl Machine {
         {
             self.counters.sent.fetch_add(1, Ordering::Relaxed);
             let latency = &self.counters.latency;
-            if sent.live {
+            if !sent.stamps.is_measured() {
+                // The slate's.
+            } else if sent.live {
                 self.recorder.sent(latency, &sent.stamps, now);
             } else {
                 self.recorder.late(latency);

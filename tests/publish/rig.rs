@@ -305,7 +305,7 @@ impl Camera {
             dequeued: now.mono,
             encoded: now.mono,
         };
-        self.publisher.push(&unit, timing, now);
+        self.publisher.push(&unit, Some(timing), now);
         self.pushed += 1;
     }
 

@@ -66,6 +66,15 @@ pub enum Disagreed {
     Failed(Error),
 }
 
+/// How a buffer was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queued {
+    /// Without a word.
+    AtOnce,
+    /// The driver refused it at first.
+    SecondTime,
+}
+
 impl Device {
     /// Opens `node`.
     ///
@@ -130,10 +139,11 @@ impl Device {
         let doing = "setting the format";
         let answer = match s_fmt(self.fd(), self.queue, wish) {
             Ok(answer) => answer,
-            Err(fault @ (Fault::Gone | Fault::Busy)) => {
-                return Err(Disagreed::Failed(failed(&self.node, doing, fault)));
+            Err(fault @ (Fault::Refused | Fault::Unsupported)) => {
+                return Err(Disagreed::Unusable(failed(&self.node, doing, fault)));
             }
-            Err(fault) => return Err(Disagreed::Unusable(failed(&self.node, doing, fault))),
+            // A device that times out would do so for each of its formats.
+            Err(fault) => return Err(Disagreed::Failed(failed(&self.node, doing, fault))),
         };
         let pixel = usable(&answer, wish.memory_planes).map_err(|why| {
             let what = format!("{}: asked for {candidate}, {why}", self.node.display());
@@ -234,10 +244,12 @@ impl Device {
     ///
     /// # Errors
     /// `Gone` after unplugging, else `Reopen`.
-    pub fn queue(&self, index: u32) -> Result<()> {
+    pub fn queue(&self, index: u32) -> Result<Queued> {
         let queued = match qbuf(self.fd(), self.queue, index) {
-            Err(QbufError::Refused) => qbuf(self.fd(), self.queue, index),
-            first => first,
+            Err(QbufError::Refused) => {
+                qbuf(self.fd(), self.queue, index).map(|()| Queued::SecondTime)
+            }
+            first => first.map(|()| Queued::AtOnce),
         };
         queued.map_err(|error| {
             let kind = if error == QbufError::Gone {

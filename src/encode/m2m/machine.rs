@@ -661,9 +661,8 @@ impl Machine {
         self.raw.fill(RawState::IDLE);
         self.coded.fill(CodedState::OURS);
         self.whole = false;
-        if self.key != Key::Impossible {
-            self.key = Key::Idle; // an encoder begins with a key frame
-        }
+        // An encoder begins with a key frame; one that refused to be asked before its first frame may be asked again.
+        self.key = Key::Idle;
         self.refusals = 0;
         self.shelvings = 0;
         self.strangers = 0;

@@ -25,6 +25,14 @@ pub mod caps {
     pub const STREAMING: u32 = 0x0400_0000;
 }
 
+/// Whether a node with these device capabilities reads frames and gives others. Old drivers have both queues and no
+/// bit for it.
+#[must_use]
+pub const fn is_memory_to_memory(flags: u32) -> bool {
+    const BOTH: u32 = caps::CAPTURE_MPLANE | caps::OUTPUT_MPLANE;
+    flags & (caps::M2M | caps::M2M_MPLANE) != 0 || flags & BOTH == BOTH
+}
+
 /// Which of the kernel's two buffer interfaces a node speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interface {

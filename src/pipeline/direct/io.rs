@@ -12,7 +12,7 @@ use crate::capture::{Capture, Format, Source};
 use crate::clock;
 use crate::encode::{Encoder, Route, Settings};
 use crate::error::{Kind, Result};
-use crate::pipeline::chain::{Chain, Failure, Interest, Progress, Timing, Way};
+use crate::pipeline::chain::{Chain, Failure, Interest, Part, Progress, Timing, Way};
 use crate::pipeline::tally::{Seen, Tally};
 use crate::recover::Coder;
 
@@ -58,6 +58,9 @@ impl Chain for Direct {
     }
 
     fn next(&mut self, force_idr: bool, tally: &mut Tally) -> Result<Progress<'_>, Failure> {
+        for _ in 0..self.source.requeued() {
+            tally.requeued(Part::Capture);
+        }
         let frame = match self.source.next().map_err(Failure::capture)? {
             Capture::Frame(frame) => frame,
             Capture::Damaged => {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use super::{Settings, newcomer};
 use crate::camera::change::{Change, Found};
@@ -37,7 +37,7 @@ pub fn start(settings: Settings, directory: Arc<Directory>) -> Result<Worker> {
         .into_iter()
         .filter_map(|change| match change {
             Change::Added(found) => Some((found.id, found)),
-            Change::Removed(_) => None,
+            Change::Removed(_) | Change::Codec => None,
         })
         .collect();
     let seen: Vec<_> = found.values().map(|f| (f.id, f.identity())).collect();
@@ -153,6 +153,13 @@ impl Hands {
                 self.found.insert(node, found);
                 let orders = self.roster.added(node, &identity);
                 self.obey(orders);
+            }
+            Change::Codec => {
+                for (id, pipeline) in &self.pipelines {
+                    if let Err(error) = pipeline.encoders() {
+                        debug!(camera = %id, %error, "not told of the encoder");
+                    }
+                }
             }
             Change::Removed(id) => {
                 info!(camera = %id, "unplugged");
@@ -288,29 +295,39 @@ impl Hands {
             Ok(pipeline) => {
                 self.pipelines.insert(id, pipeline);
             }
-            Err(error) => error!(camera = %id, %error, "cannot start"),
+            Err(error) => {
+                error!(camera = %id, %error, "cannot start; it is tried again");
+                self.directory.update(id, |camera| {
+                    camera.status = Status::Error {
+                        reason: error.to_string(),
+                        action: "the machine is short of threads or descriptors; it is tried again every second"
+                            .to_owned(),
+                    };
+                });
+            }
         }
     }
 
-    /// A camera thread that panicked is started again; the round bounds how often.
+    /// A camera thread that ended by itself, or could not be started, is started again: at most once in a round.
     fn revive(&mut self) {
-        let dead: Vec<CameraId> = self
-            .pipelines
-            .iter()
-            .filter(|(_, p)| p.is_dead())
-            .map(|(id, _)| *id)
-            .collect();
-        for id in dead {
-            error!(camera = %id, "the camera's thread died and is started again");
-            self.pipelines.remove(&id);
-            match self.directory.get(id).map(|c| c.device) {
-                Some(Device::Test) => self.start_test(id),
-                Some(Device::V4l2 { .. }) => {
+        for camera in self.directory.list() {
+            let id = camera.id;
+            match self.pipelines.get(&id).map(Pipeline::is_dead) {
+                Some(false) => continue,
+                Some(true) => {
+                    error!(camera = %id, "the camera's thread died and is started again");
+                    self.pipelines.remove(&id);
+                }
+                None => {}
+            }
+            match camera.device {
+                Device::Test => self.start_test(id),
+                Device::V4l2 { .. } => {
+                    // One that is away waits for its device.
                     if let Some(node) = self.roster.node_of(id) {
                         self.start_device(id, node);
                     }
                 }
-                None => {}
             }
         }
     }

@@ -13,6 +13,7 @@ use super::setup::io::{Front, Outcome as Met, Pair, bring_together};
 use crate::camera::Mode;
 use crate::camera::controls::io as sensor;
 use crate::camera::controls::{Control, Setting};
+use crate::capture::device::io::Queued;
 use crate::capture::negotiate::Wish;
 use crate::capture::{Capture, Format, Source};
 use crate::clock::{self, Mono};
@@ -25,7 +26,9 @@ use crate::encode::m2m::machine::{
 use crate::encode::sps::Sps;
 use crate::encode::{AccessUnit, Route, Settings};
 use crate::error::{Error, Kind, Result};
-use crate::pipeline::chain::{Chain, Failure, Interest, Part, Progress, Timing, Way};
+use crate::pipeline::chain::{
+    Chain, Failure, Interest, MOST_DESCRIPTORS, Part, Progress, Ready, Timing, Way,
+};
 use crate::pipeline::tally::{Seen, Tally};
 use crate::recover::Coder;
 use crate::sys::v4l2::dqbuf::DqbufError;
@@ -66,7 +69,14 @@ pub struct Hardware {
     headers: Headers,
     spans: [Span; MOST],
     lent: Option<CodedIndex>,
+    // What the wait said is there; each is taken once and then waited for again.
+    frame_ready: bool,
+    event_ready: bool,
+    coded_ready: bool,
+    raw_ready: bool,
     told: Counts,
+    /// Buffers that the camera's driver refused at first, not told yet.
+    requeued: u32,
     format: Format,
     why: String,
     /// The size of the coded pictures was looked at.
@@ -106,7 +116,12 @@ impl Hardware {
             headers: Headers::new(room),
             spans: [Span::default(); MOST],
             lent: None,
+            frame_ready: false,
+            event_ready: false,
+            coded_ready: false,
+            raw_ready: false,
             told: Counts::default(),
+            requeued: 0,
             sized: false,
             front,
             encoder,
@@ -172,8 +187,10 @@ impl Hardware {
                 Order::Encode(raw, stamp) => taken(self.hand_over(raw, stamp))
                     .map_err(|e| self.encoder_failed("queueing a frame", e))?,
                 Order::Refill(raw) => {
-                    if let Front::Shared { device, .. } = &self.front {
-                        device.queue(raw.0).map_err(Failure::capture)?;
+                    if let Front::Shared { device, .. } = &self.front
+                        && device.queue(raw.0).map_err(Failure::capture)? == Queued::SecondTime
+                    {
+                        self.requeued += 1;
                     }
                     Outcome::Taken
                 }
@@ -249,13 +266,21 @@ impl Hardware {
         }
     }
 
+    /// Takes an event; the only one subscribed to says that the picture's size changed.
+    fn take_event(&mut self) {
+        if let Front::Shared { device, .. } = &self.front
+            && device.size_changed()
+        {
+            self.machine.handle(Event::SizeChanged(Side::Camera));
+        }
+    }
+
     /// Takes at most one frame.
     fn take_frame(&mut self, tally: &mut Tally) -> Result<bool, Failure> {
         match &mut self.front {
             Front::Shared {
                 device,
                 least,
-                tells_size,
                 stamps,
                 ..
             } => {
@@ -290,9 +315,6 @@ impl Hardware {
                     dequeued: now,
                 };
                 self.machine.handle(Event::Captured(raw, frame));
-                if *tells_size && device.size_changed() {
-                    self.machine.handle(Event::SizeChanged(Side::Camera));
-                }
                 Ok(true)
             }
             Front::Copied { source, painter } => {
@@ -349,6 +371,9 @@ impl Hardware {
             tally.requeued(Part::Encoder);
         }
         self.told = now;
+        for _ in 0..std::mem::take(&mut self.requeued) {
+            tally.requeued(Part::Capture);
+        }
     }
 
     /// Compares the size of the coded pictures with what was asked for, once.
@@ -469,10 +494,26 @@ impl Chain for Hardware {
 
     fn watch(&self, add: &mut dyn FnMut(BorrowedFd<'_>, Interest)) {
         match &self.front {
-            Front::Shared { device, .. } => add(device.as_fd(), Interest::Readable),
+            Front::Shared {
+                device, tells_size, ..
+            } => add(
+                device.as_fd(),
+                if *tells_size {
+                    Interest::Events
+                } else {
+                    Interest::Readable
+                },
+            ),
             Front::Copied { source, .. } => add(source.fd(), Interest::Readable),
         }
         add(self.encoder.as_fd(), Interest::Both);
+    }
+
+    fn woken(&mut self, [camera, encoder]: [Ready; MOST_DESCRIPTORS]) {
+        self.frame_ready |= camera.readable;
+        self.event_ready |= camera.event;
+        self.coded_ready |= encoder.readable;
+        self.raw_ready |= encoder.writable;
     }
 
     fn next(&mut self, force_idr: bool, tally: &mut Tally) -> Result<Progress<'_>, Failure> {
@@ -482,7 +523,12 @@ impl Chain for Hardware {
         if force_idr {
             self.machine.handle(Event::KeyWanted);
         }
-        let moved = self.take_coded()? | self.take_raw()? | self.take_frame(tally)?;
+        let mut moved = std::mem::take(&mut self.coded_ready) && self.take_coded()?;
+        moved |= std::mem::take(&mut self.raw_ready) && self.take_raw()?;
+        moved |= std::mem::take(&mut self.frame_ready) && self.take_frame(tally)?;
+        if std::mem::take(&mut self.event_ready) {
+            self.take_event();
+        }
         let emission = self.obey();
         self.count(tally);
         let Some(emission) = emission? else {

@@ -37,25 +37,34 @@ impl Hand {
         self.plan.bitrate = change.bitrate.unwrap_or(before.bitrate);
         self.plan.keyframe_seconds = change.keyframe_seconds.unwrap_or(before.keyframe_seconds);
         self.plan.origin.wish(change.size, change.rate);
+        let own = self
+            .chain
+            .as_ref()
+            .is_some_and(|c| c.way().route == Route::Passthrough);
+        if own && (change.bitrate.is_some() || change.keyframe_seconds.is_some()) {
+            self.plan = before;
+            return Err(Error::new(
+                Kind::Refused,
+                "this camera codes its pictures itself: bit rate and key frames are its own business",
+            )
+            .action("look for a control of that name in get_camera_controls"));
+        }
         let mut seamless = self.plan.origin == before.origin;
         if seamless && let Some(chain) = &mut self.chain {
             let settings = self.plan.settings(chain.format().rate);
             match chain.retune(settings) {
                 Ok(()) => self.force_idr = true,
-                Err(error) if chain.way().route == Route::Passthrough => {
-                    self.plan = before;
-                    return Err(error);
-                }
                 Err(_) => seamless = false,
             }
         }
-        if !seamless {
-            self.open();
-        }
-        if self.chain.is_none() {
-            // As it was before, so that a wish the device cannot bear does not cost the picture.
+        if !seamless && let Err(failure) = self.try_open() {
+            // As it was before, so that a wish the device cannot bear does not cost the picture, nor count as a fault.
+            warn!(camera = %self.plan.id, %failure, "not with these settings");
             self.plan = before;
             self.open();
+            if self.chain.is_none() {
+                return Err(no_picture());
+            }
             return Err(Error::new(
                 Kind::Refused,
                 "the camera does not start with these settings; it goes on with the former ones",

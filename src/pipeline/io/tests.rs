@@ -66,7 +66,7 @@ fn truncated_jpegs_are_counted_and_skipped_and_the_picture_goes_on() {
         },
         bitrate: BitRate::from_kbps(500),
         keyframe_seconds: 1,
-        encoder: encode::Choice::Auto,
+        encoder: Choice::Auto,
     };
     let target = Target {
         addr: std::net::SocketAddr::from(([127, 0, 0, 1], 9)),
@@ -118,8 +118,8 @@ fn truncated_jpegs_are_counted_and_skipped_and_the_picture_goes_on() {
         encoder,
         String::new(),
     )));
-    line.take_frames(false);
-    line.take_frames(false);
+    line.take_frames(None);
+    line.take_frames(None);
     line.tell(clock::mono());
     assert_eq!(counters.captured.load(Ordering::Relaxed), 5);
     assert_eq!(counters.damaged.load(Ordering::Relaxed), 2);

@@ -11,6 +11,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 
 use crate::clock::Mono;
 use crate::error::{Error, Kind, Result};
+use crate::pipeline::chain::{MOST_DESCRIPTORS, Part, Ready};
 
 /// Who waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,9 @@ struct Seat {
     flags: EpollFlags,
 }
 
+/// The device broke, or is gone.
+const FAILED: EpollFlags = EpollFlags::EPOLLERR.union(EpollFlags::EPOLLHUP);
+
 /// What a wait brought.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Woken([EpollFlagsOrNone; SEATS]);
@@ -65,14 +69,30 @@ impl Woken {
         self.0[Token::Chain(0).seat()..].iter().any(Option::is_some)
     }
 
-    /// True when a descriptor of the chain reports a failure.
+    /// What the chain's descriptors have, in their order.
     #[must_use]
-    pub fn chain_failed(&self) -> bool {
-        let failed = EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP;
-        self.0[Token::Chain(0).seat()..]
-            .iter()
-            .flatten()
-            .any(|flags| flags.intersects(failed))
+    pub fn ready(&self) -> [Ready; MOST_DESCRIPTORS] {
+        std::array::from_fn(|nth| match self.0[Token::Chain(0).seat() + nth] {
+            None => Ready::default(),
+            // Asking is how to learn what failed.
+            Some(flags) if flags.intersects(FAILED) => Ready::ALL,
+            Some(flags) => Ready {
+                readable: flags.contains(EpollFlags::EPOLLIN),
+                writable: flags.contains(EpollFlags::EPOLLOUT),
+                event: flags.contains(EpollFlags::EPOLLPRI),
+            },
+        })
+    }
+
+    /// Whose descriptor reports a failure, if one of the chain does.
+    #[must_use]
+    pub fn failed(&self) -> Option<Part> {
+        let failed = |nth| self.0[Token::Chain(nth).seat()].is_some_and(|f| f.intersects(FAILED));
+        match (failed(1), failed(0)) {
+            (true, _) => Some(Part::Encoder),
+            (false, true) => Some(Part::Capture),
+            (false, false) => None,
+        }
     }
 }
 

@@ -72,7 +72,7 @@ impl Rig {
             dequeued: now.mono,
             encoded: now.mono,
         };
-        self.machine.push(au, timing, now);
+        self.machine.push(au, Some(timing), now);
         for &most in writes {
             self.write_from(au.data, most, now);
         }

@@ -166,7 +166,7 @@ fn a_picture_goes_out_from_where_the_encoder_left_it_while_the_session_keeps_up(
         dequeued: at(0).mono,
         encoded: at(0).mono,
     };
-    rig.machine.push(&au(&data, false), timing, at(0));
+    rig.machine.push(&au(&data, false), Some(timing), at(0));
     rig.machine.fill(&data, at(0));
     let own = data.as_ptr_range();
     let slices = rig.machine.slices(&data);

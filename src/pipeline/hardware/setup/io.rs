@@ -119,11 +119,12 @@ pub(crate) fn bring_together(
     avoid: &[PathBuf],
     memory: Memory,
 ) -> Result<Outcome, Failure> {
+    // First, so that a camera that is away does not have every other node asked.
+    let mut device = Device::open(node).map_err(Failure::capture)?;
     let encoders = match pick(&survey(), avoid) {
         Ok(encoders) => encoders,
         Err(why) => return Ok(Outcome::Unsuitable(why)),
     };
-    let mut device = Device::open(node).map_err(Failure::capture)?;
     let all = attempts(modes, wish, &encoders, memory, device.is_multi_planar());
     let all = match all {
         Ok(all) => all,

@@ -15,7 +15,8 @@ pub fn open(format: Format, settings: Settings) -> Result<Box<dyn Encoder>> {
     if format.pixel == PixelFormat::H264 {
         return Ok(Box::new(Passthrough::open(format)?));
     }
-    // The V4L2 M2M route belongs here: try it, and fall through when the machine has none.
+    // Encoder chips keep several frames in flight, so they are a chain of their own and not an
+    // `Encoder`: see pipeline/hardware.
     Ok(Box::new(Software::open(format, settings)?))
 }
 

@@ -14,7 +14,15 @@
 //! * An encoder slower than the camera costs frames, never latency: the newest frame is dropped
 //!   before the encoder when it holds [`Machine::depth`] already.
 
-use crate::clock::Mono;
+mod key;
+mod words;
+
+use key::Wish;
+
+pub use words::{
+    CodedIndex, Content, Counts, Decodable, Event, Feed, Frame, Order, Outcome, RawIndex, Reason,
+    Side, Stamp,
+};
 
 /// Raw or coded buffers at most; more than any encoder asks for.
 pub const MOST: usize = 16;
@@ -33,172 +41,6 @@ pub const LIES: u32 = 8;
 /// So many access units in a row that belong to no frame mean that the driver does not carry time
 /// stamps through.
 pub const STRANGERS: u32 = 30;
-
-/// Pictures after a wish for a key frame before the wish is repeated: some encoders take it a few
-/// frames late, and asking at every frame would make every frame a key frame.
-const KEY_PATIENCE: u32 = 8;
-
-/// A raw buffer: the camera's, lent to the encoder (or the encoder's own, when frames are copied).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RawIndex(pub u32);
-
-/// A coded buffer: the encoder's, mapped by us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CodedIndex(pub u32);
-
-/// The time stamp that goes through the encoder: microseconds, as V4L2 carries them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Stamp(pub u64);
-
-/// How frames come to the encoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Feed {
-    /// The raw buffers are the camera's; the encoder reads them where they lie.
-    Import,
-    /// The raw buffers are the encoder's; the caller fills a vacant one.
-    Copy,
-}
-
-/// A frame as the camera gave it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Frame {
-    /// When it was taken: goes out with the access unit, exact.
-    pub captured: Mono,
-    /// When the driver handed it out.
-    pub dequeued: Mono,
-}
-
-/// What lies in a coded buffer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
-    /// Nothing.
-    Empty,
-    /// Parameter sets, but no picture.
-    Headers,
-    /// Bytes that make no sense, or marked as damaged, or more than the buffer has.
-    Damaged,
-    /// A picture that needs others.
-    Delta,
-    /// A picture that decoding can start with.
-    Key,
-}
-
-/// Which device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The camera.
-    Camera,
-    /// The encoder.
-    Encoder,
-}
-
-/// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// The camera handed out a frame in this buffer. With [`Feed::Copy`]: a vacant buffer was filled.
-    Captured(RawIndex, Frame),
-    /// The camera handed out a buffer with nothing of use in it.
-    Spoilt(RawIndex),
-    /// [`Feed::Copy`]: a frame came and there was no vacant buffer for it.
-    Overrun,
-    /// The encoder handed back a raw buffer.
-    Returned(RawIndex),
-    /// The encoder handed out a coded buffer.
-    Coded(CodedIndex, Stamp, Content),
-    /// The caller is done with an emitted buffer.
-    Released(CodedIndex),
-    /// Somebody needs a key frame.
-    KeyWanted,
-    /// The encoder marked the end of its stream, or says that it is over.
-    Ended,
-    /// The size of the pictures changed.
-    SizeChanged(Side),
-    /// Both devices were stopped and started: they hold no buffer.
-    Restarted,
-    /// How an order went.
-    Done(Order, Outcome),
-}
-
-/// How an order went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Obeyed.
-    Taken,
-    /// `EINVAL`: not now; nothing has changed.
-    Refused,
-}
-
-/// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// Hand out this access unit: it is of this frame. The buffer comes back by [`Event::Released`].
-    Emit(CodedIndex, Frame, Decodable),
-    /// Give the encoder this coded buffer to fill.
-    Recycle(CodedIndex),
-    /// Ask the encoder to make the next frame a key frame.
-    ForceKey,
-    /// Give the encoder this raw buffer to code, with this stamp.
-    Encode(RawIndex, Stamp),
-    /// Give the camera this raw buffer to fill.
-    Refill(RawIndex),
-    /// This stream is of no use any more, because.
-    GiveUp(Reason),
-}
-
-/// Whether decoding can start with an access unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decodable {
-    /// It can.
-    Alone,
-    /// It needs those before it, all of which went out.
-    WithOthers,
-}
-
-/// Why a stream is given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// The encoder refused [`REFUSALS`] frames in a row, each of them twice.
-    EncoderRefuses,
-    /// The encoder refuses to take its own coded buffers back.
-    EncoderStuck,
-    /// The camera refuses to take its own buffers back.
-    CameraRefuses,
-    /// [`LIES`] answers in a row named buffers that the device did not hold.
-    Nonsense(Side),
-    /// [`STRANGERS`] access units in a row carried no frame's time stamp.
-    NoStamps,
-    /// The encoder ended the stream by itself.
-    Ended,
-    /// The size of the pictures changed.
-    SizeChanged(Side),
-}
-
-/// What became of the frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Frames taken from the camera, spoilt ones not counted.
-    pub taken: u64,
-    /// Access units handed out.
-    pub emitted: u64,
-    /// Dropped before the encoder, because it had enough.
-    pub late: u64,
-    /// Dropped because the encoder refused them twice.
-    pub refused: u64,
-    /// Taken by the encoder, which gave nothing for them.
-    pub swallowed: u64,
-    /// Coded, but damaged.
-    pub damaged: u64,
-    /// Coded, but of no use without others that did not go out.
-    pub undecodable: u64,
-    /// In flight when the devices were started anew.
-    pub lost: u64,
-    /// Buffers that the encoder refused once and took the second time.
-    pub requeued: u64,
-    /// Access units that belonged to no frame.
-    pub strangers: u64,
-    /// Answers that named a buffer the device did not hold.
-    pub lies: u64,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RawState {
@@ -246,18 +88,6 @@ struct Ticket {
     raw: Option<RawIndex>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Key {
-    /// No wish.
-    Idle,
-    /// To be asked for with the next frame.
-    Wanted,
-    /// Asked for; frames from this stamp on may be it.
-    Asked { from: Option<Stamp>, passed: u32 },
-    /// The encoder cannot be asked: the next one comes when it comes.
-    Impossible,
-}
-
 /// The table of buffers and frames.
 #[derive(Debug)]
 pub struct Machine {
@@ -267,7 +97,7 @@ pub struct Machine {
     coded: heapless::Vec<CodedState, MOST>,
     /// Oldest first.
     tickets: heapless::Vec<Ticket, MOST_TICKETS>,
-    key: Key,
+    key: Wish,
     /// Everything since the last key frame went out.
     whole: bool,
     last: Stamp,
@@ -298,7 +128,7 @@ impl Machine {
             raw: heapless::Vec::new(),
             coded: heapless::Vec::new(),
             tickets: heapless::Vec::new(),
-            key: Key::Idle,
+            key: Wish::Idle,
             whole: false,
             last: Stamp(0),
             refusals: 0,
@@ -373,7 +203,7 @@ impl Machine {
                     self.put_coded(coded, CodedState::OURS);
                 }
             }
-            Event::KeyWanted => self.want_key(),
+            Event::KeyWanted => self.key.want(),
             Event::Ended => self.give_up(Reason::Ended),
             Event::SizeChanged(side) => self.give_up(Reason::SizeChanged(side)),
             Event::Restarted => self.restarted(),
@@ -401,7 +231,7 @@ impl Machine {
             return Some(Order::Recycle(coded));
         }
         if let Some((raw, stamp)) = self.oldest_filled() {
-            return Some(if self.key == Key::Wanted {
+            return Some(if self.key == Wish::Wanted {
                 Order::ForceKey
             } else {
                 Order::Encode(raw, stamp)
@@ -502,15 +332,13 @@ impl Machine {
         match decodable {
             Decodable::Alone => {
                 self.whole = true;
-                if self.key != Key::Impossible {
-                    self.key = Key::Idle;
-                }
+                self.key.fulfilled();
             }
             Decodable::WithOthers => {
-                self.passed(ticket.stamp);
+                self.key.passed(ticket.stamp);
                 if !self.whole {
                     self.counts.undecodable += 1;
-                    return self.want_key();
+                    return self.key.want();
                 }
             }
         }
@@ -529,28 +357,7 @@ impl Machine {
     /// A picture is missing from the stream: those that refer to it are of no use.
     fn torn(&mut self) {
         self.whole = false;
-        self.want_key();
-    }
-
-    const fn want_key(&mut self) {
-        if matches!(self.key, Key::Idle) {
-            self.key = Key::Wanted;
-        }
-    }
-
-    /// A picture that is no key frame came out: was it the one that should be?
-    fn passed(&mut self, stamp: Stamp) {
-        if let Key::Asked {
-            from: Some(from),
-            passed,
-        } = &mut self.key
-            && stamp >= *from
-        {
-            *passed += 1;
-            if *passed >= KEY_PATIENCE {
-                self.key = Key::Wanted;
-            }
-        }
+        self.key.want();
     }
 
     fn done(&mut self, order: Order, outcome: Outcome) {
@@ -575,18 +382,7 @@ impl Machine {
                     self.refilled(raw, taken, refused);
                 }
             }
-            Order::ForceKey => {
-                if self.key == Key::Wanted {
-                    self.key = if taken {
-                        Key::Asked {
-                            from: None,
-                            passed: 0,
-                        }
-                    } else {
-                        Key::Impossible
-                    };
-                }
-            }
+            Order::ForceKey => self.key.told(taken),
             Order::Emit(..) | Order::GiveUp(_) => {}
         }
     }
@@ -625,9 +421,7 @@ impl Machine {
                 frame,
                 raw: Some(raw),
             });
-            if let Key::Asked { from, .. } = &mut self.key {
-                from.get_or_insert(stamp);
-            }
+            self.key.sent(stamp);
         } else if refused {
             self.counts.refused += 1;
             self.refusals += 1;
@@ -662,7 +456,7 @@ impl Machine {
         self.coded.fill(CodedState::OURS);
         self.whole = false;
         // An encoder begins with a key frame; one that refused to be asked before its first frame may be asked again.
-        self.key = Key::Idle;
+        self.key = Wish::Idle;
         self.refusals = 0;
         self.shelvings = 0;
         self.strangers = 0;

@@ -1,6 +1,7 @@
 //! The camera's thread: one wait for all its descriptors, then frame → access unit → socket.
 
 mod commands;
+mod slate;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,7 +23,7 @@ use crate::clock::{self, Mono};
 use crate::encode::{AccessUnit, Choice};
 use crate::error::{Error, Kind, Result};
 use crate::recover::{Ladder, Order, Situation};
-use crate::slate::{Slate, Text, last_picture};
+use crate::slate::Slate;
 use crate::stream::State;
 use crate::stream::io::Publisher;
 use crate::supervise::{Inbox, Post, Stop, Worker};
@@ -32,13 +33,8 @@ use crate::sys::heap;
 const TICK: Duration = Duration::from_millis(500);
 /// Steps per wake at most, so that a device that always has one more frame cannot starve the socket.
 const STEPS: usize = 8;
-/// How long the last picture may take to decode for the slate. The thread does nothing else meanwhile, and nothing else
-/// waits: the camera is away.
-const SLATE_PATIENCE: Duration = Duration::from_millis(400);
 /// The same failure is logged again after this long.
 const SAY_AGAIN: Duration = Duration::from_secs(600);
-/// A slate that could not be made is tried again after this long.
-const SLATE_RETRY: Duration = Duration::from_secs(5);
 /// From one picture to the next at least, on the stream's clock.
 const LEAST_STEP: Duration = Duration::from_millis(1);
 
@@ -385,49 +381,6 @@ impl Hand {
         self.force_idr = true;
         self.ladder
             .restreamed(result.as_ref().copied(), clock::mono());
-    }
-
-    /// Viewers see the last picture dimmed, and what is wrong, in the session they have.
-    fn begin_slate(&mut self) {
-        self.slate_retry = None;
-        let Some(format) = self.format else { return };
-        let group = self.publisher.last_group().map(|held| held.data);
-        let last = last_picture(group, SLATE_PATIENCE, clock::mono);
-        let text = self.slate_text();
-        let settings = self.plan.settings(format.rate);
-        match Slate::open(last, format, settings, text, clock::now()) {
-            Ok(slate) => {
-                info!(camera = %self.plan.id, "viewers see the slate");
-                self.slate = Some(slate);
-                self.show_slate();
-            }
-            Err(error) => self.no_slate(&error),
-        }
-    }
-
-    fn slate_text(&self) -> Text {
-        let why = self.ladder.why_no_picture(clock::mono());
-        Text::no_picture(&self.plan.id.to_string(), why, self.slate_since)
-    }
-
-    /// The session lives on without pictures, for its sender reports, until the slate works.
-    fn no_slate(&mut self, error: &Error) {
-        warn!(camera = %self.plan.id, %error, "no slate");
-        self.slate = None;
-        self.slate_retry = Some(clock::mono() + SLATE_RETRY);
-    }
-
-    fn show_slate(&mut self) {
-        let Some(slate) = &mut self.slate else { return };
-        let force = self.publisher.wants_keyframe()
-            | self.counters.keyframe_wanted.swap(false, Ordering::Relaxed);
-        let now = clock::now();
-        match slate.next(force, now) {
-            Ok(unit) => {
-                self.last_captured = push(&mut self.publisher, &unit, None, self.last_captured);
-            }
-            Err(error) => self.no_slate(&error),
-        }
     }
 
     /// Publishes what changed of the status.

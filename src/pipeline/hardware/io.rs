@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use tracing::warn;
 
 use super::Memory;
+use super::failures::{encoder_failed, given_up};
 use super::setup::io::{Front, Outcome as Met, Pair, bring_together};
 use crate::camera::Mode;
 use crate::camera::controls::io as sensor;
@@ -25,7 +26,7 @@ use crate::encode::m2m::machine::{
 };
 use crate::encode::sps::Sps;
 use crate::encode::{AccessUnit, Route, Settings};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::pipeline::chain::{
     Chain, Failure, Interest, MOST_DESCRIPTORS, Part, Progress, Ready, Timing, Way,
 };
@@ -176,7 +177,7 @@ impl Hardware {
                     continue;
                 }
                 Order::Recycle(coded) => taken(self.encoder.queue_coded(coded))
-                    .map_err(|e| self.encoder_failed("queueing a coded buffer", e))?,
+                    .map_err(|e| encoder_failed(self.encoder(), "queueing a coded buffer", e))?,
                 Order::ForceKey => {
                     if self.encoder.force_key() {
                         Outcome::Taken
@@ -185,7 +186,7 @@ impl Hardware {
                     }
                 }
                 Order::Encode(raw, stamp) => taken(self.hand_over(raw, stamp))
-                    .map_err(|e| self.encoder_failed("queueing a frame", e))?,
+                    .map_err(|e| encoder_failed(self.encoder(), "queueing a frame", e))?,
                 Order::Refill(raw) => {
                     if let Front::Shared { device, .. } = &self.front
                         && device.queue(raw.0).map_err(Failure::capture)? == Queued::SecondTime
@@ -194,7 +195,7 @@ impl Hardware {
                     }
                     Outcome::Taken
                 }
-                Order::GiveUp(reason) => return Err(self.given_up(reason)),
+                Order::GiveUp(reason) => return Err(given_up(self.encoder(), reason)),
             };
             self.machine.handle(Event::Done(order, outcome));
         }
@@ -223,7 +224,13 @@ impl Hardware {
                 self.machine.handle(Event::Ended);
                 return Ok(true);
             }
-            Err(error) => return Err(self.encoder_failed("taking what was coded", error)),
+            Err(error) => {
+                return Err(encoder_failed(
+                    self.encoder(),
+                    "taking what was coded",
+                    error,
+                ));
+            }
         };
         let coded = CodedIndex(filled.index);
         let unit = self.encoder.coded(coded, filled.from, filled.to);
@@ -262,7 +269,7 @@ impl Hardware {
                 Ok(true)
             }
             Err(DqbufError::NotReady) => Ok(false),
-            Err(error) => Err(self.encoder_failed("taking a frame back", error)),
+            Err(error) => Err(encoder_failed(self.encoder(), "taking a frame back", error)),
         }
     }
 
@@ -388,54 +395,6 @@ impl Hardware {
             self.why.push_str(&format!("; its pictures are {coded}"));
         }
     }
-
-    fn encoder_failed(&self, doing: &str, because: impl Into<Broken>) -> Failure {
-        let (gone, text) = match because.into() {
-            Broken::Out(DqbufError::Gone) | Broken::In(QbufError::Gone) => {
-                (true, "the device is gone".to_owned())
-            }
-            Broken::Out(error) => (false, error.to_string()),
-            Broken::In(error) => (false, error.to_string()),
-        };
-        let kind = if gone { Kind::Gone } else { Kind::Reopen };
-        let what = format!("{}: {doing}", self.encoder().display());
-        Failure::encoder(Error::new(kind, what).because(text))
-    }
-
-    fn given_up(&self, reason: Reason) -> Failure {
-        let (side, kind, what) = match reason {
-            Reason::EncoderRefuses => (
-                Side::Encoder,
-                Kind::Reopen,
-                "it refuses one frame after the other",
-            ),
-            Reason::EncoderStuck => (
-                Side::Encoder,
-                Kind::Reopen,
-                "it refuses its own coded buffers",
-            ),
-            Reason::CameraRefuses => (Side::Camera, Kind::Reopen, "it refuses its own buffers"),
-            Reason::Nonsense(side) => (
-                side,
-                Kind::Reopen,
-                "it hands out buffers again and again that it does not hold",
-            ),
-            Reason::NoStamps => (
-                Side::Encoder,
-                Kind::Config,
-                "it does not carry time stamps through, so nobody knows which frame is which",
-            ),
-            Reason::Ended => (Side::Encoder, Kind::Reopen, "it ended its stream"),
-            Reason::SizeChanged(side) => (side, Kind::Reopen, "the size of its pictures changed"),
-        };
-        match side {
-            Side::Encoder => {
-                let node = self.encoder().display();
-                Failure::encoder(Error::new(kind, format!("{node}: {what}")))
-            }
-            Side::Camera => Failure::capture(Error::new(kind, format!("the camera: {what}"))),
-        }
-    }
 }
 
 /// N of `/dev/videoN`.
@@ -445,24 +404,6 @@ fn node_number(node: &Path) -> Option<u16> {
         .strip_prefix("video")?
         .parse()
         .ok()
-}
-
-/// Either of the two running calls' failures.
-enum Broken {
-    Out(DqbufError),
-    In(QbufError),
-}
-
-impl From<DqbufError> for Broken {
-    fn from(error: DqbufError) -> Self {
-        Self::Out(error)
-    }
-}
-
-impl From<QbufError> for Broken {
-    fn from(error: QbufError) -> Self {
-        Self::In(error)
-    }
 }
 
 /// What the machine is told of a hand-over. Whatever the driver's reason is, the frame can be dropped
@@ -533,7 +474,7 @@ impl Chain for Hardware {
         self.count(tally);
         let Some(emission) = emission? else {
             if !self.machine.encoder_can_answer() {
-                return Err(self.given_up(Reason::EncoderStuck));
+                return Err(given_up(self.encoder(), Reason::EncoderStuck));
             }
             return Ok(if moved {
                 Progress::Moved

@@ -6,6 +6,8 @@
 
 pub mod choose;
 #[cfg(feature = "v4l2")]
+mod failures;
+#[cfg(feature = "v4l2")]
 pub mod io;
 #[cfg(feature = "v4l2")]
 mod setup;

@@ -2,7 +2,7 @@
 """What the hardware route costs, in the guest with its virtual camera and encoder, beside its peers.
 
     make bench-rig                     everything, some ten minutes
-    tools/bench-rig --only cpu         one part: cpu, memory, latency, syscalls
+    tools/bench-rig --only cpu         one part: cpu, cameras, syscalls
     tools/bench-rig --rounds 1 --seconds 8
 
 CPU is user and system time of the process itself (not MediaMTX, not the reader), per frame that
@@ -129,10 +129,10 @@ def stop(process: Process) -> None:
         process.wait(15)
 
 
-def cpu(guest: Guest, pid: int) -> float:
+def cpu(guest: Guest, pid: int) -> tuple[float, float]:
     """User and system seconds of a process."""
     fields = guest.run(f"cat /proc/{pid}/stat", check=True).stdout.rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / 100
+    return int(fields[11]) / 100, int(fields[12]) / 100
 
 
 def threads(guest: Guest, pid: int) -> dict[str, float]:
@@ -147,13 +147,18 @@ def threads(guest: Guest, pid: int) -> dict[str, float]:
 
 @dataclass
 class Cost:
-    """What one way costs."""
+    """What one way costs, in milliseconds a frame."""
 
-    ms_per_frame: float
+    user: float
+    system: float
     frames: int
     #: Frames a second at the reader.
     rate: float
     detail: dict[str, Any]
+
+    @property
+    def ms_per_frame(self) -> float:
+        return self.user + self.system
 
 
 def measure(guest: Guest, pid: int, reader: Reader, seconds: float) -> Cost:
@@ -169,7 +174,8 @@ def measure(guest: Guest, pid: int, reader: Reader, seconds: float) -> Cost:
     if frames == 0:
         raise RuntimeError("no frame arrived while it was measured")
     split = {k: round((v - before_threads.get(k, 0.0)) / frames, 3) for k, v in after_threads.items()}
-    return Cost((after - before) * 1000 / frames, frames, frames / (ended - begun),
+    user, system = ((b - a) * 1000 / frames for a, b in zip(before, after))
+    return Cost(user, system, frames, frames / (ended - begun),
                 {k: v for k, v in sorted(split.items(), key=lambda kv: -kv[1]) if v >= 0.005})
 
 
@@ -260,7 +266,7 @@ def compare(rounds: int, seconds: float) -> None:
             for name in names:
                 cost = WAYS[name](guest, seconds)
                 costs[name].append(cost)
-                print(f"  round {nth + 1}: {name}: {cost.ms_per_frame:.2f} ms a frame, {cost.rate:.1f} frames/s, {cost.detail}",
+                print(f"  round {nth + 1}: {name}: {cost.user:.2f} + {cost.system:.2f} ms a frame, {cost.rate:.1f} frames/s, {cost.detail}",
                       flush=True)
     ours = costs["ours"]
     value = {name: statistics.median(c.ms_per_frame for c in all_) for name, all_ in costs.items()}
@@ -274,20 +280,41 @@ def compare(rounds: int, seconds: float) -> None:
     beside("cpu_per_frame_vs_ustreamer_coding_nothing", "ustreamer coding nothing")
     beside("cpu_per_frame_vs_own_copy", "ours, copying")
     beside("cpu_per_frame_vs_own_software", "ours, software")
+    # What is spent in the program itself, and what in the kernel on its behalf. The guest's kernel spins on
+    # the locks that the virtual devices hold while they paint and code, which no real device does.
+    for part in ("user", "system"):
+        for name, peer in (("ffmpeg_m2m", "ffmpeg h264_v4l2m2m"), ("ustreamer_coding_nothing", "ustreamer coding nothing")):
+            mine, theirs = ([getattr(c, part) for c in costs[way]] for way in ("ours", peer))
+            ratio = statistics.median(a / b for a, b in zip(mine, theirs) if b)
+            record(f"{part}_per_frame_vs_{name}", "ms/frame", statistics.median(mine), peer,
+                   statistics.median(theirs), rounds, ratio)
 
 
-def memory(seconds: float) -> None:
-    """What the daemon holds with one, two and four cameras, each watched."""
-    for cameras in (1, 2, 4):
-        with fresh(cameras) as guest, running(guest, cameras) as box:
-            time.sleep(SETTLE + seconds / 2)
-            pid = box.card["pid"]
-            text = guest.run(f"cat /proc/{pid}/status /proc/{pid}/smaps_rollup", check=True).stdout
+def cameras(seconds: float) -> None:
+    """One, two and four cameras, each watched: what the daemon holds, and what it adds to the encoder's own time."""
+    for count in (1, 2, 4):
+        with fresh(count) as guest, running(guest, count) as box:
+            time.sleep(SETTLE + seconds)
+            text = guest.run(f"cat /proc/{box.card['pid']}/status /proc/{box.card['pid']}/smaps_rollup", check=True).stdout
             figure = {k: int(v) / 1024 for k, v in re.findall(r"^(\w+):\s+(\d+) kB$", text, re.M)}
-            name = "camera" if cameras == 1 else "cameras"
-            record(f"rss_{cameras}_{name}", "MiB", figure["VmRSS"])
-            record(f"pss_{cameras}_{name}", "MiB", figure["Pss"])
-            record(f"private_dirty_{cameras}_{name}", "MiB", figure["Private_Dirty"])
+            name = "1_camera" if count == 1 else f"{count}_cameras"
+            record(f"rss_{name}", "MiB", figure["VmRSS"])
+            record(f"pss_{name}", "MiB", figure["Pss"])
+            record(f"private_dirty_{name}", "MiB", figure["Private_Dirty"])
+            shown = [status(guest, box, camera)["extensions"] for camera in box_cameras(count)]
+            for stage in ("captured_to_dequeued", "dequeued_to_encoded", "encoded_to_sent", "captured_to_sent"):
+                for p in ("p50_ms", "p99_ms"):
+                    worst = max(each["latency"][stage][p] for each in shown)
+                    record(f"latency_{stage}_{p[:3]}_{name}", "ms", worst)
+            # Everything but the encoder: until the frame was in our hands, and from the access unit to the socket.
+            added = max(e["latency"]["captured_to_dequeued"]["p99_ms"] + e["latency"]["encoded_to_sent"]["p99_ms"]
+                        for e in shown)
+            record(f"added_latency_p99_{name}", "ms", added)
+
+
+def box_cameras(count: int) -> list[str]:
+    """Their names; vivid is loaded first and has the first nodes."""
+    return [f"camera{nth}" for nth in range(count)]
 
 
 class running:  # noqa: N801 - used as a verb
@@ -297,9 +324,8 @@ class running:  # noqa: N801 - used as a verb
         self.box = CameraBox(guest, CAMERA_SERVICE_CAMERA_FPS=str(fps), CAMERA_SERVICE_LOGGING_LEVEL="warn",
                              CAMERA_SERVICE_CAMERA_PIXEL_FORMAT="NV12")
         self.readers: list[Reader] = []
-        self.cameras = [f"camera{nth}" for nth in range(cameras)]
         try:
-            for camera in self.cameras:
+            for camera in box_cameras(cameras):
                 url = re.sub(r"camera\d+\?", f"{camera}?", self.box.card["cameras"][0]["rtsp"])
                 self.readers.append(rtsp_reader(guest, url))
             for reader in self.readers:
@@ -315,24 +341,6 @@ class running:  # noqa: N801 - used as a verb
         for reader in self.readers:
             reader.end()
         stop(self.box.process)
-
-
-def latency(seconds: float) -> None:
-    """What we add to the encoder's own time, as the service itself measures it."""
-    for cameras in (1, 2, 4):
-        with fresh(cameras) as guest, running(guest, cameras) as box:
-            time.sleep(SETTLE + seconds)
-            for nth in range(cameras):
-                shown = status(guest, box, f"camera{nth}")["extensions"]
-                if "latency" not in shown:
-                    print(f"  no latency in get_camera_status: {sorted(shown)}")
-                    return
-                for stage, figures in sorted(shown["latency"].items()):
-                    if isinstance(figures, dict):
-                        for p in ("p50", "p99"):
-                            found = next((v for k, v in figures.items() if k.startswith(p)), None)
-                            if found is not None:
-                                record(f"latency_{stage}_{p}_camera{nth}_of_{cameras}", "ms", float(found))
 
 
 def syscalls(seconds: float) -> None:
@@ -363,15 +371,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["cpu", "memory", "latency", "syscalls"])
+    parser.add_argument("--only", choices=["cpu", "cameras", "syscalls"])
     chosen = parser.parse_args()
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text("")
     ensure_image()
     parts = {
         "cpu": lambda: compare(chosen.rounds, chosen.seconds),
-        "memory": lambda: memory(chosen.seconds),
-        "latency": lambda: latency(chosen.seconds),
+        "cameras": lambda: cameras(chosen.seconds),
         "syscalls": lambda: syscalls(chosen.seconds),
     }
     for name, part in parts.items():

@@ -114,9 +114,11 @@ class Mended:
     """How one injection went."""
 
     fault: str
+    #: Before and after.
     route: str
-    #: From the end of the fault (its injection, if it ends by itself) to the first picture after the
-    #: longest gap. None: no gap that a viewer would notice.
+    route_after: str
+    #: From the end of the fault (from its injection, if it ends by itself or the picture is back before)
+    #: to the first picture after the longest gap. None: no gap that a viewer would notice.
     recovery_ms: float | None
     #: The longest span without a picture.
     gap_ms: float
@@ -157,13 +159,14 @@ def run(stand: Stand, fault: Fault) -> Mended:
     last, first = viewer.largest_gap(begun, end)
     gap = first - last
     # Injecting takes a while in the guest: no outage is longer than the gap in the pictures.
-    took = min(max(first - lifted, 0.0), gap)
+    took = min(first - (lifted if first > lifted else begun), gap)
     seen = viewer.frames(begun, end)
     noticed = gap > UNNOTICED
     after = stand.status()
     return Mended(
         fault=fault.name,
-        route=str(after["extensions"].get("route", "?")),
+        route=str(before["extensions"].get("route", "?")),
+        route_after=str(after["extensions"].get("route", "?")),
         recovery_ms=round(took * 1000, 1) if noticed else None,
         gap_ms=round(gap * 1000, 1),
         slates=sum(f.kind is Kind.SLATE for f in seen),

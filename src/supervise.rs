@@ -277,7 +277,7 @@ impl Worker {
         &self.stop
     }
 
-    /// True once the thread has ended by itself, which only a panic can cause.
+    /// True once the thread has ended by itself: it panicked, or the kernel refused it what it needs to wait.
     #[must_use]
     pub fn is_dead(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)

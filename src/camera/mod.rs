@@ -180,7 +180,8 @@ pub struct Camera {
 }
 
 impl Camera {
-    /// Whether a thread serves it: unplugged cameras have none.
+    /// Whether frames should come. An unplugged camera's thread only shows the slate; it may hang in closing a dead
+    /// device without harm to others, so the watchdog does not look at it.
     #[must_use]
     pub const fn is_running(&self) -> bool {
         !matches!(self.status, Status::Disconnected { .. })
@@ -234,10 +235,9 @@ pub struct Counters {
     pub unsent: AtomicU64,
     /// Bytes of RTP handed to the socket.
     pub bytes_sent: AtomicU64,
-    /// Nanoseconds on the monotonic clock of the last new frame taken; 0 = none yet.
     /// How long pictures took to the socket.
     pub latency: Latency,
-    /// Nanoseconds on the monotonic clock of the last frame taken; 0 = none yet.
+    /// Nanoseconds on the monotonic clock of the last new frame taken; 0 = none yet.
     pub last_frame_nanos: AtomicU64,
     /// Nanoseconds on the monotonic clock of the last access unit; 0 = none yet.
     pub last_unit_nanos: AtomicU64,

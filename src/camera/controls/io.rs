@@ -4,6 +4,7 @@
 //! is shown.
 
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use v4l::v4l_sys::{
     V4L2_CTRL_FLAG_DISABLED, V4L2_CTRL_FLAG_GRABBED, V4L2_CTRL_FLAG_INACTIVE,
@@ -13,6 +14,7 @@ use v4l::v4l_sys::{
 use super::judge::{self, Refusal, Rule};
 use super::names::unique;
 use super::{Control, Range, Setting};
+use crate::clock;
 use crate::error::{Error, Kind, Result};
 use crate::sys::v4l2::ext_control::ControlFault;
 use crate::sys::v4l2::query_ext_ctrl::{ControlType, Description, next, query};
@@ -24,6 +26,10 @@ const LONGEST_MENU: i64 = 255;
 /// A node with more controls than this is broken; vivid, which has everything, has about a hundred.
 const MOST: usize = 1024;
 
+/// How long a device may fail to answer before what is known by then has to do. The camera's thread waits meanwhile, and
+/// a webcam may take seconds for each control that it cannot tell of.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Where the classes of controls begin: `V4L2_CTRL_CLASS_USER`.
 const FIRST_CLASS: u32 = 0x0098_0000;
 
@@ -33,12 +39,18 @@ const FIRST_CLASS: u32 = 0x0098_0000;
 /// `Gone` when the device is; a driver without controls gives an empty list.
 pub fn list(fd: BorrowedFd<'_>) -> Result<Vec<Control>> {
     let mut controls = Vec::new();
+    let began = clock::mono();
     for (name, described) in named(fd)? {
         match read(fd, &name, &described) {
             Ok(Some(control)) => controls.push(control),
             Ok(None) => {}
             Err(ControlFault::Gone) => return Err(gone(&name)),
-            Err(fault) => tracing::debug!(control = name, %fault, "a control cannot be read"),
+            Err(fault) => {
+                tracing::debug!(control = name, %fault, "a control cannot be read");
+                if clock::mono().since(began) > PATIENCE {
+                    break;
+                }
+            }
         }
     }
     Ok(controls)
@@ -99,6 +111,7 @@ fn walk(
 ) -> std::result::Result<Vec<Description>, Fault> {
     // Each try may be a transfer over USB that times out.
     let mut patience = 64;
+    let began = clock::mono();
     let mut found: Vec<Description> = Vec::new();
     let mut after = 0;
     let mut tries = 0;
@@ -112,6 +125,7 @@ fn walk(
             Ok(None) | Err(Fault::Unsupported) => break,
             Err(Fault::Gone) => return Err(Fault::Gone),
             Err(_) if patience == 0 || after >= u32::MAX >> 4 => break,
+            Err(_) if clock::mono().since(began) > PATIENCE => break,
             Err(_) => {
                 patience -= 1;
                 tries += 1;

@@ -204,12 +204,6 @@ impl Device {
         (got >= LEAST_BUFFERS).then_some(got)
     }
 
-    /// Frees all buffers.
-    pub fn free(&self) {
-        // Nothing follows from a refusal: allocating anew says what is wrong.
-        let _ = reqbufs(self.fd(), self.queue, Memory::Mmap, 0);
-    }
-
     /// Where buffer `index` lies.
     ///
     /// # Errors

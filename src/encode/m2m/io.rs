@@ -395,15 +395,6 @@ impl Encoder {
         Ok(self.coded.len())
     }
 
-    /// Frees all buffers, so that formats can be set anew.
-    pub fn free(&mut self) {
-        self.free_raw();
-        self.coded.clear();
-        self.room = 0;
-        let _ = streamoff(self.fd(), self.queue(Direction::Capture));
-        let _ = reqbufs(self.fd(), self.queue(Direction::Capture), Memory::Mmap, 0);
-    }
-
     fn free_raw(&mut self) {
         self.raw.clear();
         let queue = self.queue(Direction::Output);
@@ -517,17 +508,6 @@ impl Encoder {
         let at = usize::try_from(raw.0).ok();
         let planes = at.and_then(|at| self.raw.get_mut(at)).into_iter().flatten();
         planes.map(WritableMapping::bytes_mut).collect()
-    }
-
-    /// An error of this device.
-    #[must_use]
-    pub fn broken(
-        &self,
-        doing: &str,
-        because: impl std::error::Error + Send + Sync + 'static,
-    ) -> Error {
-        let what = format!("{}: {doing}", self.found.node.display());
-        Error::new(Kind::Reopen, what).because(because)
     }
 
     fn refused(&self, why: String) -> Error {

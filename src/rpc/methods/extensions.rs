@@ -18,7 +18,8 @@ pub(super) fn extensions(camera: &Camera) -> Value {
             shown.insert("reason".to_owned(), reason.as_str().into());
             shown.insert(
                 "action".to_owned(),
-                "check the cable and the power of the camera, then plug it in again".into(),
+                "if it lasts, check the cable and the power of the camera, then plug it in again"
+                    .into(),
             );
         }
         Status::Error { reason, action } => {

@@ -15,7 +15,6 @@ use v4l::v4l_sys;
 pub mod create_bufs;
 pub mod dqbuf;
 pub mod dqevent;
-pub mod encoder_cmd;
 pub mod enum_fmt;
 pub mod enum_framesizes;
 pub mod enuminput;
@@ -40,7 +39,6 @@ pub mod s_selection;
 pub mod streamoff;
 pub mod streamon;
 pub mod subscribe_event;
-pub mod try_encoder_cmd;
 pub mod try_fmt;
 
 /// Which way the buffers of a queue carry data, seen from the application as V4L2 does.
@@ -190,7 +188,6 @@ plain!(
     v4l2_buffer,
     v4l2_capability,
     v4l2_create_buffers,
-    v4l2_encoder_cmd,
     v4l2_event,
     v4l2_event_subscription,
     v4l2_exportbuffer,

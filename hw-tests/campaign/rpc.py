@@ -13,6 +13,10 @@ class Rpc:
     """One connection, logged in. Questions one at a time."""
 
     def __init__(self, port: int, token: str, timeout: float = 20) -> None:
+        self._login = (port, token, timeout)
+        self._connect(port, token, timeout)
+
+    def _connect(self, port: int, token: str, timeout: float) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout)
         self._rest = b""
         self._number = 0
@@ -26,7 +30,7 @@ class Rpc:
         head, self._rest = self._rest.split(b"\r\n\r\n", 1)
         if b" 101 " not in head.split(b"\r\n")[0]:
             raise RuntimeError(f"no WebSocket: {head[:200]!r}")
-        self.call("authenticate", auth_token=token)
+        self._call("authenticate", auth_token=token)
 
     def __enter__(self) -> "Rpc":
         return self
@@ -35,7 +39,15 @@ class Rpc:
         self._socket.close()
 
     def call(self, method: str, **params: Any) -> Any:
-        """The result; an error raises."""
+        """The result; an error raises. Connects anew where the service has given up a silent client."""
+        try:
+            return self._call(method, **params)
+        except ConnectionError:
+            self._socket.close()
+            self._connect(*self._login)
+            return self._call(method, **params)
+
+    def _call(self, method: str, **params: Any) -> Any:
         self._number += 1
         question = {"jsonrpc": "2.0", "id": self._number, "method": method, "params": params}
         self._send(1, json.dumps(question).encode())
@@ -44,7 +56,7 @@ class Rpc:
             if kind == 9:
                 self._send(10, body)
             elif kind == 8:
-                raise RuntimeError(f"the service closed the connection: {body[2:]!r}")
+                raise ConnectionResetError(f"the service closed the connection: {body[2:]!r}")
             elif kind == 1:
                 answer = json.loads(body)
                 if answer.get("id") == self._number:
@@ -55,7 +67,7 @@ class Rpc:
     def _more(self) -> None:
         data = self._socket.recv(65536)
         if not data:
-            raise RuntimeError("the service closed the connection")
+            raise ConnectionResetError("the service closed the connection")
         self._rest += data
 
     def _take(self, count: int) -> bytes:

@@ -16,7 +16,7 @@ from campaign.stand import Stand, stand
 #: hardware, copy or software.
 ROUTE = os.environ.get("CAMPAIGN_ROUTE", "hardware")
 LONG = os.environ.get("CAMPAIGN", "short") == "long"
-INJECTIONS = 20 if LONG else 2
+INJECTIONS = 20 if LONG else 1
 CASES = [*faults.CAMERA_FAULTS, *(faults.ENCODER_FAULTS if ROUTE != "software" else [])]
 
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tracing::warn;
 
 use super::Memory;
-use super::failures::{encoder_failed, given_up};
+use super::failures::io::{encoder_failed, given_up};
 use super::setup::io::{Front, Outcome as Met, Pair, bring_together};
 use crate::camera::Mode;
 use crate::camera::controls::io as sensor;

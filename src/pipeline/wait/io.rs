@@ -52,9 +52,7 @@ const FAILED: EpollFlags = EpollFlags::EPOLLERR.union(EpollFlags::EPOLLHUP);
 
 /// What a wait brought.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Woken([EpollFlagsOrNone; SEATS]);
-
-type EpollFlagsOrNone = Option<EpollFlags>;
+pub struct Woken([Option<EpollFlags>; SEATS]);
 
 impl Woken {
     /// True when `token` has something.

@@ -1,4 +1,4 @@
-//! Failures of the hardware route in words.
+//! Drivers' failures in words.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::sys::v4l2::dqbuf::DqbufError;
 use crate::sys::v4l2::qbuf::QbufError;
 
 /// Either of the two running calls' failures.
-pub(super) enum Broken {
+pub(in crate::pipeline::hardware) enum Broken {
     Out(DqbufError),
     In(QbufError),
 }
@@ -27,7 +27,7 @@ impl From<QbufError> for Broken {
 }
 
 /// Why the machine gave up.
-pub(super) fn given_up(encoder: &Path, reason: Reason) -> Failure {
+pub(in crate::pipeline::hardware) fn given_up(encoder: &Path, reason: Reason) -> Failure {
     let (side, kind, what) = match reason {
         Reason::EncoderRefuses => (
             Side::Encoder,
@@ -63,7 +63,11 @@ pub(super) fn given_up(encoder: &Path, reason: Reason) -> Failure {
 }
 
 /// An encoder's failure while it ran.
-pub(super) fn encoder_failed(encoder: &Path, doing: &str, because: impl Into<Broken>) -> Failure {
+pub(in crate::pipeline::hardware) fn encoder_failed(
+    encoder: &Path,
+    doing: &str,
+    because: impl Into<Broken>,
+) -> Failure {
     let (gone, text) = match because.into() {
         Broken::Out(DqbufError::Gone) | Broken::In(QbufError::Gone) => {
             (true, "the device is gone".to_owned())

@@ -1,0 +1,3 @@
+//! Failures of the hardware route.
+
+pub(super) mod io;

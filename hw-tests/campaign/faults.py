@@ -94,6 +94,7 @@ ENCODER_FAULTS = [
     encoder("encoder: stalls until closed", "fault_stall_hard=2"),
     encoder("encoder: STREAMON refused once", "fault_streamon=1 fault_stall_after=2"),
     encoder("encoder: STREAMON refused three times", "fault_streamon=3 fault_stall_after=2"),
+    encoder("encoder: STREAMON takes 4 s", "fault_streamon_block_ms=4000 fault_stall_after=2"),
     encoder("encoder: another size than asked for", "fault_sfmt_size=1 fault_stall_hard=2", "fault_sfmt_size=0",
             seconds=5.0, slow=True),
     encoder("encoder: coded buffers too small", "fault_small_capture=1 fault_stall_hard=2",

@@ -30,6 +30,10 @@ SETTINGS = {
 }
 
 
+#: A long campaign takes hours; the rig ends what runs longer, in seconds.
+LIFE = 24 * 3600.0
+
+
 class CameraBox:
     """`camera-service demo` running in a guest that has a camera already."""
 
@@ -37,7 +41,7 @@ class CameraBox:
         """`under`: a command that runs the service, such as strace with its options."""
         self.guest = guest
         words = " ".join(f"{key}={value}" for key, value in {**SETTINGS, **settings}.items())
-        self.process = guest.spawn(f"env {words} {under} /in/camera-service demo --json")
+        self.process = guest.spawn(f"env {words} {under} /in/camera-service demo --json", limit=LIFE)
         line = self.process.wait_for('"first_picture_ms"', 60)
         start = line.index("{")
         self.card: dict[str, Any] = json.loads(line[start : line.rindex("}") + 1])

@@ -57,7 +57,10 @@ class HealthWatch:
         for answer in list(self.answers):
             if answer.asked < since or answer.status != "healthy":
                 continue
-            silent = answer.asked - viewer.last_camera(answer.had)
+            last = viewer.last_camera(answer.had)
+            if not last:
+                continue  # a reader that has only begun cannot tell
+            silent = answer.asked - last
             # What is on its way already is no silence.
             if silent > SILENCE + TRANSIT and not viewer.shows(answer.asked, answer.had + TRANSIT):
                 found.append(f'"healthy" at {answer.asked:.2f}, {silent:.2f} s after the last picture')

@@ -45,8 +45,6 @@ pub enum Order {
     Slate {
         /// The last picture they saw.
         since: Mono,
-        /// Why, in one sentence.
-        reason: String,
     },
     /// The picture is back: end the slate. The access unit for which [`Ladder::unit`] returned true is the first.
     Picture,
@@ -287,8 +285,7 @@ impl Ladder {
             self.report(now);
         }
         if let Some(since) = self.viewers.slate_due(now) {
-            let reason = self.why_no_picture(now);
-            return Some(Order::Slate { since, reason });
+            return Some(Order::Slate { since });
         }
         self.watch(now);
         self.step(now)

@@ -30,25 +30,24 @@ impl Hand {
     /// Changes the picture inside the running session: a new bit rate at once, a new size by a new chain whose first
     /// picture carries its own parameter sets.
     fn change_video(&mut self, change: VideoChange) -> Result<Video> {
-        let before = self.plan.clone();
         if change == VideoChange::default() {
             return self.video(true);
         }
-        self.plan.bitrate = change.bitrate.unwrap_or(before.bitrate);
-        self.plan.keyframe_seconds = change.keyframe_seconds.unwrap_or(before.keyframe_seconds);
-        self.plan.origin.wish(change.size, change.rate);
         let own = self
             .chain
             .as_ref()
             .is_some_and(|c| c.way().route == Route::Passthrough);
         if own && (change.bitrate.is_some() || change.keyframe_seconds.is_some()) {
-            self.plan = before;
             return Err(Error::new(
                 Kind::Refused,
                 "this camera codes its pictures itself: bit rate and key frames are its own business",
             )
             .action("look for a control of that name in get_camera_controls"));
         }
+        let before = self.plan.clone();
+        self.plan.bitrate = change.bitrate.unwrap_or(before.bitrate);
+        self.plan.keyframe_seconds = change.keyframe_seconds.unwrap_or(before.keyframe_seconds);
+        self.plan.origin.wish(change.size, change.rate);
         let mut seamless = self.plan.origin == before.origin;
         if seamless && let Some(chain) = &mut self.chain {
             let settings = self.plan.settings(chain.format().rate);

@@ -31,6 +31,9 @@ pub struct Error {
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// A [`Result`] that takes a while.
+pub type Later<T> = std::pin::Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+
 impl Error {
     /// A failure: `what` is a lower-case sentence without a full stop that names the place.
     #[must_use]

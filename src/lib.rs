@@ -19,6 +19,7 @@ pub mod config;
 pub mod demo;
 pub mod encode;
 pub mod error;
+pub mod events;
 pub mod health;
 pub mod http;
 pub mod latency;

@@ -10,10 +10,18 @@ use tokio::time::timeout;
 
 use super::table::{Answer, Outcome};
 use crate::camera::remote::{Command, Remote, Reply};
-use crate::error::Result;
+use crate::error::{Later, Result};
 
 /// How long a camera may take. Opening it anew for another picture size takes 1 to 2 s.
 pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Lets `work` run beside the connection's other requests, and `finish` make the method's answer of what came.
+pub fn later<T: 'static>(
+    work: Later<T>,
+    finish: impl FnOnce(Result<T>) -> Answer + Send + 'static,
+) -> Outcome {
+    Outcome::Later(Box::pin(async move { finish(work.await) }))
+}
 
 /// What came back.
 #[derive(Debug)]

@@ -235,7 +235,7 @@ fn camera_control() -> Value {
 }
 
 /// An object with exactly these members.
-fn closed(properties: &Value) -> Value {
+pub(super) fn closed(properties: &Value) -> Value {
     let required: Vec<&String> = properties
         .as_object()
         .into_iter()
@@ -249,27 +249,27 @@ fn closed(properties: &Value) -> Value {
     })
 }
 
-fn link(name: &str) -> Value {
+pub(super) fn link(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-fn text() -> Value {
+pub(super) fn text() -> Value {
     json!({ "type": "string" })
 }
 
-fn texts() -> Value {
+pub(super) fn texts() -> Value {
     json!({ "type": "array", "items": text() })
 }
 
-fn count() -> Value {
+pub(super) fn count() -> Value {
     json!({ "type": "integer", "minimum": 0 })
 }
 
-fn told(kind: &str, meaning: &str) -> Value {
+pub(super) fn told(kind: &str, meaning: &str) -> Value {
     json!({ "type": kind, "description": meaning })
 }
 
-fn words(words: &[&str]) -> Value {
+pub(super) fn words(words: &[&str]) -> Value {
     json!({ "type": "string", "enum": words })
 }
 

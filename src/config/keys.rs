@@ -80,8 +80,10 @@ keys! {
     test_camera.fps: "Frames per second of the test camera.",
     security.jwt_expiry_hours: "Life of a token minted without --ttl.",
     security.cors_origins: "Web origins beside the service's own that may open the WebSocket.",
-    storage.data_dir: "What survives a reboot: the token secret. Created with mode 0700.",
+    storage.data_dir: "What survives a reboot: secrets, keys, state. Created with mode 0700.",
     storage.runtime_dir: "What does not: MediaMTX's generated configuration.",
+    storage.recordings_dir: "Recordings, one folder per camera or stream; empty: the folder recordings beneath data_dir.",
+    storage.snapshots_dir: "Snapshots, likewise; empty: the folder snapshots beneath data_dir.",
     logging.level: "error, warn, info, debug or trace; or a tracing filter such as info,camera_service::stream=debug.",
     logging.format: "auto (journald under systemd, else text), text or json.",
 }

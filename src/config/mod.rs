@@ -5,7 +5,7 @@
 //! kernel picked, a size the driver chose) is never written back here.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::camera::CameraId;
 use crate::capture::PixelFormat;
@@ -131,10 +131,36 @@ pub struct Security {
 /// Where things are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
-    /// Survives a reboot: the token secret.
+    /// Survives a reboot: keys, secrets, state.
     pub data_dir: PathBuf,
     /// Does not: MediaMTX's generated configuration.
     pub runtime_dir: PathBuf,
+    /// Recordings, one folder per camera or stream; empty = `recordings` beneath `data_dir`.
+    pub recordings_dir: PathBuf,
+    /// Snapshots, likewise; empty = `snapshots` beneath `data_dir`.
+    pub snapshots_dir: PathBuf,
+}
+
+impl Storage {
+    /// Where recordings are kept.
+    #[must_use]
+    pub fn recordings(&self) -> PathBuf {
+        self.or_beneath(&self.recordings_dir, "recordings")
+    }
+
+    /// Where snapshots are kept.
+    #[must_use]
+    pub fn snapshots(&self) -> PathBuf {
+        self.or_beneath(&self.snapshots_dir, "snapshots")
+    }
+
+    fn or_beneath(&self, dir: &Path, name: &str) -> PathBuf {
+        if dir.as_os_str().is_empty() {
+            self.data_dir.join(name)
+        } else {
+            dir.to_owned()
+        }
+    }
 }
 
 /// How a log line looks.
@@ -206,6 +232,8 @@ impl Default for Config {
             storage: Storage {
                 data_dir: "/var/lib/camera-service".into(),
                 runtime_dir: "/run/camera-service".into(),
+                recordings_dir: PathBuf::new(),
+                snapshots_dir: PathBuf::new(),
             },
             logging: Logging {
                 level: "info".into(),

@@ -227,7 +227,7 @@ def test_a_key_frame_comes_when_it_is_asked_for_and_only_one(box: Guest) -> None
     assert keys[0] == 1 and len(keys) == 2 and 9 <= keys[1] <= 14, keys
 
 
-def test_bit_rate_and_key_frame_distance_change_while_pictures_flow(box: Guest) -> None:
+def test_another_bit_rate_is_taken_while_pictures_flow(box: Guest) -> None:
     node = box.vivid()[CARD]
     box.vh264()
     run = encode(box, node, "--pixel NV12 --retune 500")

@@ -44,3 +44,18 @@ def test_the_picture_comes_back_without_a_human(victim: Stand, fault: faults.Fau
             assert mended.left_a_trace, "it left no trace: was it injected?"
     assert victim.disconnects() == []
     assert victim.lies(begin) == []
+
+
+@pytest.mark.skipif(ROUTE == "software", reason="no encoder to be blamed")
+def test_an_encoder_that_codes_only_rubbish_is_blamed_and_left_for_software(victim: Stand) -> None:
+    if not victim.route.startswith("hardware"):
+        victim.renew()
+    victim.guest.run(f"echo 2 > {faults.PARAMETERS}/fault_bytesused", check=True)
+    end = time.monotonic() + faults.MENDED_WITHIN
+    while not victim.route.startswith("software"):
+        assert time.monotonic() < end, f"still {victim.route}: {victim.status()['extensions']['recovery']}"
+        time.sleep(0.5)
+    blamed = {mended["fault"] for mended in victim.status()["extensions"]["recovery"]["last"]}
+    victim.guest.run(f"echo 0 > {faults.PARAMETERS}/fault_bytesused", check=True)
+    assert "camera_frames_damaged" not in blamed, blamed
+    assert victim.disconnects() == []

@@ -1,6 +1,4 @@
 //! Where pictures come from: V4L2 devices and the built-in test camera.
-//!
-//! Outside this folder nothing knows that V4L2 exists.
 
 pub mod colorimetry;
 #[cfg(feature = "v4l2")]

@@ -9,8 +9,8 @@ use crate::error::{Error, Kind, Result};
 /// Passes the camera's access units on.
 ///
 /// Nothing comes out before the first IDR whose parameter sets are known: no viewer could show it.
-/// `force_idr` cannot be kept here: only the camera can make a key frame, and asking it is the
-/// business of whoever holds the device. The wish is ignored; see [`Encoder::forces_idr`].
+/// `force_idr` cannot be kept here: only the camera can make a key frame, and it is not asked. The wish is
+/// ignored; see [`Encoder::forces_idr`].
 #[derive(Debug)]
 pub struct Passthrough {
     format: Format,

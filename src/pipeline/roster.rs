@@ -18,7 +18,7 @@ use crate::camera::CameraId;
 use crate::camera::change::Identity;
 
 /// The kernel numbers video nodes 0…255.
-const NODES: u16 = 256;
+pub(super) const NODES: u16 = 256;
 
 /// What to do, in order. `node` is N of `/dev/videoN`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,14 +129,6 @@ impl Roster {
     #[must_use]
     pub fn node_of(&self, id: CameraId) -> Option<CameraId> {
         self.places.get(&id)?.node
-    }
-
-    /// Which camera lives at `node` now.
-    #[must_use]
-    pub fn camera_at(&self, node: CameraId) -> Option<CameraId> {
-        self.places
-            .iter()
-            .find_map(|(id, place)| (place.node == Some(node)).then_some(*id))
     }
 
     fn put(&mut self, id: CameraId, node: CameraId, identity: &Identity) {

@@ -197,12 +197,6 @@ impl Ladder {
             Phase::Closed { .. } | Phase::Looked | Phase::Away => return,
         };
         let kind = failure.error.kind();
-        if kind == Kind::Transient && !opening {
-            self.silence.damaged(1);
-            if !self.silence.storms(now) {
-                return;
-            }
-        }
         let refused = self.silence.has_refused(failure.part);
         let class = words::class(failure.part, kind, opening, refused);
         self.set(words::failed(class, &failure.error));
@@ -263,13 +257,6 @@ impl Ladder {
     pub fn encoders_changed(&mut self, now: Mono) {
         self.disgrace.pardon(now);
         self.encoders_changed_at = Some(now);
-    }
-
-    /// The chain must be opened anew for a reason that is no fault, say a changed setting.
-    pub fn renew(&mut self, now: Mono) {
-        if self.is_open() {
-            self.close(now, false);
-        }
     }
 
     /// What to do now, if anything. Call it until it returns `None`.

@@ -38,7 +38,7 @@ impl Pace {
         *self = Self::new();
     }
 
-    /// The next rung against `class` and when it may be climbed. `first` is the mildest allowed.
+    /// The next rung against `class` and when it may be climbed. `first` is the mildest wanted; a look that is not due yet becomes a reopening.
     pub(super) fn next(&mut self, class: FaultClass, first: Rung, now: Mono) -> (Rung, Mono) {
         let pause = match (self.attempts, class.first_rung()) {
             // What broke in the middle of a picture is mended at once.

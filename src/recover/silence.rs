@@ -18,10 +18,6 @@ const FIRST_FRAME: Duration = Duration::from_secs(5);
 const FIRST_AGAIN: Duration = Duration::from_secs(3);
 /// So many refused buffers without a single picture are no accident any more.
 const REFUSALS: u32 = 16;
-/// So many passing failures in [`STORM_WINDOW`] pass no more: no camera has as many frames.
-const STORM: u32 = 200;
-/// See [`STORM`].
-const STORM_WINDOW: Duration = Duration::from_secs(1);
 
 /// What the streams did.
 #[derive(Debug)]
@@ -42,8 +38,6 @@ pub(super) struct Silence {
     damaged: u32,
     /// Since the last access unit: buffers that were refused once.
     refused: [u32; 2],
-    storm: u32,
-    storm_since: Mono,
 }
 
 impl Silence {
@@ -58,8 +52,6 @@ impl Silence {
             frames: 0,
             damaged: 0,
             refused: [0; 2],
-            storm: 0,
-            storm_since: now,
         }
     }
 
@@ -82,7 +74,6 @@ impl Silence {
         self.frames = 0;
         self.damaged = 0;
         self.refused = [0; 2];
-        self.storm = 0;
     }
 
     pub(super) fn frame(&mut self, now: Mono) {
@@ -118,20 +109,6 @@ impl Silence {
         };
         *count = count.saturating_add(1);
         *count == REFUSALS
-    }
-
-    /// A failure that alone means nothing; true when it has become a storm: a loop that never sleeps.
-    pub(super) fn storms(&mut self, now: Mono) -> bool {
-        if now.since(self.storm_since) > STORM_WINDOW {
-            self.storm_since = now;
-            self.storm = 0;
-        }
-        self.storm = self.storm.saturating_add(1);
-        if self.storm < STORM {
-            return false;
-        }
-        self.storm = 0;
-        true
     }
 
     /// Whether `part` refused buffers since the last picture.

@@ -45,20 +45,6 @@ impl Slate {
         self.cadence.due()
     }
 
-    /// The time stamp of the last frame. When the camera is back, its frames up to this moment must
-    /// not be sent: a frame is taken a while before it arrives, and MediaMTX ends a WebRTC session
-    /// whose time runs back.
-    #[must_use]
-    pub const fn stamped(&self) -> Option<Mono> {
-        self.cadence.stamped()
-    }
-
-    /// What it is coded as; the size differs from the camera's where [`coded`] says so.
-    #[must_use]
-    pub fn format(&self) -> Format {
-        self.encoder.format()
-    }
-
     /// Makes the next frame, now. Better when it is due than before, also for a viewer who wants an
     /// IDR: the wait is short, and frames at an even distance are kinder to players.
     ///

@@ -144,12 +144,6 @@ impl Cadence {
         self.due
     }
 
-    /// The time stamp of the last frame.
-    #[must_use]
-    pub const fn stamped(&self) -> Option<Mono> {
-        self.last
-    }
-
     /// A frame is made now: gives its time stamp, always later than the one before.
     ///
     /// Who comes a little late still stamps the moment it was due: frames exactly 200 ms apart fit

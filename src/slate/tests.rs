@@ -266,7 +266,7 @@ fn a_size_that_openh264_refuses_becomes_the_nearest_of_the_same_shape() {
     ] {
         let last = memory(100, 60);
         let mut slate = slate(Some(last), format(width, height));
-        let size = slate.format().size;
+        let size = coded(format(width, height)).size;
         let mut decoder = Decoder::new().unwrap();
         let unit = slate.next(false, at(0)).unwrap();
         let picture = seen(&mut decoder, unit.data);
@@ -285,7 +285,6 @@ fn times_grow_even_when_the_clock_stands_still_or_runs_back() {
         before = Some(captured);
     }
     assert!(before <= Some(at(1000).mono));
-    assert_eq!(slate.stamped(), before);
 }
 
 #[test]

@@ -133,7 +133,10 @@ impl Hands {
         for change in watcher.scan() {
             if let Change::Added(found) = change {
                 here.insert(found.id);
-                if !self.roster.nodes().contains(&found.id) {
+                // Another device may have taken the node meanwhile.
+                let known = self.found.get(&found.id);
+                let same = known.is_some_and(|was| was.identity() == found.identity());
+                if !same || !self.roster.nodes().contains(&found.id) {
                     self.changed(Change::Added(found));
                 }
             }

@@ -11,9 +11,10 @@ use tracing::warn;
 use super::Memory;
 use super::failures::io::{encoder_failed, given_up};
 use super::setup::io::{Front, Outcome as Met, Pair, bring_together};
-use crate::camera::Mode;
 use crate::camera::controls::io as sensor;
 use crate::camera::controls::{Control, Setting};
+use crate::camera::discovery;
+use crate::camera::{CameraId, Mode};
 use crate::capture::device::io::Queued;
 use crate::capture::negotiate::Wish;
 use crate::capture::{Capture, Format, Source};
@@ -82,7 +83,6 @@ pub struct Hardware {
     why: String,
     /// The size of the coded pictures was looked at.
     sized: bool,
-    copies: bool,
 }
 
 impl Hardware {
@@ -113,7 +113,6 @@ impl Hardware {
         } = pair;
         let room = usize::try_from(encoder.room()).unwrap_or(0);
         let mut hardware = Self {
-            copies: matches!(front, Front::Copied { .. }),
             headers: Headers::new(room),
             spans: [Span::default(); MOST],
             lent: None,
@@ -365,14 +364,16 @@ impl Hardware {
     /// Passes on what the machine counted since the last time.
     fn count(&mut self, tally: &mut Tally) {
         let gone = |counts: &Counts| {
-            counts.late + counts.refused + counts.swallowed + counts.undecodable + counts.lost
+            counts.late
+                + counts.refused
+                + counts.swallowed
+                + counts.damaged
+                + counts.undecodable
+                + counts.lost
         };
         let now = self.machine.counts();
         for _ in gone(&self.told)..gone(&now) {
             tally.swallowed();
-        }
-        for _ in self.told.damaged..now.damaged {
-            tally.damaged();
         }
         for _ in self.told.requeued..now.requeued {
             tally.requeued(Part::Encoder);
@@ -399,11 +400,7 @@ impl Hardware {
 
 /// N of `/dev/videoN`.
 fn node_number(node: &Path) -> Option<u16> {
-    node.file_name()?
-        .to_str()?
-        .strip_prefix("video")?
-        .parse()
-        .ok()
+    discovery::node_number(node.file_name()?.to_str()?).map(CameraId::number)
 }
 
 /// What the machine is told of a hand-over. Whatever the driver's reason is, the frame can be dropped
@@ -423,10 +420,9 @@ impl Chain for Hardware {
 
     fn way(&self) -> Way {
         Way {
-            route: if self.copies {
-                Route::HardwareCopy
-            } else {
-                Route::Hardware
+            route: match self.front {
+                Front::Copied { .. } => Route::HardwareCopy,
+                Front::Shared { .. } => Route::Hardware,
             },
             coder: self.coder(),
             why: self.why.clone(),

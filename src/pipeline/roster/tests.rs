@@ -64,7 +64,7 @@ fn a_device_that_comes_back_under_another_node_resumes_its_camera() {
     let (mut roster, _) = Roster::start(false, &[(camera(0), device("a"))]);
     assert_eq!(roster.removed(camera(0)), [Order::Gone(camera(0))]);
     assert_eq!(roster.added(camera(1), &device("a")), [back(0, 1)]);
-    assert_eq!(roster.camera_at(camera(1)), Some(camera(0)));
+    assert_eq!(roster.node_of(camera(0)), Some(camera(1)));
     assert_eq!(roster.removed(camera(1)), [Order::Gone(camera(0))]);
 }
 

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 
 use nix::errno::Errno;
 use v4l::v4l_sys::{
-    V4L2_BUF_FLAG_ERROR, V4L2_BUF_FLAG_KEYFRAME, V4L2_BUF_FLAG_LAST, V4L2_BUF_FLAG_TIMESTAMP_MASK,
+    V4L2_BUF_FLAG_ERROR, V4L2_BUF_FLAG_LAST, V4L2_BUF_FLAG_TIMESTAMP_MASK,
     V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC, v4l2_buffer,
 };
 
@@ -32,8 +32,6 @@ pub struct Filled {
     pub further: [(u32, u32); MOST_PLANES - 1],
     /// `V4L2_BUF_FLAG_ERROR`: the data may be damaged.
     pub damaged: bool,
-    /// `V4L2_BUF_FLAG_KEYFRAME`: the driver says that decoding can start here.
-    pub key: bool,
     /// `V4L2_BUF_FLAG_LAST`: nothing follows until the stream is started anew.
     pub last: bool,
     /// The stamp in microseconds, whatever clock it is of; a codec carries through what it was given.
@@ -100,7 +98,6 @@ pub fn dqbuf(fd: BorrowedFd<'_>, queue: Queue, memory: Memory) -> Result<Filled,
         to,
         further: [part(1), part(2)],
         damaged: flagged(V4L2_BUF_FLAG_ERROR),
-        key: flagged(V4L2_BUF_FLAG_KEYFRAME),
         last: flagged(V4L2_BUF_FLAG_LAST),
         micros: micros(&buffer.head).unwrap_or(0),
         captured: stamp(&buffer.head),

@@ -58,7 +58,7 @@ pub(in crate::pipeline::hardware) fn given_up(encoder: &Path, reason: Reason) ->
             let node = encoder.display();
             Failure::encoder(Error::new(kind, format!("{node}: {what}")))
         }
-        Side::Camera => Failure::capture(Error::new(kind, format!("the camera: {what}"))),
+        Side::Camera => Failure::capture(Error::new(kind, what)),
     }
 }
 

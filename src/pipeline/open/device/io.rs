@@ -13,10 +13,8 @@ use crate::pipeline::chain::{Chain, Failure};
 use crate::pipeline::hardware::Memory;
 use crate::pipeline::hardware::io::{Hardware, Opening};
 use crate::pipeline::open::io::direct;
+use crate::pipeline::roster::NODES;
 use crate::recover::Ladder;
-
-/// The kernel numbers video nodes 0…255.
-const NODES: u16 = 256;
 
 /// Opens the camera at `node`.
 ///

@@ -16,7 +16,6 @@ enum Event {
     Gone,
     Returned,
     Encoders,
-    Renew,
     Obey(bool),
 }
 
@@ -32,7 +31,6 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Gone),
         1 => Just(Event::Returned),
         1 => Just(Event::Encoders),
-        1 => Just(Event::Renew),
         8 => any::<bool>().prop_map(Event::Obey),
     ]
 }
@@ -76,7 +74,6 @@ fn apply(rig: &mut Rig, event: &Event) {
         Event::Gone => rig.ladder.gone(now),
         Event::Returned => rig.ladder.returned(now),
         Event::Encoders => rig.ladder.encoders_changed(now),
-        Event::Renew => rig.ladder.renew(now),
     }
 }
 

@@ -2,20 +2,17 @@
 //! for cannot run out, wait for a lock or grow in a year.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(
-    unsafe_code,
-    reason = "an allocator that counts is unsafe by its trait"
-)]
 
+#[path = "support/allocations.rs"]
+mod allocations;
 #[path = "support/rtsp.rs"]
 mod rtsp;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use allocations::asked;
 use camera_service::camera::Counters;
 use camera_service::clock::{self, Mono};
 use camera_service::encode::AccessUnit;
@@ -24,42 +21,6 @@ use camera_service::pipeline::chain::Timing;
 use camera_service::stream::{Limits, Publisher, State, Target};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rtsp::Sink;
-
-thread_local! {
-    static ASKED: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call goes on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ASKED.set(ASKED.get() + 1);
-        // SAFETY: the caller's promise is handed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is handed on.
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ASKED.set(ASKED.get() + 1);
-        // SAFETY: the caller's promise is handed on.
-        unsafe { System.realloc(at, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// How often this thread asked for memory while `work` ran.
-fn asked(work: impl FnOnce()) -> u64 {
-    let before = ASKED.get();
-    work();
-    ASKED.get() - before
-}
 
 /// What a camera's thread does with its publisher until nothing waits to go.
 fn turn(publisher: &mut Publisher) {
@@ -154,7 +115,7 @@ fn a_thousand_pictures_go_into_a_socket_without_one_allocation() {
     }
     let before = counters.sent.load(Relaxed);
     assert_eq!(
-        asked(|| assert!(film(1000))),
+        asked(|| assert!(film(1000))).0,
         0,
         "allocations in 1000 pictures"
     );
@@ -178,7 +139,7 @@ fn a_thousand_pictures_go_into_a_socket_without_one_allocation() {
 fn latencies_are_counted_without_one_allocation_even_when_the_halves_take_turns() {
     let latency = Latency::default();
     let mut recorder = Recorder::default();
-    let count = asked(|| {
+    let (count, ()) = asked(|| {
         for second in 1..1000u64 {
             let at = |millis: u64| Mono::from_nanos(second * 1_000_000_000 + millis * 1_000_000);
             let stamps = Stamps {
@@ -191,7 +152,7 @@ fn latencies_are_counted_without_one_allocation_even_when_the_halves_take_turns(
     });
     assert_eq!(count, 0);
     assert!(
-        asked(|| drop(latency.totals(Stage::Send))) > 0,
+        asked(|| drop(latency.totals(Stage::Send))).0 > 0,
         "the counter counts"
     );
 }

@@ -10,13 +10,9 @@
 //! ends with 0 after the wished number of access units, and otherwise with 1 and the part that
 //! failed with its kind of error; with 2 when there is no suitable encoder.
 
-#![expect(
-    unsafe_code,
-    reason = "an allocator that counts is unsafe by its trait"
-)]
+#[path = "../tests/support/allocations.rs"]
+mod allocations;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
@@ -42,36 +38,6 @@ use camera_service::pipeline::tally::Tally;
 use camera_service::units::{BitRate, Rate, Size};
 use clap::{Args, Parser, Subcommand};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
-
-thread_local! {
-    static ASKED: Cell<u64> = const { Cell::new(0) };
-}
-
-/// Counts how often this thread asks for memory: while pictures flow it must not.
-struct Counting;
-
-// SAFETY: every call goes on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ASKED.set(ASKED.get() + 1);
-        // SAFETY: the caller's promise is handed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is handed on.
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ASKED.set(ASKED.get() + 1);
-        // SAFETY: the caller's promise is handed on.
-        unsafe { System.realloc(at, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Encodes a V4L2 camera's pictures in hardware.
 #[derive(Parser)]
@@ -246,9 +212,8 @@ fn pump(
         chain.woken([Ready::ALL; MOST_DESCRIPTORS]);
         // As the service does: several looks a wake, with a bound.
         for look in 0..8 {
-            let before = ASKED.get();
-            let progress = chain.next(force, &mut tally);
-            asked += ASKED.get() - before;
+            let (times, progress) = allocations::asked(|| chain.next(force, &mut tally));
+            asked += times;
             let progress = match progress {
                 Ok(progress) => progress,
                 Err(failure) if restreams < wanted.restreams => {

@@ -8,6 +8,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
+
 use super::token::{Keyring, SHORTEST_SECRET};
 use crate::error::{Error, Kind, Result};
 
@@ -34,11 +36,11 @@ pub fn load_or_create(state_dir: &Path) -> Result<Keyring> {
     }
 }
 
-/// `N` bytes of the kernel's randomness as lower-case hexadecimal.
+/// `N` bytes of the kernel's randomness.
 ///
 /// Reads /dev/random: like getrandom(2) it waits until the kernel's generator is seeded, which
 /// /dev/urandom does not, and the first boot of a box is when the secret is made.
-pub fn random_hex<const N: usize>() -> Result<String> {
+pub fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0_u8; N];
     File::open("/dev/random")
         .and_then(|mut f| f.read_exact(&mut bytes))
@@ -47,7 +49,12 @@ pub fn random_hex<const N: usize>() -> Result<String> {
                 .because(e)
                 .action("mount devtmpfs on /dev")
         })?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    Ok(bytes)
+}
+
+/// [`random`] as lower-case hexadecimal.
+pub fn random_hex<const N: usize>() -> Result<String> {
+    Ok(HEXLOWER.encode(&random::<N>()?))
 }
 
 fn from_variable(value: &[u8]) -> Result<Keyring> {

@@ -18,15 +18,15 @@ use camera_service::clock;
 use camera_service::config::Config;
 use camera_service::units::Size;
 use serde_json::{Value, json};
-use support::{Client, PATIENCE, http, within};
+use support::{Client, http, within};
 
 /// A running service in a folder of its own.
-struct Box {
+struct Stage {
     app: App,
     dir: PathBuf,
 }
 
-impl Box {
+impl Stage {
     async fn start(name: &str) -> Self {
         let dir = std::env::temp_dir().join(format!("credentials-{name}-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
@@ -156,7 +156,7 @@ async fn falls(client: &mut Client) -> (String, Duration) {
 }
 
 /// Tries to log in until it works or, if `wanted` is a reason, until it is refused with that.
-async fn until_login(at: &Box, credential: &str, wanted: Option<&str>) -> Value {
+async fn until_login(at: &Stage, credential: &str, wanted: Option<&str>) -> Value {
     let mut client = Client::connect(at.api()).await;
     within(async {
         loop {
@@ -234,7 +234,7 @@ impl Player {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_of_the_command_line_opens_a_running_service_until_it_is_revoked() {
-    let at = Box::start("key").await;
+    let at = Stage::start("key").await;
     let made = at
         .cli_json(&[
             "keys",
@@ -290,7 +290,7 @@ async fn a_key_of_the_command_line_opens_a_running_service_until_it_is_revoked()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revoked_token_and_a_changed_role_act_on_live_connections() {
-    let at = Box::start("revoked").await;
+    let at = Stage::start("revoked").await;
     let (mine, theirs) = (
         at.app.mint("ann", Role::Viewer, 600),
         at.app.mint("bob", Role::Viewer, 600),
@@ -352,7 +352,7 @@ async fn a_revoked_token_and_a_changed_role_act_on_live_connections() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tokens_of_a_fleets_own_key_count_while_its_public_half_lies_here() {
-    let at = Box::start("fleet").await;
+    let at = Stage::start("fleet").await;
     let trusted = at.dir.join("data/access/trusted");
     fs::create_dir_all(&trusted).unwrap();
     for (name, kind) in [
@@ -398,7 +398,7 @@ async fn tokens_of_a_fleets_own_key_count_while_its_public_half_lies_here() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn viewers_are_thrown_out_when_their_rights_end_and_the_others_watch_on() {
-    let at = Box::start("kick").await;
+    let at = Stage::start("kick").await;
     at.shows().await;
     let made = at.cli_json(&["keys", "generate", "--role", "viewer"]).await;
     let key = made["key"].as_str().unwrap();
@@ -444,28 +444,19 @@ async fn viewers_are_thrown_out_when_their_rights_end_and_the_others_watch_on() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn web_viewers_lose_their_sessions_too() {
-    let at = Box::start("web").await;
+    let at = Stage::start("web").await;
     at.shows().await;
     let token = at.app.mint("ann", Role::Viewer, 600);
     let bearer = format!("authorization: Bearer {token}\r\n");
     let page = at.app.addresses().health;
 
-    // HLS: the session goes on without the token, by its own secret in the address.
-    let first = http(
-        page,
-        "GET",
-        "/hls/camera0/index.m3u8?cookieCheck=1",
-        &bearer,
-        "",
-    )
-    .await;
-    let playlist = if first.status == 302 {
-        let next = first.header("location").unwrap().to_owned();
-        next
-    } else {
-        "/hls/camera0/index.m3u8?cookieCheck=1".to_owned()
-    };
-    println!("hls: {} {playlist}", first.status);
+    // HLS: once begun, it goes on without the token, by a secret in the address.
+    let index = "/hls/camera0/index.m3u8?cookieCheck=1";
+    let first = http(page, "GET", index, &bearer, "").await;
+    assert_eq!(first.status, 200, "{first:?}");
+    let list = first.body.lines().last().unwrap();
+    let list = format!("/hls/camera0/{list}");
+    assert_eq!(http(page, "GET", &list, "", "").await.status, 200);
 
     // WebRTC: an offer that nobody follows up keeps its session until the handshake times out.
     let offer = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
@@ -475,6 +466,76 @@ async fn web_viewers_lose_their_sessions_too() {
         a=rtpmap:96 H264/90000\r\na=fmtp:96 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n";
     let extra = format!("{bearer}content-type: application/sdp\r\n");
     let answer = http(page, "POST", "/whep/camera0", &extra, offer).await;
-    println!("whep: {} {}", answer.status, answer.head);
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let session = answer.header("location").unwrap().to_owned();
+    let frag = "content-type: application/trickle-ice-sdpfrag\r\n";
+    let patch = async || {
+        let body = "a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\n";
+        http(page, "PATCH", &session, frag, body).await.status
+    };
+    assert_ne!(patch().await, 404);
+
+    let answer = at.login(&token).await.call("revoke_token", json!({})).await;
+    assert_eq!(answer["result"]["revoked"], true, "{answer}");
+    let begun = clock::mono();
+    within(async {
+        while patch().await != 404 || http(page, "GET", &list, "", "").await.status < 400 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    let took = clock::mono().since(begun);
+    println!("both sessions are gone after {took:?}");
+    // MediaMTX itself would give the handshake up after 10 s.
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert_eq!(http(page, "GET", index, &bearer, "").await.status, 401);
+    at.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_token_is_what_it_takes_to_publish_and_only_where_it_says() {
+    let at = Stage::start("publish").await;
+    let mut bob = at.login(&at.app.mint("bob", Role::Operator, 600)).await;
+    let wanted = json!({ "device": "live-door", "action": "publish" });
+    let made = bob.call("get_stream_token", wanted).await["result"].take();
+    let token = made["token"].as_str().unwrap().to_owned();
+    let readable = async |at: &Stage| {
+        let mut client = at.login(&at.app.mint("ann", Role::Viewer, 600)).await;
+        let streams = client.call("get_streams", json!({})).await["result"].take();
+        let streams = streams.as_array().unwrap().clone();
+        streams
+            .iter()
+            .any(|s| s["name"] == "live-door" && s["ready"] == true)
+    };
+
+    // A login is no stream token, and a token for one name opens no other.
+    let admin = at.app.mint("root", Role::Admin, 600);
+    for url in [
+        at.rtsp("live-door", &admin),
+        at.rtsp("live-gate", &token),
+        at.rtsp("camera7", &token),
+    ] {
+        Player::publishing(&url).ended().await;
+    }
+    let mut publisher = Player::publishing(&at.rtsp("live-door", &token));
+    within(async {
+        while !readable(&at).await {
+            assert!(publisher.plays(), "the publisher was not let in");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    let watched = at.app.mint("ann", Role::Viewer, 600);
+    drop(Player::watching(&at.rtsp("live-door", &watched)).await);
+
+    at.cli(&["revoke", "--user", "bob"]).await;
+    let took = publisher.ended().await;
+    println!("the publisher of a revoked user is out after {took:?}");
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert_eq!(falls(&mut bob).await.0, "token_revoked");
+    Player::publishing(&at.rtsp("live-door", &token))
+        .ended()
+        .await;
+    assert!(!readable(&at).await);
     at.stop().await;
 }

@@ -16,7 +16,7 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct What {
-    /// The id of a token, as logs and refresh_token name it
+    /// The id of a token, as refresh_token names it
     #[arg(long, value_name = "ID")]
     pub(super) token_id: Option<String>,
     /// Every token of this user that was made until now

@@ -248,12 +248,16 @@ impl Files {
 
     /// Whole or not at all, also through a power cut.
     fn replace(&self, text: &[u8]) -> io::Result<()> {
-        // Only the holder of the lock is here: one name is enough, and a torn rest is written over.
+        // Only the holder of the lock is here: one name is enough. A rest of a write that broke off is
+        // removed and not written over, for its mode would stay.
         let temporary = self.dir.join(".keys.json.new");
+        match fs::remove_file(&temporary) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
         let mut file = OpenOptions::new()
             .write(true)
-            .create(true)
-            .truncate(true)
+            .create_new(true)
             .mode(0o600)
             .open(&temporary)?;
         self.give_to_owner(&file, None)?;

@@ -59,7 +59,7 @@ impl Book {
             for kick in due {
                 match api.kick(kick.kind, kick.id).await {
                     Ok(()) => {
-                        info!(session = %kick.id, user = kick.who.user_id, why = %kick.why, "session ended");
+                        info!(session = %kick.id, user = kick.who.user_id, credential = kick.who.credential.id(), why = %kick.why, "session ended");
                         self.lock().kicked(kick.id, clock::mono());
                         failing = false;
                     }

@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures_util::FutureExt as _;
+
 use super::*;
 use crate::access::store::keys::Fresh;
 use crate::access::store::{Index, Store};
@@ -133,10 +135,7 @@ fn ask(client: &mut Client, method: &str, params: &Value) -> Value {
     );
     let answer = match turn.outcome {
         Outcome::Now(answer) => answer,
-        Outcome::Later(work) => tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap()
-            .block_on(work),
+        Outcome::Later(work) => work.now_or_never().unwrap(),
     };
     if let Ok(result) = &answer {
         let row = METHODS.iter().find(|row| row.name == method).unwrap();

@@ -5,7 +5,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -55,6 +55,18 @@ pub fn random<const N: usize>() -> Result<[u8; N]> {
 /// [`random`] as lower-case hexadecimal.
 pub fn random_hex<const N: usize>() -> Result<String> {
     Ok(HEXLOWER.encode(&random::<N>()?))
+}
+
+/// What root makes on the command line must belong to the service's user, who owns the folder `above`.
+///
+/// # Errors
+/// What the system says; without being root there is nothing to do and none.
+pub(super) fn give_to_owner(file: &File, above: &Path) -> io::Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    let owner = fs::metadata(above)?;
+    fchown(file, Some(owner.uid()), Some(owner.gid()))
 }
 
 fn from_variable(value: &[u8]) -> Result<Keyring> {
@@ -144,6 +156,8 @@ fn create(path: &Path, text: &str) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
+    let above = dir.parent().unwrap_or(dir);
+    give_to_owner(&File::open(dir)?, above)?;
     let temporary = dir.join(format!(
         ".jwt.{}.{:?}",
         std::process::id(),
@@ -156,6 +170,7 @@ fn create(path: &Path, text: &str) -> io::Result<()> {
         .mode(0o600)
         .open(&temporary)
         .and_then(|mut file| {
+            give_to_owner(&file, above)?;
             writeln!(file, "{text}")?;
             file.sync_all()
         })

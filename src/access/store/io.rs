@@ -5,7 +5,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use nix::fcntl::{Flock, FlockArg};
 
 use super::Store;
 use super::keys::Fresh;
-use crate::access::io::random;
+use crate::access::io::{give_to_owner, random};
 use crate::access::trusted::{MOST, TrustedKey, TrustedKeys};
 use crate::clock;
 use crate::error::{Error, Kind, Result};
 
-/// Bytes; some 300 a key and 150 a revocation.
-const LONGEST: u64 = 4 << 20;
+/// Bytes: 1000 keys and 10,000 revocations at their longest are below it.
+const LONGEST: u64 = 16 << 20;
 /// Bytes of one public key's file.
 const LONGEST_PEM: u64 = 16 << 10;
 /// How long to wait for somebody else who changes the document.
@@ -197,16 +197,10 @@ impl Files {
             .recursive(true)
             .mode(0o700)
             .create(&self.dir)?;
-        self.give_to_owner(&File::open(&self.dir)?, self.dir.parent())
-    }
-
-    /// What root makes on the command line must belong to the service's user, who owns the folder above.
-    fn give_to_owner(&self, file: &File, above: Option<&Path>) -> io::Result<()> {
-        if !nix::unistd::geteuid().is_root() {
-            return Ok(());
-        }
-        let owner = fs::metadata(above.unwrap_or(&self.dir))?;
-        fchown(file, Some(owner.uid()), Some(owner.gid()))
+        give_to_owner(
+            &File::open(&self.dir)?,
+            self.dir.parent().unwrap_or(&self.dir),
+        )
     }
 
     fn lock(&self) -> Result<Flock<File>> {
@@ -223,7 +217,7 @@ impl Files {
             .mode(0o600)
             .open(&path)
             .map_err(failed)?;
-        self.give_to_owner(&file, None).map_err(failed)?;
+        give_to_owner(&file, &self.dir).map_err(failed)?;
         let begun = clock::mono();
         loop {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
@@ -260,7 +254,7 @@ impl Files {
             .create_new(true)
             .mode(0o600)
             .open(&temporary)?;
-        self.give_to_owner(&file, None)?;
+        give_to_owner(&file, &self.dir)?;
         file.write_all(text)?;
         file.sync_all()?;
         fs::rename(&temporary, self.document())?;

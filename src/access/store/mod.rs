@@ -25,6 +25,9 @@ const VERSION: u32 = 1;
 /// Revocations there may be at once.
 pub const MOST_REVOKED: usize = 10_000;
 
+/// Bytes of the id or name that a revocation names.
+pub const LONGEST_TARGET: usize = 256;
+
 /// Seconds a revocation is kept whose token's end is not known: the longest life a token is minted with.
 const LONGEST_LIFE_SECS: u64 = 10 * 366 * 86_400;
 
@@ -110,8 +113,16 @@ impl Store {
     /// that could have been made of it by refreshing.
     ///
     /// # Errors
-    /// `Refused` when there are too many already.
+    /// `Refused` when there are too many already, or the name is too long.
     pub fn revoke(&mut self, target: Target, known: Option<&Principal>, now: Wall) -> Result<()> {
+        let (Target::Token(name) | Target::User(name)) = &target;
+        if name.is_empty() || name.len() > LONGEST_TARGET {
+            return Err(Error::new(
+                Kind::Refused,
+                format!("an id or name to revoke has 1 to {LONGEST_TARGET} bytes"),
+            )
+            .action("revoke the token by its id or its text"));
+        }
         let now = now.as_secs();
         self.forget(now);
         let until = known.map_or(now.saturating_add(LONGEST_LIFE_SECS), |who| {

@@ -219,6 +219,16 @@ fn revocations_are_bounded_and_the_refusal_says_what_to_do() {
 }
 
 #[test]
+fn a_name_that_would_swell_the_document_is_no_revocation() {
+    let mut store = Store::default();
+    for name in [String::new(), "x".repeat(LONGEST_TARGET + 1)] {
+        assert!(store.revoke(Target::User(name.clone()), None, NOW).is_err());
+        assert!(store.revoke(Target::Token(name), None, NOW).is_err());
+    }
+    assert!(store.revoked.is_empty());
+}
+
+#[test]
 fn use_is_counted_beside_the_document_and_added_when_it_is_written() {
     let mut store = Store::default();
     let (record, text) = store

@@ -63,12 +63,14 @@ impl Book {
                         self.lock().kicked(kick.id, clock::mono());
                         failing = false;
                     }
-                    // It comes again; the first failure says enough.
-                    Err(e) if !failing => {
+                    // They come again; a MediaMTX that does not answer is not asked for each of them.
+                    Err(e) => {
+                        if !failing {
+                            warn!(session = %kick.id, "a session that must end is not ended yet: {e}");
+                        }
                         failing = true;
-                        warn!(session = %kick.id, "a session that must end is not ended yet: {e}");
+                        break;
                     }
-                    Err(_) => {}
                 }
             }
             if clock::mono().since(listed) >= LIST_EVERY {

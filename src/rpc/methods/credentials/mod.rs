@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::access::store::Target;
+use crate::access::store::{LONGEST_TARGET, Target};
 use crate::access::stream::{Direction, LIFE, may_be_published};
 use crate::access::{Credential, Role};
 use crate::camera::CameraId;
@@ -194,6 +194,19 @@ fn revoke(session: &Session, call: &Call) -> Result<Outcome, Fault> {
     };
     if known.is_none() && who.role < Role::Admin {
         return Err(Fault::role(Role::Admin, who.role));
+    }
+    let (Target::Token(name) | Target::User(name)) = &target;
+    if known.is_none() && name.len() > LONGEST_TARGET {
+        let param = match &target {
+            Target::Token(_) => "token_id",
+            Target::User(_) => "user_id",
+        };
+        return Err(Fault::param(
+            param,
+            "max_length",
+            format!("{param} is longer than {LONGEST_TARGET} bytes"),
+            "send the id or name as the token has it",
+        ));
     }
     let (token, user) = match &target {
         Target::Token(id) => (Some(id.clone()), None),

@@ -14,7 +14,8 @@ use tracing::{debug, error, info, warn};
 
 use self::adapters::{LateMedia, Tokens};
 pub use self::signals::io::Signals;
-use crate::access::{self, Keyring, Role};
+use crate::access::live::io::{KeyRules, Live};
+use crate::access::{self, Office, Role};
 use crate::camera::{CameraId, Directory};
 use crate::clock;
 use crate::config::Config;
@@ -22,8 +23,9 @@ use crate::error::{Error, Kind, Result};
 use crate::http::bind::io::bind;
 use crate::http::{self, AuthCallback, Services};
 use crate::mediamtx;
-use crate::mediamtx::auth::{self, Decision, SERVICE_USER, Secret};
+use crate::mediamtx::auth::{self, Decision, SERVICE_USER, Secret, Who};
 use crate::mediamtx::io::{MediaMtx, Ownership, pick_free_ports};
+use crate::mediamtx::kick;
 use crate::pipeline::fleet;
 use crate::rpc::Desk;
 use crate::rpc::media::MediaServer;
@@ -57,7 +59,7 @@ pub struct Addresses {
 /// The running service.
 pub struct App {
     directory: Arc<Directory>,
-    keyring: Arc<Keyring>,
+    access: Live,
     media: MediaMtx,
     fleet: Worker,
     supervisor: Supervisor,
@@ -73,8 +75,9 @@ impl App {
     pub async fn start(config: Config) -> Result<Self> {
         let started = clock::mono();
         let publish_ip = reachable_here(config.mediamtx.rtsp_host);
-        // First what only this installation knows: the secret behind every token.
-        let keyring = Arc::new(access::io::load_or_create(&config.storage.data_dir)?);
+        // First what only this installation knows: the secret behind every token, and its API keys.
+        let access = open_access(&config).await?;
+        let admissions = kick::io::Book::default();
         let secret = Secret::new(access::io::random_hex::<32>()?).also_from(publish_ip);
         let directory = Arc::new(Directory::default());
         let mut supervisor = Supervisor::default();
@@ -102,12 +105,18 @@ impl App {
         let services = Services {
             desk: Arc::new(Desk {
                 directory: Arc::clone(&directory),
-                verifier: Arc::new(Tokens(Arc::clone(&keyring))),
+                verifier: Arc::new(Tokens(access.clone())),
+                office: Arc::new(access.clone()) as Arc<dyn Office>,
                 media: Arc::clone(&media_state) as Arc<dyn MediaServer>,
                 rtsp_port: settings.rtsp.port(),
             }),
             methods: METHODS,
-            auth: auth_callback(secret.clone(), Arc::clone(&keyring), Arc::clone(&directory)),
+            auth: auth_callback(
+                secret.clone(),
+                access.clone(),
+                admissions.clone(),
+                Arc::clone(&directory),
+            ),
             limits: limits(&config),
             origins: config.security.cors_origins.clone(),
             ws_path: config.server.websocket_path.clone(),
@@ -117,6 +126,7 @@ impl App {
             version: env!("CARGO_PKG_VERSION"),
             started,
         };
+        supervisor.spawn("the credentials", access.clone().run(supervisor.stopping()));
         let stopping = supervisor.stopping();
         supervisor.spawn("the HTTP listeners", async move {
             let listeners = http::io::Listeners {
@@ -140,6 +150,9 @@ impl App {
         let file = config.storage.runtime_dir.join("mediamtx.yml");
         let media = MediaMtx::start(settings, ownership, &file, &secret).await?;
         media_state.fill(media.shared());
+        let judge = Arc::new(Tokens(access.clone()));
+        let kicks = admissions.run(media.api().clone(), judge, supervisor.stopping());
+        supervisor.spawn("the kicks", kicks);
         let fleet = fleet::io::start(
             fleet::Settings {
                 rtsp: SocketAddr::new(publish_ip, addresses.rtsp.port()),
@@ -159,7 +172,7 @@ impl App {
         info!(api = %addresses.api, health = %addresses.health, rtsp = %addresses.rtsp, "ready");
         Ok(Self {
             directory,
-            keyring,
+            access,
             media,
             fleet,
             supervisor,
@@ -189,7 +202,9 @@ impl App {
     /// A token of this installation.
     #[must_use]
     pub fn mint(&self, user: &str, role: Role, ttl_secs: u64) -> String {
-        self.keyring
+        let judge = self.access.judge();
+        judge
+            .keyring
             .mint(user, role, Duration::from_secs(ttl_secs), clock::wall())
     }
 
@@ -267,6 +282,25 @@ pub fn run_until_signal(config: Config) -> Result<()> {
 pub fn mint_token(config: &Config, user: &str, role: Role, ttl_secs: u64) -> Result<String> {
     let keyring = access::io::load_or_create(&config.storage.data_dir)?;
     Ok(keyring.mint(user, role, Duration::from_secs(ttl_secs), clock::wall()))
+}
+
+/// Reads the secret, the API keys and the trusted keys.
+async fn open_access(config: &Config) -> Result<Live> {
+    let data_dir = config.storage.data_dir.clone();
+    let rules = key_rules(config);
+    tokio::task::spawn_blocking(move || Live::open(&data_dir, rules))
+        .await
+        .unwrap_or_else(|e| {
+            Err(Error::new(Kind::Internal, "reading the credentials failed").because(e))
+        })
+}
+
+fn key_rules(config: &Config) -> KeyRules {
+    let keys = &config.api_key_management;
+    KeyRules {
+        most_per_role: usize::try_from(keys.max_keys_per_role).unwrap_or(usize::MAX),
+        default_expiry: keys.default_expiry,
+    }
 }
 
 /// `camera-service version`.
@@ -377,12 +411,36 @@ fn limits(config: &Config) -> http::Limits {
     }
 }
 
-/// MediaMTX asks: may this one? Answered from memory; a viewer's join also asks for key frames.
-fn auth_callback(secret: Secret, keyring: Arc<Keyring>, directory: Arc<Directory>) -> AuthCallback {
+/// MediaMTX asks: may this one? Answered from memory; a viewer's join also asks for key frames, and
+/// whoever is let in is remembered, to be ended with its rights.
+fn auth_callback(
+    secret: Secret,
+    access: Live,
+    admissions: kick::io::Book,
+    directory: Arc<Directory>,
+) -> AuthCallback {
     let runtime = tokio::runtime::Handle::current();
     let joins = Arc::new(Semaphore::new(JOINS));
     Arc::new(move |body: &[u8]| {
-        let decision = auth::answer(body, &secret, |token| keyring.verify(token, clock::wall()));
+        let decision = auth::read(body).map_or_else(
+            |no| no,
+            |asked| {
+                let generation = access.generation();
+                let judged = auth::decide(&asked, &secret, |text| {
+                    access.open_with(text, clock::wall())
+                });
+                match &judged {
+                    Decision::Allow {
+                        who: Who::Bearer(who),
+                        ..
+                    } if !admissions.admit(&asked, who, generation) => Decision::Deny {
+                        status: 403,
+                        reason: "too many sessions to keep an eye on".to_owned(),
+                    },
+                    _ => judged,
+                }
+            },
+        );
         match &decision {
             Decision::Allow {
                 wants_keyframe: Some(camera),

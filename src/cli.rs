@@ -1,5 +1,8 @@
 //! The verbs of the command line.
 
+mod keys;
+mod revoke;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -67,10 +70,20 @@ enum Verb {
         /// Whom it is for, as it will stand in logs
         #[arg(long, default_value = "cli")]
         user: String,
+        /// A private key (PEM; P-256 or Ed25519) to sign with, instead of this device's secret
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// The name under which devices trust that key; the file's own name without it
+        #[arg(long, requires = "key", value_name = "NAME")]
+        kid: Option<String>,
         /// The configuration that names the data folder
         #[arg(long, short, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Make, list, revoke, replace and sweep API keys; the running service follows within half a second
+    Keys(keys::Args),
+    /// Take the rights of a token, or of all tokens of a user, at once
+    Revoke(revoke::Args),
     /// Encode the test camera for a while and decode it again; needs no device and no network
     SelfTest {
         /// Seconds of video
@@ -163,13 +176,22 @@ fn dispatch(verb: Verb) -> Result<()> {
             role,
             ttl,
             user,
+            key,
+            kid,
             config,
         } => {
             let config = config::io::read(Config::default(), config.as_deref())?;
             let ttl = ttl.unwrap_or(u64::from(config.security.jwt_expiry_hours) * 3600);
+            if let Some(key) = key {
+                let token = keys::io::sign(&key, kid.as_deref(), &user, role, ttl)?;
+                println!("{token}");
+                return Ok(());
+            }
             println!("{}", app::mint_token(&config, &user, role, ttl)?);
             Ok(())
         }
+        Verb::Keys(args) => keys::io::run(&args),
+        Verb::Revoke(args) => keys::io::revoke(&args),
         Verb::SelfTest { seconds, size } => self_test(seconds, size),
         Verb::TestCard { size, fps } => {
             crate::capture::testcard::io::write_frames(size, Rate::fps(fps))

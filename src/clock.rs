@@ -85,6 +85,16 @@ impl Wall {
     }
 }
 
+impl std::ops::Add<Duration> for Wall {
+    type Output = Self;
+    fn add(self, rhs: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(u64::try_from(rhs.as_nanos()).unwrap_or(u64::MAX)),
+        )
+    }
+}
+
 /// Both clocks read as close together as user space can: what maps a frame's stamp to wall time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {

@@ -5,8 +5,10 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER;
 
 use super::token::{Keyring, SHORTEST_SECRET};
 use crate::error::{Error, Kind, Result};
@@ -34,11 +36,11 @@ pub fn load_or_create(state_dir: &Path) -> Result<Keyring> {
     }
 }
 
-/// `N` bytes of the kernel's randomness as lower-case hexadecimal.
+/// `N` bytes of the kernel's randomness.
 ///
 /// Reads /dev/random: like getrandom(2) it waits until the kernel's generator is seeded, which
 /// /dev/urandom does not, and the first boot of a box is when the secret is made.
-pub fn random_hex<const N: usize>() -> Result<String> {
+pub fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0_u8; N];
     File::open("/dev/random")
         .and_then(|mut f| f.read_exact(&mut bytes))
@@ -47,7 +49,24 @@ pub fn random_hex<const N: usize>() -> Result<String> {
                 .because(e)
                 .action("mount devtmpfs on /dev")
         })?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    Ok(bytes)
+}
+
+/// [`random`] as lower-case hexadecimal.
+pub fn random_hex<const N: usize>() -> Result<String> {
+    Ok(HEXLOWER.encode(&random::<N>()?))
+}
+
+/// What root makes on the command line must belong to the service's user, who owns the folder `above`.
+///
+/// # Errors
+/// What the system says; without being root there is nothing to do and none.
+pub(super) fn give_to_owner(file: &File, above: &Path) -> io::Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    let owner = fs::metadata(above)?;
+    fchown(file, Some(owner.uid()), Some(owner.gid()))
 }
 
 fn from_variable(value: &[u8]) -> Result<Keyring> {
@@ -137,6 +156,8 @@ fn create(path: &Path, text: &str) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
+    let above = dir.parent().unwrap_or(dir);
+    give_to_owner(&File::open(dir)?, above)?;
     let temporary = dir.join(format!(
         ".jwt.{}.{:?}",
         std::process::id(),
@@ -149,6 +170,7 @@ fn create(path: &Path, text: &str) -> io::Result<()> {
         .mode(0o600)
         .open(&temporary)
         .and_then(|mut file| {
+            give_to_owner(&file, above)?;
             writeln!(file, "{text}")?;
             file.sync_all()
         })

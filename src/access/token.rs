@@ -1,20 +1,22 @@
-//! Decides whose token this is: JSON Web Tokens signed with HS256 (RFC 7519), minted and verified.
+//! Decides whose token this is: JSON Web Tokens (RFC 7519), minted and verified.
 //!
 //! The law: `user_id`, `role`, `iat` and `exp` must all be there, and time comes in from outside. The
-//! library checks the signature and nothing else; every other check is here, in one order.
+//! library checks the signature and nothing else; every other check is here, in one order. Which
+//! algorithm counts is decided by the key that checks, never by the token.
 
 use std::fmt;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
-use super::Role;
+use super::refusal::LONGEST;
+use super::{Credential, Fingerprint, Principal, Refusal, Role, stream};
 use crate::clock::Wall;
-
-/// Bytes; a longer text is refused unread. Ours are near 250 bytes.
-pub const LONGEST: usize = 8 * 1024;
 
 /// Bytes; HS256 wants a key no shorter than its hash (RFC 7518 §3.2).
 pub const SHORTEST_SECRET: usize = 32;
@@ -22,87 +24,20 @@ pub const SHORTEST_SECRET: usize = 32;
 /// Seconds by which the clock of whoever minted the token may be ahead of ours.
 const CLOCK_SKEW_SECS: u64 = 60;
 
-/// Who a valid token speaks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal {
-    /// The claim `user_id`.
-    pub user_id: String,
-    /// What they may do.
-    pub role: Role,
-    /// When the rights end.
-    pub expires_at: Wall,
-}
+/// Characters of a foreign `jti`; a longer one is replaced by a hash.
+const LONGEST_ID: usize = 128;
 
-/// Why a token is not accepted. Its text may be shown to whoever sent the token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// It does not read as a JSON Web Token.
-    Malformed,
-    /// Longer than [`LONGEST`].
-    TooLong,
-    /// Signed in another way than HS256, or not at all.
-    Algorithm,
-    /// Signed with another secret, or changed on the way.
-    BadSignature,
-    /// A claim is absent or of the wrong type.
-    Missing(&'static str),
-    /// The role is none of ours.
-    UnknownRole(String),
-    /// Its time is over.
-    Expired {
-        /// When that was.
-        at: Wall,
-    },
-    /// It was made in the future, more than a minute ahead.
-    NotYet {
-        /// When it says it was made.
-        issued: Wall,
-    },
-}
+/// Bytes of the hash that names a token without `jti`: 128 bits, which nobody meets by chance.
+const DERIVED_ID: usize = 16;
 
-impl Refusal {
-    /// The word for programs, as `reason` of an authentication error.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Expired { .. } => "token_expired",
-            Self::NotYet { .. } => "token_not_yet_valid",
-            Self::Malformed
-            | Self::TooLong
-            | Self::Algorithm
-            | Self::BadSignature
-            | Self::Missing(_)
-            | Self::UnknownRole(_) => "token_invalid",
-        }
-    }
-}
+/// The claim of a refreshed token that holds the id of the first one.
+const FAMILY: &str = "family";
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed => f.write_str("the token is not a JSON Web Token"),
-            Self::TooLong => write!(f, "the token is longer than {LONGEST} bytes"),
-            Self::Algorithm => f.write_str("the token is not signed with HS256"),
-            Self::BadSignature => {
-                f.write_str("the signature of the token does not fit the secret of this device")
-            }
-            Self::Missing(claim) => {
-                write!(f, "the claim {claim:?} is absent or of the wrong type")
-            }
-            Self::UnknownRole(role) => {
-                write!(f, "{role:?} is not a role: use viewer, operator or admin")
-            }
-            Self::Expired { at } => write!(f, "the token expired at {}", at.rfc3339()),
-            Self::NotYet { issued } => write!(
-                f,
-                "the token says it was issued at {}, which this device's clock has not reached: check both clocks",
-                issued.rfc3339()
-            ),
-        }
-    }
-}
+/// The claim of a refreshed token that holds who vouched for the first one.
+pub(super) const VIA: &str = "via";
 
-impl std::error::Error for Refusal {}
+/// A token's claims, signature checked.
+pub type Claims = Map<String, Value>;
 
 /// The secret of this installation, ready to mint and verify. Never shows it.
 #[derive(Clone)]
@@ -125,77 +60,173 @@ impl Keyring {
         if secret.len() < SHORTEST_SECRET {
             return None;
         }
-        let mut rules = Validation::new(Algorithm::HS256);
-        rules.required_spec_claims.clear();
-        rules.validate_exp = false;
-        rules.validate_nbf = false;
-        rules.validate_aud = false;
         Some(Self {
             sign: EncodingKey::from_secret(secret),
             check: DecodingKey::from_secret(secret),
-            rules,
+            rules: rules(Algorithm::HS256),
         })
     }
 
-    /// A token for `user_id`, valid from `now` for `ttl`, in whole seconds.
+    /// A token for `user_id`, valid from `now` for `ttl`, in whole seconds, with a random id.
+    #[must_use]
+    pub fn mint(&self, user_id: &str, role: Role, ttl: Duration, now: Wall) -> String {
+        self.sign(&claims_of(user_id, role, ttl, now))
+    }
+
+    /// A token with the rights of `who`, under the same id, for as long again as theirs was good for.
     ///
+    /// What voids the first token voids this one, too: its id, its user, and the trusted key that signed it.
+    #[must_use]
+    pub fn renew(&self, who: &Principal, now: Wall) -> String {
+        let mut claims = claims_of(&who.user_id, who.role, life(who), now);
+        claims[FAMILY] = who.credential.id().into();
+        if let Some(Fingerprint(print)) = who.signer {
+            claims[VIA] = format!("{print:016x}").into();
+        }
+        self.sign(&claims)
+    }
+
     /// # Panics
     ///
     /// Never in practice: a flat object of strings and integers always serialises, and HMAC takes any key.
-    #[must_use]
-    pub fn mint(&self, user_id: &str, role: Role, ttl: Duration, now: Wall) -> String {
-        let claims = json!({
-            "user_id": user_id,
-            "role": role.as_str(),
-            "iat": now.as_secs(),
-            "exp": now.as_secs().saturating_add(ttl.as_secs()),
-        });
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.sign)
+    pub(super) fn sign(&self, claims: &Value) -> String {
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.sign)
             .expect("a flat object of strings and integers serialises, and HMAC takes any key")
     }
 
-    /// Whose token this is, at `now`.
+    /// The claims of a token that carries our signature.
+    pub(super) fn claims(&self, token: &str) -> Result<Claims, Refusal> {
+        decode(token, &self.check, &self.rules)
+    }
+
+    /// Whose token this is, at `now`, by the secret alone: trusted keys and revocations are [`super::Judge`]'s.
     pub fn verify(&self, token: &str, now: Wall) -> Result<Principal, Refusal> {
-        if token.len() > LONGEST {
-            return Err(Refusal::TooLong);
-        }
-        let claims = jsonwebtoken::decode::<Map<String, Value>>(token, &self.check, &self.rules)
-            .map_err(|e| refusal(e.kind(), token))?
-            .claims;
-        principal(&claims, now)
+        principal(&self.claims(token)?, token, None, now)
     }
 }
 
-fn principal(claims: &Map<String, Value>, now: Wall) -> Result<Principal, Refusal> {
-    let text = |name: &'static str| {
-        claims
-            .get(name)
-            .and_then(Value::as_str)
-            .filter(|s| !s.trim().is_empty())
-            .ok_or(Refusal::Missing(name))
-    };
-    let user_id = text("user_id")?.to_owned();
-    let role = text("role")?;
-    let role = role
-        .parse()
-        .map_err(|_| Refusal::UnknownRole(role.chars().take(64).collect()))?;
-    let issued = moment(claims, "iat")?;
+/// How long the token of `who` was good for.
+#[must_use]
+pub fn life(who: &Principal) -> Duration {
+    let secs = who.expires_at.as_secs();
+    Duration::from_secs(secs.saturating_sub(who.issued_at.as_secs()))
+}
+
+/// The claims of a token for `user_id`, with a random id.
+#[must_use]
+pub fn claims_of(user_id: &str, role: Role, ttl: Duration, now: Wall) -> Value {
+    json!({
+        "user_id": user_id,
+        "role": role.as_str(),
+        "iat": now.as_secs(),
+        "exp": now.as_secs().saturating_add(ttl.as_secs()),
+        "jti": Uuid::new_v4().simple().to_string(),
+    })
+}
+
+/// The library's rules for a key of `algorithm`: the signature, and nothing else.
+pub(super) fn rules(algorithm: Algorithm) -> Validation {
+    let mut rules = Validation::new(algorithm);
+    rules.required_spec_claims.clear();
+    rules.validate_exp = false;
+    rules.validate_nbf = false;
+    rules.validate_aud = false;
+    rules
+}
+
+/// The claims of `token`, if `key` made its signature in the way that `rules` demand.
+pub(super) fn decode(
+    token: &str,
+    key: &DecodingKey,
+    rules: &Validation,
+) -> Result<Claims, Refusal> {
+    if token.len() > LONGEST {
+        return Err(Refusal::TooLong);
+    }
+    jsonwebtoken::decode::<Claims>(token, key, rules)
+        .map(|token| token.claims)
+        .map_err(|e| refusal(e.kind(), token))
+}
+
+/// Whom `claims` speak for; `signer` is the trusted key that signed them, if it was not our secret.
+pub(super) fn principal(
+    claims: &Claims,
+    token: &str,
+    signer: Option<Fingerprint>,
+    now: Wall,
+) -> Result<Principal, Refusal> {
+    if claims.contains_key(stream::CLAIM) {
+        return Err(Refusal::StreamOnly);
+    }
+    let user_id = text(claims, "user_id")?.to_owned();
+    let role = role(claims)?;
+    let issued_at = moment(claims, "iat")?;
     let expires_at = moment(claims, "exp")?;
-    if expires_at <= now {
-        return Err(Refusal::Expired { at: expires_at });
-    }
-    if issued.as_secs() > now.as_secs().saturating_add(CLOCK_SKEW_SECS) {
-        return Err(Refusal::NotYet { issued });
-    }
+    in_time(issued_at, expires_at, now)?;
+    // Only our own signature may say whose word it passes on.
+    let (family, via) = match signer {
+        None => (claims.get(FAMILY), claims.get(VIA).map(fingerprint)),
+        Some(_) => (None, None),
+    };
+    let id = family
+        .or(claims.get("jti"))
+        .and_then(Value::as_str)
+        .filter(|id| !id.is_empty() && id.len() <= LONGEST_ID)
+        .map_or_else(|| derived_id(token), str::to_owned);
     Ok(Principal {
         user_id,
         role,
         expires_at,
+        issued_at,
+        credential: Credential::Token(id.into()),
+        signer: signer.or(via.transpose()?),
     })
 }
 
+pub(super) fn text<'a>(claims: &'a Claims, name: &'static str) -> Result<&'a str, Refusal> {
+    claims
+        .get(name)
+        .and_then(Value::as_str)
+        .filter(|s| !s.trim().is_empty())
+        .ok_or(Refusal::Missing(name))
+}
+
+pub(super) fn role(claims: &Claims) -> Result<Role, Refusal> {
+    let role = text(claims, "role")?;
+    role.parse()
+        .map_err(|_| Refusal::UnknownRole(role.chars().take(64).collect()))
+}
+
+pub(super) fn fingerprint(value: &Value) -> Result<Fingerprint, Refusal> {
+    value
+        .as_str()
+        .and_then(|hex| u64::from_str_radix(hex, 16).ok())
+        .map(Fingerprint)
+        .ok_or(Refusal::Missing(VIA))
+}
+
+pub(super) fn in_time(issued: Wall, expires: Wall, now: Wall) -> Result<(), Refusal> {
+    if expires <= now {
+        return Err(Refusal::Expired { at: expires });
+    }
+    if issued.as_secs() > now.as_secs().saturating_add(CLOCK_SKEW_SECS) {
+        return Err(Refusal::NotYet { issued });
+    }
+    Ok(())
+}
+
+/// The id of a token that carries none: a hash of what is signed.
+///
+/// The signature is left out. Of an ES256 signature anybody can compute a second valid form, and the
+/// same token would have two names, one of them not revoked.
+fn derived_id(token: &str) -> String {
+    let signed = token.rsplit_once('.').map_or(token, |(signed, _)| signed);
+    let hash = Sha256::digest(signed.as_bytes());
+    format!("sha256-{}", HEXLOWER.encode(&hash[..DERIVED_ID]))
+}
+
 /// A NumericDate (RFC 7519 §2): seconds since the epoch, perhaps with a fraction, which is cut off.
-fn moment(claims: &Map<String, Value>, name: &'static str) -> Result<Wall, Refusal> {
+pub(super) fn moment(claims: &Claims, name: &'static str) -> Result<Wall, Refusal> {
     let value = claims.get(name).ok_or(Refusal::Missing(name))?;
     let secs = value.as_u64().or_else(|| {
         let secs = value.as_f64().filter(|s| *s >= 0.0)?;
@@ -347,6 +378,46 @@ mod tests {
         assert_eq!(keyring().verify(&long, NOW), Err(Refusal::TooLong));
         assert!(Keyring::new(&[b'x'; SHORTEST_SECRET - 1]).is_none());
         assert_eq!(format!("{:?}", keyring()), "Keyring(secret)");
+    }
+
+    #[test]
+    fn every_token_of_ours_has_an_id_of_its_own_and_one_without_is_named_by_what_is_signed() {
+        let id = |token: &str| {
+            let who = keyring().verify(token, NOW).unwrap();
+            who.credential.id().to_owned()
+        };
+        let mint = || keyring().mint("ann", Role::Viewer, HOUR, NOW);
+        assert_ne!(id(&mint()), id(&mint()));
+        let mut claims = json!({"user_id":"ann","role":"viewer","iat":0,"exp":1_900_000_000});
+        let bare = signed(&claims);
+        assert_eq!(id(&bare), id(&bare));
+        assert_eq!(
+            id(&bare),
+            derived_id(&format!("{}.another", bare.rsplit_once('.').unwrap().0))
+        );
+        claims["jti"] = "x".repeat(LONGEST_ID + 1).into();
+        assert!(id(&signed(&claims)).starts_with("sha256-"));
+        claims["jti"] = "job-7".into();
+        assert_eq!(id(&signed(&claims)), "job-7");
+    }
+
+    #[test]
+    fn a_renewed_token_has_the_rights_the_life_and_the_id_of_the_first() {
+        let first = keyring().mint("ann", Role::Operator, HOUR, NOW);
+        let first = keyring().verify(&first, NOW).unwrap();
+        let later = Wall::from_secs(NOW.as_secs() + 1800);
+        let mut who = first.clone();
+        who.signer = Some(Fingerprint(7));
+        let second = keyring()
+            .verify(&keyring().renew(&who, later), later)
+            .unwrap();
+        assert_eq!(second.credential, first.credential);
+        assert_eq!(
+            (second.user_id.as_str(), second.role),
+            ("ann", Role::Operator)
+        );
+        assert_eq!(second.expires_at, later + HOUR);
+        assert_eq!(second.signer, Some(Fingerprint(7)));
     }
 
     proptest! {

@@ -1,29 +1,50 @@
 //! Where one concern asks for a trait and another has the thing: the plugs between them.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use crate::access::Keyring;
+use crate::access::live::io::Live;
+use crate::access::{Grant, Refusal};
 use crate::clock::Wall;
+use crate::mediamtx::kick::Judges;
 use crate::mediamtx::{ApiState, ProcessState, Shared};
 use crate::rpc::media::{MediaServer, MediaState, PathState};
 use crate::rpc::session::{Login, Refused, Verify};
 
-/// Tokens, as the control plane asks about them.
-pub(super) struct Tokens(pub(super) Arc<Keyring>);
+/// Credentials, as the control plane asks about them.
+pub(super) struct Tokens(pub(super) Live);
 
 impl Verify for Tokens {
     fn verify(&self, token: &str, now: Wall) -> Result<Login, Refused> {
-        match self.0.verify(token, now) {
-            Ok(principal) => Ok(Login {
-                user_id: principal.user_id,
-                role: principal.role,
-                expires_at: principal.expires_at,
-            }),
-            Err(refusal) => Err(Refused {
-                reason: refusal.code().to_owned(),
-                details: refusal.to_string(),
-            }),
+        match self.0.open_with(token, now) {
+            Ok(Grant::Login(who)) => Ok(who),
+            Ok(Grant::Stream(_)) => Err(refused(&Refusal::StreamOnly)),
+            Err(refusal) => Err(refused(&refusal)),
         }
+    }
+
+    fn generation(&self) -> u64 {
+        self.0.generation()
+    }
+
+    fn again(&self, login: &Login, now: Wall) -> Result<Login, Refused> {
+        self.0.judge().again(login, now).map_err(|r| refused(&r))
+    }
+}
+
+impl Judges for Tokens {
+    fn generation(&self) -> u64 {
+        self.0.generation()
+    }
+
+    fn again(&self, who: &Login, now: Wall) -> Result<Login, Refusal> {
+        self.0.judge().again(who, now)
+    }
+}
+
+fn refused(refusal: &Refusal) -> Refused {
+    Refused {
+        reason: refusal.code().to_owned(),
+        details: refusal.to_string(),
     }
 }
 

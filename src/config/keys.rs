@@ -80,6 +80,8 @@ keys! {
     test_camera.fps: "Frames per second of the test camera.",
     security.jwt_expiry_hours: "Life of a token minted without --ttl.",
     security.cors_origins: "Web origins beside the service's own that may open the WebSocket.",
+    api_key_management.max_keys_per_role: "Active API keys that each role may have.",
+    api_key_management.default_expiry: "How long an API key lasts when nobody says: 12h, 30d, 90d, 1y or never.",
     storage.data_dir: "What survives a reboot: secrets, keys, state. Created with mode 0700.",
     storage.runtime_dir: "What does not: MediaMTX's generated configuration.",
     storage.recordings_dir: "Recordings, one folder per camera or stream; empty: the folder recordings beneath data_dir.",

@@ -171,6 +171,9 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
     if !config.server.websocket_path.starts_with('/') {
         wrong("server.websocket_path", "must begin with /");
     }
+    if config.api_key_management.max_keys_per_role == 0 {
+        wrong("api_key_management.max_keys_per_role", "must be at least 1");
+    }
     if config.server.max_message_size < 1024 {
         wrong("server.max_message_size", "must be at least 1024 bytes");
     }

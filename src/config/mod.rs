@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use crate::access::store::Expiry;
 use crate::camera::CameraId;
 use crate::capture::PixelFormat;
 use crate::encode::Choice;
@@ -32,6 +33,8 @@ pub struct Config {
     pub test_camera: TestCamera,
     /// Tokens and origins.
     pub security: Security,
+    /// API keys.
+    pub api_key_management: ApiKeyManagement,
     /// Where things are kept.
     pub storage: Storage,
     /// What is written to the log.
@@ -126,6 +129,15 @@ pub struct Security {
     pub jwt_expiry_hours: u32,
     /// Web origins beside our own that may open the WebSocket.
     pub cors_origins: Vec<String>,
+}
+
+/// API keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKeyManagement {
+    /// Active keys of one role.
+    pub max_keys_per_role: u32,
+    /// How long a key lasts when nobody says.
+    pub default_expiry: Expiry,
 }
 
 /// Where things are kept.
@@ -228,6 +240,10 @@ impl Default for Config {
             security: Security {
                 jwt_expiry_hours: 24,
                 cors_origins: Vec::new(),
+            },
+            api_key_management: ApiKeyManagement {
+                max_keys_per_role: 10,
+                default_expiry: Expiry::DEFAULT,
             },
             storage: Storage {
                 data_dir: "/var/lib/camera-service".into(),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::LogFormat;
+use crate::access::store::Expiry;
 use crate::camera::CameraId;
 use crate::capture::PixelFormat;
 use crate::encode::Choice;
@@ -205,6 +206,18 @@ impl Setting for Choice {
     }
     fn show(&self) -> String {
         self.as_str().to_owned()
+    }
+}
+
+impl Setting for Expiry {
+    fn parse(value: &Value) -> Result<Self, String> {
+        match value.as_str() {
+            Some(text) => text.parse(),
+            None => expected("a time such as 90d, or never", value),
+        }
+    }
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 

@@ -11,7 +11,8 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
-use crate::access::{Principal, Refusal};
+use crate::access::stream::{Direction, may_be_published};
+use crate::access::{Grant, Principal, Refusal};
 use crate::camera::CameraId;
 
 /// The user name under which this service itself publishes and steers.
@@ -186,28 +187,41 @@ impl Decision {
     }
 }
 
-/// Answers the body of one callback. `verify` says whose a credential is; it must not block.
-pub fn answer(
+/// Answers the body of one callback. `verify` says what a credential opens; it must not block.
+pub fn answer<G: Into<Grant>>(
     body: &[u8],
     secret: &Secret,
-    verify: impl Fn(&str) -> Result<Principal, Refusal>,
+    verify: impl Fn(&str) -> Result<G, Refusal>,
 ) -> Decision {
-    if body.len() > LONGEST {
-        return Decision::deny(400, "the question is too long");
-    }
-    match serde_json::from_slice::<Question>(body) {
+    match read(body) {
         Ok(question) => decide(&question, secret, verify),
-        Err(e) => Decision::deny(400, format!("cannot read the question: {e}")),
+        Err(no) => no,
     }
 }
 
+/// Reads the body of one callback.
+///
+/// # Errors
+/// The no that answers a body nobody can read.
+pub fn read(body: &[u8]) -> Result<Question, Decision> {
+    if body.len() > LONGEST {
+        return Err(Decision::deny(400, "the question is too long"));
+    }
+    serde_json::from_slice::<Question>(body)
+        .map_err(|e| Decision::deny(400, format!("cannot read the question: {e}")))
+}
+
 /// Answers one question.
-pub fn decide(
+pub fn decide<G: Into<Grant>>(
     question: &Question,
     secret: &Secret,
-    verify: impl Fn(&str) -> Result<Principal, Refusal>,
+    verify: impl Fn(&str) -> Result<G, Refusal>,
 ) -> Decision {
-    let watches = matches!(question.action, Action::Read | Action::Playback);
+    let direction = match question.action {
+        Action::Read | Action::Playback => Some(Direction::Read),
+        Action::Publish if may_be_published(&question.path) => Some(Direction::Publish),
+        _ => None,
+    };
     let wants_keyframe = (question.action == Action::Read)
         .then(|| question.path.parse().ok())
         .flatten();
@@ -222,15 +236,19 @@ pub fn decide(
         };
     }
     let credentials = credentials(question);
-    if !watches {
+    let Some(direction) = direction else {
         let status = if credentials.is_empty() { 401 } else { 403 };
         return Decision::deny(status, "only camera-service itself may do this");
-    }
+    };
     let mut refused = None;
     for credential in &credentials {
-        match verify(credential) {
+        let opened = verify(credential).and_then(|grant| match (grant.into(), question.action) {
+            // A stream token says read and means what is on now.
+            (Grant::Stream(_), Action::Playback) => Err(Refusal::WrongStream),
+            (grant, _) => grant.for_stream(&question.path, direction),
+        });
+        match opened {
             Ok(principal) => {
-                // Viewer is the least of the roles: whoever has one may watch.
                 let who = Who::Bearer(principal);
                 return Decision::Allow {
                     who,

@@ -132,6 +132,49 @@ fn only_the_service_itself_may_publish_or_steer_and_only_from_this_machine() {
 }
 
 #[test]
+fn a_stream_token_opens_its_path_in_its_direction_from_anywhere_and_nothing_else() {
+    use crate::access::Judge;
+    use crate::access::store::Index;
+    use crate::access::stream::Direction;
+    let judge = Judge {
+        keyring: keyring(),
+        trusted: Default::default(),
+        index: Index::default(),
+    };
+    let operator = keyring().mint("bob", Role::Operator, Duration::from_secs(60), NOW);
+    let bob = judge.login(&operator, NOW).unwrap();
+    let token = |path: &str, direction| {
+        let life = Duration::from_secs(60);
+        let made = keyring().mint_stream(&bob, path, direction, life, NOW);
+        made.token
+    };
+    let status = |action: &str, path: &str, token: &str| {
+        let body = json!({"ip": "192.0.2.9", "action": action, "path": path, "query": format!("token={token}")});
+        let secret = Secret::new(SECRET.to_owned());
+        decide(&serde_json::from_value(body).unwrap(), &secret, |t| {
+            judge.open(t, NOW)
+        })
+        .status()
+    };
+    let publish = token("live-a", Direction::Publish);
+    let read = token("camera0", Direction::Read);
+    assert_eq!(status("publish", "live-a", &publish), 204);
+    assert_eq!(status("read", "camera0", &read), 204);
+    for (action, path, token) in [
+        ("publish", "live-b", &publish),
+        ("read", "live-a", &publish),
+        ("publish", "live-a", &operator),
+        ("read", "camera1", &read),
+        ("playback", "camera0", &read),
+        ("publish", "camera0", &token("camera0", Direction::Publish)),
+        ("publish", "live-a/../camera0", &publish),
+        ("api", "live-a", &publish),
+    ] {
+        assert!(status(action, path, token) >= 400, "{action} {path}");
+    }
+}
+
+#[test]
 fn the_secret_equals_itself_only_and_an_empty_one_nothing() {
     let secret = Secret::new(SECRET.to_owned());
     assert!(secret.is(SECRET));

@@ -11,6 +11,7 @@
 pub mod api;
 pub mod auth;
 pub mod io;
+pub mod kick;
 pub mod locate;
 pub mod process;
 pub mod settings;

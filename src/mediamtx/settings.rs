@@ -62,6 +62,12 @@ const WRITE_QUEUE: u32 = 4096;
 /// Which paths exist: exactly the camera ids of the contract.
 const CAMERA_PATHS: &str = "~^camera(0|[1-9][0-9]{0,3})$";
 
+/// And those that bearers of stream tokens may publish; `access::stream::may_be_published` says the same.
+///
+/// Phones and browsers do not always say which wall time their packets are of, and MediaMTX drops
+/// packets until they do where it is told to rely on that: so here it is not.
+const LIVE_PATHS: &str = "~^live-[a-z0-9-]{1,48}$";
+
 /// The configuration file of MediaMTX, the same bytes for the same settings.
 #[must_use]
 pub fn render(settings: &Settings) -> String {
@@ -138,6 +144,7 @@ pathDefaults:
 
 paths:
   "{CAMERA_PATHS}": {{}}
+  "{LIVE_PATHS}": {{ useAbsoluteTimestamp: false }}
 "#
     );
     out

@@ -22,6 +22,7 @@ pub mod table;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::access::Office;
 use crate::camera::Directory;
 use media::MediaServer;
 use session::Verify;
@@ -32,6 +33,8 @@ pub struct Desk {
     pub directory: Arc<Directory>,
     /// Judges tokens.
     pub verifier: Arc<dyn Verify>,
+    /// Gives credentials out and takes them back.
+    pub office: Arc<dyn Office>,
     /// What is known of MediaMTX; must answer from memory.
     pub media: Arc<dyn MediaServer>,
     /// The port MediaMTX serves RTSP on, for links.

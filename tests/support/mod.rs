@@ -4,10 +4,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use camera_service::access::Office;
+use camera_service::access::store::{Expiry, KeyRecord, Target, Wanted};
+use camera_service::access::stream::{Direction, StreamToken};
 use camera_service::camera::{Camera, CameraId, Counters, Device, Directory, Mode, Status};
 use camera_service::capture::{Colour, Format, Matrix, PixelFormat, Range};
 use camera_service::clock::{self, Wall};
 use camera_service::encode::Route;
+use camera_service::error::Later;
 use camera_service::http::bind::io::bind;
 use camera_service::http::io::{Listeners, serve};
 use camera_service::http::{Limits, Services};
@@ -36,14 +40,41 @@ struct RoleWords;
 
 impl Verify for RoleWords {
     fn verify(&self, token: &str, now: Wall) -> Result<Login, Refused> {
-        Ok(Login {
-            user_id: "ada".to_owned(),
-            role: token.parse().map_err(|_| Refused {
+        Ok(Login::plain(
+            "ada",
+            token.parse().map_err(|_| Refused {
                 reason: "token_invalid".to_owned(),
                 details: "the signature does not match".to_owned(),
             })?,
-            expires_at: Wall::from_secs(now.as_secs() + 3600),
-        })
+            Wall::from_secs(now.as_secs() + 3600),
+        ))
+    }
+}
+
+/// Nobody gives credentials out here.
+struct NoOffice;
+
+impl Office for NoOffice {
+    fn renew(&self, _: &Login, _: Wall) -> (String, Wall) {
+        unreachable!("no test here asks")
+    }
+    fn stream_token(&self, _: &Login, _: &str, _: Direction, _: Duration, _: Wall) -> StreamToken {
+        unreachable!("no test here asks")
+    }
+    fn revoke(&self, _: Target, _: Option<&Login>, _: Wall) -> Later<()> {
+        unreachable!("no test here asks")
+    }
+    fn keys(&self) -> Vec<KeyRecord> {
+        Vec::new()
+    }
+    fn default_expiry(&self) -> Expiry {
+        Expiry::DEFAULT
+    }
+    fn create_key(&self, _: Wanted, _: Wall) -> Later<(KeyRecord, String)> {
+        unreachable!("no test here asks")
+    }
+    fn revoke_key(&self, _: &str, _: Wall) -> Later<KeyRecord> {
+        unreachable!("no test here asks")
     }
 }
 
@@ -138,6 +169,7 @@ impl Rig {
             desk: Arc::new(Desk {
                 directory: Arc::clone(&directory),
                 verifier: Arc::new(RoleWords),
+                office: Arc::new(NoOffice),
                 media: Arc::new(media.clone()),
                 rtsp_port: 8554,
             }),

@@ -6,11 +6,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::access::Office;
 use crate::access::Role;
+use crate::access::store::{Expiry, KeyRecord, Target, Wanted};
+use crate::access::stream::{Direction, StreamToken};
 use crate::camera::{Camera, CameraId, Counters, Device, Directory, Mode, Status};
 use crate::capture::{Colour, Format, Matrix, PixelFormat, Range};
 use crate::clock::Wall;
 use crate::encode::Route;
+use crate::error::Later;
 use crate::latency::{Recorder, Stamps};
 use crate::rpc::media::{MediaServer, MediaState, PathState};
 use crate::rpc::session::{Login, Refused, Verify};
@@ -32,11 +36,38 @@ impl Verify for Words {
             details: "the signature does not match".to_owned(),
         };
         let (role, lifetime) = token.split_once(':').ok_or_else(refused)?;
-        Ok(Login {
-            user_id: "ada".to_owned(),
-            role: role.parse().map_err(|_| refused())?,
-            expires_at: Wall::from_secs(now.as_secs() + lifetime.parse::<u64>().unwrap()),
-        })
+        Ok(Login::plain(
+            "ada",
+            role.parse().map_err(|_| refused())?,
+            Wall::from_secs(now.as_secs() + lifetime.parse::<u64>().unwrap()),
+        ))
+    }
+}
+
+/// Nobody gives credentials out here.
+struct NoOffice;
+
+impl Office for NoOffice {
+    fn renew(&self, _: &Login, _: Wall) -> (String, Wall) {
+        unreachable!("no test here asks")
+    }
+    fn stream_token(&self, _: &Login, _: &str, _: Direction, _: Duration, _: Wall) -> StreamToken {
+        unreachable!("no test here asks")
+    }
+    fn revoke(&self, _: Target, _: Option<&Login>, _: Wall) -> Later<()> {
+        unreachable!("no test here asks")
+    }
+    fn keys(&self) -> Vec<KeyRecord> {
+        Vec::new()
+    }
+    fn default_expiry(&self) -> Expiry {
+        Expiry::DEFAULT
+    }
+    fn create_key(&self, _: Wanted, _: Wall) -> Later<(KeyRecord, String)> {
+        unreachable!("no test here asks")
+    }
+    fn revoke_key(&self, _: &str, _: Wall) -> Later<KeyRecord> {
+        unreachable!("no test here asks")
     }
 }
 
@@ -126,6 +157,7 @@ fn room(media: MediaState) -> Room {
         desk: Arc::new(Desk {
             directory: Arc::new(directory),
             verifier: Arc::new(Words),
+            office: Arc::new(NoOffice),
             media: Arc::new(Fixed(media)),
             rtsp_port: 8554,
         }),
@@ -192,6 +224,7 @@ impl Client {
     }
 }
 
+mod credentials;
 mod results;
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::access::store::keys::PREFIX;
 use crate::rpc::discover;
 use crate::rpc::error::Fault;
 use crate::rpc::params::{Param, Rule};
@@ -45,7 +46,7 @@ pub const AUTHENTICATE: Method = Method {
     ],
     result: "AuthResult",
     errors: &[],
-    doc: "Logs this connection in until the token ends; again with a new token to renew.",
+    doc: "Logs this connection in until the token or API key ends or is revoked; again with a new token to renew.",
     handler: |session, call| Outcome::Now(authenticate(session, &call)),
 };
 
@@ -80,10 +81,28 @@ fn authenticate(session: &mut Session, call: &Call) -> Answer {
             ));
         }
     };
+    let is_key = token.starts_with(PREFIX);
+    match call.text("auth_type") {
+        "jwt" if is_key => {
+            return Err(Fault::auth(
+                "token_invalid",
+                "this is an API key, and auth_type says jwt",
+            ));
+        }
+        "api_key" if !is_key => {
+            return Err(Fault::auth(
+                "token_invalid",
+                "this is no API key, and auth_type says api_key",
+            ));
+        }
+        _ => {}
+    }
     let now = call.now.wall;
-    let judged = call.desk.verifier.verify(token, now);
+    let judge = &call.desk.verifier;
+    let generation = judge.generation();
+    let judged = judge.verify(token, now);
     let id = session.id().to_owned();
-    let login = session.log_in(judged, now)?;
+    let login = session.log_in(judge, generation, judged, now)?;
     Ok(json!({
         "authenticated": true,
         "role": login.role.as_str(),

@@ -1,5 +1,7 @@
 //! The shapes of results as JSON Schema; the OpenRPC document refers to them by name.
 
+mod credentials;
+
 use serde_json::{Map, Value, json};
 
 use crate::latency::Stage;
@@ -8,7 +10,15 @@ use crate::recover::FaultClass;
 /// Every shape by name.
 #[must_use]
 pub fn all() -> Map<String, Value> {
-    [
+    base()
+        .into_iter()
+        .chain(credentials::shapes())
+        .map(|(name, shape)| (name.to_owned(), shape))
+        .collect()
+}
+
+fn base() -> Vec<(&'static str, Value)> {
+    vec![
         ("Pong", json!({ "type": "string", "const": "pong" })),
         ("AuthResult", auth_result()),
         (
@@ -107,9 +117,6 @@ pub fn all() -> Map<String, Value> {
             json!({ "type": "object", "description": "an OpenRPC document" }),
         ),
     ]
-    .into_iter()
-    .map(|(name, shape)| (name.to_owned(), shape))
-    .collect()
 }
 
 fn auth_result() -> Value {

@@ -1,0 +1,293 @@
+//! Keeps what is known about credentials in memory and in step with the disk.
+//!
+//! Judging takes a snapshot and never waits for a file. Changes by the command line are seen within
+//! half a second, because the files' looks are compared four times a second; inotify would be told
+//! sooner, but not on every file system a data folder may lie on. How often keys were used is
+//! written once a minute and at the end.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tracing::{error, info, warn};
+
+use crate::access::io::load_or_create;
+use crate::access::store::io::{Files, Look, fresh};
+use crate::access::store::usage::Usage;
+use crate::access::store::{Expiry, Index, KeyRecord, Store, Target, Wanted};
+use crate::access::stream::{Direction, StreamToken};
+use crate::access::{Grant, Judge, Office, Principal, Refusal};
+use crate::clock::{self, Wall};
+use crate::error::{Error, Kind, Later, Result};
+
+/// From one look at the files to the next.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// From one writing of the usage to the next.
+const WRITE_EVERY: Duration = Duration::from_secs(60);
+
+/// What the configuration says about keys.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyRules {
+    /// Active keys of one role.
+    pub most_per_role: usize,
+    /// How long a key lasts when nobody says.
+    pub default_expiry: Expiry,
+}
+
+/// The keeper. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Live(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    files: Files,
+    rules: KeyRules,
+    judge: RwLock<Arc<Judge>>,
+    generation: AtomicU64,
+    usage: Mutex<Usage>,
+    /// How the files looked when they were last read. Held while they are read, so that an older
+    /// state never replaces a newer one.
+    look: Mutex<Look>,
+}
+
+impl Live {
+    /// Reads everything; makes the secret if this is the first start. Blocks.
+    ///
+    /// # Errors
+    /// `Config` when the secret or the document cannot be used.
+    pub fn open(data_dir: &Path, rules: KeyRules) -> Result<Self> {
+        let files = Files::beneath(data_dir);
+        let keyring = load_or_create(data_dir)?;
+        let look = files.look();
+        let index = Index::new(files.read()?);
+        let (trusted, odd) = files.read_trusted();
+        told(&odd);
+        let judge = Judge {
+            keyring,
+            trusted,
+            index,
+        };
+        Ok(Self(Arc::new(Inner {
+            files,
+            rules,
+            judge: RwLock::new(Arc::new(judge)),
+            generation: AtomicU64::new(1),
+            usage: Mutex::default(),
+            look: Mutex::new(look),
+        })))
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub fn judge(&self) -> Arc<Judge> {
+        self.0.judge()
+    }
+
+    /// Moves whenever somebody's rights may have changed.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.0.generation.load(Ordering::Acquire)
+    }
+
+    /// What a credential opens now; the use of a key is counted.
+    pub fn open_with(&self, text: &str, now: Wall) -> Result<Grant, Refusal> {
+        let grant = self.judge().open(text, now)?;
+        if let Grant::Login(who) = &grant {
+            self.0.lock_usage().count(&who.credential, now);
+        }
+        Ok(grant)
+    }
+
+    /// Stays in step with the disk until told to stop; then writes down what is not written yet.
+    ///
+    /// # Errors
+    /// None: what fails is told in the log and tried again.
+    pub async fn run(self, mut stopping: watch::Receiver<bool>) -> Result<()> {
+        let mut written = clock::mono();
+        loop {
+            let stops = tokio::select! {
+                _ = stopping.changed() => true,
+                () = tokio::time::sleep(LOOK_EVERY) => false,
+            };
+            let write = stops || clock::mono().since(written) >= WRITE_EVERY;
+            if write {
+                written = clock::mono();
+            }
+            let inner = Arc::clone(&self.0);
+            let done = spawn_blocking(move || {
+                inner.refresh();
+                if write {
+                    inner.write_usage();
+                }
+            });
+            if done.await.is_err() {
+                error!("reading the API keys failed by a fault of its own; the last ones count");
+            }
+            if stops {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Runs a change of the document beside the runtime.
+    fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Store) -> Result<T> + Send + 'static,
+    ) -> Later<T> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            spawn_blocking(move || inner.change(change))
+                .await
+                .unwrap_or_else(|e| {
+                    Err(Error::new(Kind::Internal, "the change of the API keys failed").because(e))
+                })
+        })
+    }
+}
+
+impl Inner {
+    fn judge(&self) -> Arc<Judge> {
+        // Only whole states are put there.
+        Arc::clone(&self.judge.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn lock_usage(&self) -> std::sync::MutexGuard<'_, Usage> {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, judge: Judge) {
+        let differs = judge.differs(&self.judge());
+        *self.judge.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(judge);
+        if differs {
+            self.generation.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Reads again what looks different.
+    fn refresh(&self) {
+        let mut known = self.look.lock().unwrap_or_else(PoisonError::into_inner);
+        let look = self.files.look();
+        if look == *known {
+            return;
+        }
+        // Remembered also when it is damaged, so that one damage is one line of the log.
+        *known = look;
+        let mut judge = Judge::clone(&self.judge());
+        let (trusted, odd) = self.files.read_trusted();
+        told(&odd);
+        judge.trusted = trusted;
+        let gone = !self.files.document().exists();
+        match self.files.read() {
+            Ok(_) if gone && *judge.index.store() != Store::default() => warn!(
+                "{} has vanished; the last known keys and revocations count until the next change writes it again",
+                self.files.document().display()
+            ),
+            Ok(store) => judge.index = Index::new(store),
+            Err(e) => error!("{e}; the last good keys and revocations count"),
+        }
+        self.take(judge);
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Store) -> Result<T>) -> Result<T> {
+        // The look stays as it is: somebody else may write the moment the lock is given back, so the
+        // next round reads once more.
+        let _one_at_a_time = self.look.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut judge = Judge::clone(&self.judge());
+        let vanished = !self.files.document().exists();
+        let last = judge.index.store().clone();
+        let (store, said) = self.files.change(|store| {
+            // Never let a lost file bring revoked rights back.
+            if vanished {
+                *store = last;
+            }
+            change(store)
+        })?;
+        judge.index = Index::new(store);
+        self.take(judge);
+        Ok(said)
+    }
+
+    fn write_usage(&self) {
+        let usage = std::mem::take(&mut *self.lock_usage());
+        if usage.is_empty() {
+            return;
+        }
+        let written = self.change(|store| {
+            usage.write(store);
+            Ok(())
+        });
+        if let Err(e) = written {
+            warn!("the use of the API keys is not written down yet: {e}");
+            self.lock_usage().merge(usage);
+        }
+    }
+}
+
+impl Office for Live {
+    fn renew(&self, who: &Principal, now: Wall) -> (String, Wall) {
+        let life = crate::access::token::life(who);
+        let token = self.judge().keyring.renew(who, now);
+        (token, Wall::from_secs(now.as_secs()) + life)
+    }
+
+    fn stream_token(
+        &self,
+        who: &Principal,
+        path: &str,
+        direction: Direction,
+        life: Duration,
+        now: Wall,
+    ) -> StreamToken {
+        let judge = self.judge();
+        judge.keyring.mint_stream(who, path, direction, life, now)
+    }
+
+    fn revoke(&self, target: Target, known: Option<&Principal>, now: Wall) -> Later<()> {
+        let known = known.cloned();
+        self.change(move |store| {
+            store.revoke(target.clone(), known.as_ref(), now)?;
+            info!(?target, "revoked");
+            Ok(())
+        })
+    }
+
+    fn keys(&self) -> Vec<KeyRecord> {
+        let mut keys = self.judge().index.store().keys.clone();
+        let usage = self.0.lock_usage();
+        for key in &mut keys {
+            usage.show(key);
+        }
+        keys
+    }
+
+    fn default_expiry(&self) -> Expiry {
+        self.0.rules.default_expiry
+    }
+
+    fn create_key(&self, wanted: Wanted, now: Wall) -> Later<(KeyRecord, String)> {
+        let most = self.0.rules.most_per_role;
+        self.change(move |store| {
+            let made = store.create(&wanted, most, fresh()?, now)?;
+            info!(key = made.0.id, role = made.0.role.as_str(), "API key made");
+            Ok(made)
+        })
+    }
+
+    fn revoke_key(&self, id: &str, now: Wall) -> Later<KeyRecord> {
+        let id = id.to_owned();
+        self.change(move |store| {
+            let key = store.revoke_key(&id, now)?;
+            info!(key = key.id, "API key revoked");
+            Ok(key)
+        })
+    }
+}
+
+fn told(odd: &[String]) {
+    for what in odd {
+        warn!("{what}; it is passed over");
+    }
+}

@@ -1,0 +1,3 @@
+//! The keeper of the credentials while the service runs.
+
+pub mod io;

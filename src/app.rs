@@ -14,6 +14,9 @@ use tracing::{debug, error, info, warn};
 
 use self::adapters::{LateMedia, Tokens};
 pub use self::signals::io::Signals;
+use crate::access::claim::Owner;
+use crate::access::claim::io::{Claim, Standing};
+use crate::access::limits::{Gate, Rules};
 use crate::access::{self, Keyring, Role};
 use crate::camera::{CameraId, Directory};
 use crate::clock;
@@ -26,6 +29,7 @@ use crate::mediamtx::auth::{self, Decision, SERVICE_USER, Secret};
 use crate::mediamtx::io::{MediaMtx, Ownership, pick_free_ports};
 use crate::pipeline::fleet;
 use crate::rpc::Desk;
+use crate::rpc::guard::Guard;
 use crate::rpc::media::MediaServer;
 use crate::rpc::table::METHODS;
 use crate::supervise::{Supervisor, Worker};
@@ -58,6 +62,7 @@ pub struct Addresses {
 pub struct App {
     directory: Arc<Directory>,
     keyring: Arc<Keyring>,
+    claim: Arc<Claim>,
     media: MediaMtx,
     fleet: Worker,
     supervisor: Supervisor,
@@ -74,7 +79,13 @@ impl App {
         let started = clock::mono();
         let publish_ip = reachable_here(config.mediamtx.rtsp_host);
         // First what only this installation knows: the secret behind every token.
-        let keyring = Arc::new(access::io::load_or_create(&config.storage.data_dir)?);
+        let data_dir = &config.storage.data_dir;
+        let standing = access::claim::io::look(data_dir, config.security.claim)?;
+        let keyring = Arc::new(access::io::load_or_create(data_dir)?);
+        let life = Duration::from_secs(u64::from(config.security.jwt_expiry_hours) * 3600);
+        let claim = Claim::new(standing, data_dir, Arc::clone(&keyring), life);
+        let claim = Arc::new(claim);
+        let (audit, audit_writer) = access::audit::io::open(data_dir)?;
         let secret = Secret::new(access::io::random_hex::<32>()?).also_from(publish_ip);
         let directory = Arc::new(Directory::default());
         let mut supervisor = Supervisor::default();
@@ -105,6 +116,11 @@ impl App {
                 verifier: Arc::new(Tokens(Arc::clone(&keyring))),
                 media: Arc::clone(&media_state) as Arc<dyn MediaServer>,
                 rtsp_port: settings.rtsp.port(),
+                guard: Guard {
+                    limits: Arc::new(Gate::new(rules(&config))),
+                    audit: Arc::new(audit),
+                    owner: Arc::clone(&claim) as Arc<dyn Owner>,
+                },
             }),
             methods: METHODS,
             auth: auth_callback(secret.clone(), Arc::clone(&keyring), Arc::clone(&directory)),
@@ -117,6 +133,8 @@ impl App {
             version: env!("CARGO_PKG_VERSION"),
             started,
         };
+        let stopping = supervisor.stopping();
+        supervisor.spawn("the audit log", audit_writer.run(stopping));
         let stopping = supervisor.stopping();
         supervisor.spawn("the HTTP listeners", async move {
             let listeners = http::io::Listeners {
@@ -160,6 +178,7 @@ impl App {
         Ok(Self {
             directory,
             keyring,
+            claim,
             media,
             fleet,
             supervisor,
@@ -186,9 +205,10 @@ impl App {
         &self.websocket_path
     }
 
-    /// A token of this installation.
+    /// A token of this installation; whoever can make one owns the box.
     #[must_use]
     pub fn mint(&self, user: &str, role: Role, ttl_secs: u64) -> String {
+        self.claim.own("a token made by the service itself");
         self.keyring
             .mint(user, role, Duration::from_secs(ttl_secs), clock::wall())
     }
@@ -266,7 +286,20 @@ pub fn run_until_signal(config: Config) -> Result<()> {
 /// `Config` when the data folder cannot be used.
 pub fn mint_token(config: &Config, user: &str, role: Role, ttl_secs: u64) -> Result<String> {
     let keyring = access::io::load_or_create(&config.storage.data_dir)?;
+    access::claim::io::own(&config.storage.data_dir, "camera-service token")?;
     Ok(keyring.mint(user, role, Duration::from_secs(ttl_secs), clock::wall()))
+}
+
+/// `camera-service claim-code`: the code that makes a fresh box somebody's; `None`: it is somebody's.
+///
+/// # Errors
+/// `Config` when the data folder cannot be used.
+pub fn claim_code(config: &Config) -> Result<Option<String>> {
+    let standing = access::claim::io::look(&config.storage.data_dir, config.security.claim)?;
+    Ok(match standing {
+        Standing::Owned => None,
+        Standing::Unclaimed(code) => Some(code.to_string()),
+    })
 }
 
 /// `camera-service version`.
@@ -373,7 +406,17 @@ fn limits(config: &Config) -> http::Limits {
         sockets_per_address: count(config.server.max_connections_per_address),
         strangers_per_address: count(config.server.max_unauthenticated_per_address),
         message_bytes: count(config.server.max_message_size),
+        memory: count(config.server.max_memory),
+        login_within: Duration::from_secs(config.server.authentication_timeout.into()),
         ..http::Limits::default()
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        requests_per_minute: config.security.rate_limit_requests,
+        burst: config.security.rate_limit_burst,
+        failed_logins_per_minute: config.security.rate_limit_failed_logins,
     }
 }
 

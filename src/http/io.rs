@@ -18,7 +18,7 @@ use super::reply::Reply;
 use super::reply::io::{Body, ready, text};
 use super::route::{Door, Route, route};
 use super::seats::io::{Busy, Hall, Seat};
-use super::{Services, assets, metrics, proxy, ws};
+use super::{Services, assets, claim, metrics, proxy, ws};
 use crate::camera::Camera;
 use crate::clock;
 use crate::health;
@@ -244,6 +244,7 @@ async fn handle(visit: &Visit, request: Request<Incoming>) -> Response<Body> {
             let tags = text(&request, "if-none-match");
             ready(assets::answer(&path, tags, clock::wall()), head)
         }
+        Route::Claim => claim::io::claim(visit, request.into_body()).await,
         Route::Auth => {
             let body = Limited::new(request.into_body(), QUESTION_BYTES);
             match tokio::time::timeout(services.limits.head_within, body.collect()).await {
@@ -303,6 +304,7 @@ fn socket(visit: &Visit, mut request: Request<Incoming>) -> Response<Body> {
     let upgrade = ws::io::Upgrade {
         stream: hyper::upgrade::on(&mut request),
         reached,
+        from: visit.peer.ip(),
     };
     *visit
         .upgraded

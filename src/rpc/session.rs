@@ -1,6 +1,7 @@
 //! Who is at the other end of one connection, and until when.
 
 use crate::access::Role;
+use crate::access::limits::bucket::Bucket;
 use crate::clock::Wall;
 use crate::rpc::error::Fault;
 
@@ -13,6 +14,8 @@ pub struct Login {
     pub role: Role,
     /// When it ends.
     pub expires_at: Wall,
+    /// The id of the token or key, for the audit log; never the token itself.
+    pub credential: Option<String>,
 }
 
 /// Why a token was not taken.
@@ -38,13 +41,22 @@ pub trait Verify: Send + Sync {
 pub struct Session {
     id: String,
     login: Option<Login>,
+    /// Counts what [`super::guard`] lets pass for free.
+    pub(super) pings: Bucket,
+    /// Counts what came beyond the limits.
+    pub(super) strikes: Bucket,
 }
 
 impl Session {
     /// A connection nobody has logged in on; `id` is a UUID of version 4.
     #[must_use]
-    pub const fn new(id: String) -> Self {
-        Self { id, login: None }
+    pub fn new(id: String) -> Self {
+        Self {
+            id,
+            login: None,
+            pings: Bucket::default(),
+            strikes: Bucket::default(),
+        }
     }
 
     /// The session's id.
@@ -96,6 +108,7 @@ mod tests {
             user_id: "ada".to_owned(),
             role,
             expires_at: Wall::from_secs(until),
+            credential: None,
         }
     }
 

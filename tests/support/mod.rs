@@ -43,6 +43,7 @@ impl Verify for RoleWords {
                 details: "the signature does not match".to_owned(),
             })?,
             expires_at: Wall::from_secs(now.as_secs() + 3600),
+            credential: None,
         })
     }
 }
@@ -140,6 +141,7 @@ impl Rig {
                 verifier: Arc::new(RoleWords),
                 media: Arc::new(media.clone()),
                 rtsp_port: 8554,
+                guard: Default::default(),
             }),
             methods: METHODS,
             auth: Arc::new(|question| if question == b"{\"ok\":1}" { 200 } else { 401 }),

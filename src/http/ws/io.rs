@@ -6,6 +6,7 @@
 //! lags behind loses the oldest, and who takes nothing for too long is cut.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,7 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(in crate::http) struct Upgrade {
     pub(in crate::http) stream: OnUpgrade,
     pub(in crate::http) reached: Arc<Reached>,
+    pub(in crate::http) from: IpAddr,
 }
 
 /// Checks an opening handshake (RFC 6455 §4.2.1) and gives the accept key, or status and reason.
@@ -123,6 +125,7 @@ pub(in crate::http) async fn run<S: Wire>(
         methods: shared.services.methods,
         desk: Arc::clone(&shared.services.desk),
         reached: upgrade.reached,
+        from: upgrade.from,
     };
     let mut talk = Talk {
         beat: Beat::new(&shared.services.limits, clock::mono()),

@@ -1,6 +1,6 @@
 //! The shapes of results as JSON Schema; the OpenRPC document refers to them by name.
 
-mod audit;
+mod guard;
 
 use serde_json::{Map, Value, json};
 
@@ -110,7 +110,7 @@ pub fn all() -> Map<String, Value> {
         ),
     ]
     .into_iter()
-    .chain(audit::shapes())
+    .chain(guard::shapes())
     .map(|(name, shape)| (name.to_owned(), shape))
     .collect()
 }

@@ -56,7 +56,7 @@ impl Owner for Fresh {
         self.0.store(false, Ordering::Relaxed);
     }
 
-    fn claim(&self, _: String, _: String, _: std::net::IpAddr) -> Later<Result<Grant, Denied>> {
+    fn claim(&self, _: String, _: String, _: IpAddr) -> Later<Result<Grant, Denied>> {
         Box::pin(std::future::ready(Ok(Err(Denied::WrongCode))))
     }
 }

@@ -1,4 +1,4 @@
-//! The shape of the audit log.
+//! The shapes of the audit log and of what tells a slow client that it lost something.
 
 use serde_json::{Value, json};
 
@@ -7,6 +7,7 @@ use super::{closed, count, link, text, told};
 pub(super) fn shapes() -> Vec<(&'static str, Value)> {
     let perhaps = |meaning: &str| json!({ "type": ["string", "null"], "description": meaning });
     vec![
+        ("EventsDropped", closed(&json!({ "count": count() }))),
         (
             "AuditLog",
             closed(&json!({

@@ -116,18 +116,29 @@ enum Io {
 }
 
 /// Runs a socket from its upgrade to its end; `S` is what the connection was served on.
+///
+/// What lives as long as the socket is boxed, and what is rare is boxed when it comes: a future holds its
+/// arguments and its locals, so each thing in it would count twice in every idle socket.
 pub(in crate::http) async fn run<S: Wire>(
     upgrade: Upgrade,
     shared: Arc<Shared>,
     seat: Arc<Seat>,
     shutdown: watch::Receiver<bool>,
 ) {
-    let Ok(upgraded) = upgrade.stream.await else {
-        return;
-    };
-    let Ok(parts) = upgraded.downcast::<TokioIo<S>>() else {
-        return;
-    };
+    let changes = shared.changes.subscribe();
+    let begun = Box::pin(begin::<S>(upgrade, shared, seat)).await;
+    if let Some((talk, ws)) = begun {
+        talk.converse(ws, changes, shutdown).await;
+    }
+}
+
+async fn begin<S: Wire>(
+    upgrade: Upgrade,
+    shared: Arc<Shared>,
+    seat: Arc<Seat>,
+) -> Option<(Box<Talk>, Box<Ws<S>>)> {
+    let upgraded = upgrade.stream.await.ok()?;
+    let parts = upgraded.downcast::<TokioIo<S>>().ok()?;
     let limits = &shared.services.limits;
     let stream = parts.io.into_inner();
     let early = parts.read_buf.to_vec();
@@ -159,19 +170,17 @@ pub(in crate::http) async fn run<S: Wire>(
         room,
         seat,
     };
-    let changes = shared.changes.subscribe();
-    drop(shared);
-    talk.converse(ws, changes, shutdown).await;
+    Some((Box::new(talk), ws))
 }
 
-async fn over<S: Wire>(stream: Counted<S>, early: Vec<u8>, longest: usize) -> Ws<S> {
+async fn over<S: Wire>(stream: Counted<S>, early: Vec<u8>, longest: usize) -> Box<Ws<S>> {
     let longest = (longest != 0).then_some(longest);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
         .max_message_size(longest)
         .max_frame_size(longest);
-    Ws::from_partially_read(stream, early, Role::Server, Some(config)).await
+    Box::new(Ws::from_partially_read(stream, early, Role::Server, Some(config)).await)
 }
 
 struct Talk {
@@ -201,8 +210,8 @@ struct Talk {
 
 impl Talk {
     async fn converse<S: Wire>(
-        mut self,
-        mut ws: Ws<S>,
+        mut self: Box<Self>,
+        mut ws: Box<Ws<S>>,
         mut changes: broadcast::Receiver<Arc<Camera>>,
         mut shutdown: watch::Receiver<bool>,
     ) {
@@ -212,7 +221,7 @@ impl Talk {
                     break End::Close(code, reason);
                 }
                 if self.renew {
-                    ws = self.renewed(ws).await;
+                    ws = Box::pin(self.renewed(ws)).await;
                 }
                 if let Some(next) = self.outbox.next()
                     && self.tell(&mut ws, next).is_err()
@@ -277,7 +286,7 @@ impl Talk {
                 break end;
             }
         };
-        self.part(ws, end).await;
+        Box::pin(self.part(*ws, end)).await;
     }
 
     /// What the clock asks for.
@@ -410,7 +419,7 @@ impl Talk {
     }
 
     /// A socket with new buffers over the same stream.
-    async fn renewed<S: Wire>(&mut self, ws: Ws<S>) -> Ws<S> {
+    async fn renewed<S: Wire>(&mut self, ws: Box<Ws<S>>) -> Box<Ws<S>> {
         self.renew = false;
         // Nothing was read since, for nothing is read while something is on its way out; but let it be sure.
         if !ws.get_ref().can_renew() {
@@ -454,7 +463,7 @@ impl Talk {
     }
 
     /// Ends the socket. What it held is freed before the goodbye where that is why it must go.
-    async fn part<S: Wire>(mut self, mut ws: Ws<S>, end: End) {
+    async fn part<S: Wire>(mut self: Box<Self>, mut ws: Ws<S>, end: End) {
         match end {
             End::Gone => {}
             End::Close(code, reason) => {

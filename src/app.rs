@@ -14,6 +14,7 @@ use tracing::{debug, error, info, warn};
 
 use self::adapters::{LateMedia, Tokens};
 pub use self::signals::io::Signals;
+use crate::access::audit::{Entry, Verdict};
 use crate::access::claim::Owner;
 use crate::access::claim::io::{Claim, Standing};
 use crate::access::limits::{Gate, Rules};
@@ -287,6 +288,16 @@ pub fn run_until_signal(config: Config) -> Result<()> {
 pub fn mint_token(config: &Config, user: &str, role: Role, ttl_secs: u64) -> Result<String> {
     let keyring = access::io::load_or_create(&config.storage.data_dir)?;
     access::claim::io::own(&config.storage.data_dir, "camera-service token")?;
+    let minted = Entry {
+        at: clock::wall(),
+        who: "command line".to_owned(),
+        credential: None,
+        from: None,
+        method: "token".to_owned(),
+        target: Some(format!("{user} ({})", role.as_str())),
+        verdict: Verdict::Ok,
+    };
+    access::audit::io::note(&config.storage.data_dir, &minted);
     Ok(keyring.mint(user, role, Duration::from_secs(ttl_secs), clock::wall()))
 }
 

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use hyper::body::{Bytes, Frame, SizeHint};
 use tokio::sync::Notify;
+use tracing::{info, warn};
 
 use super::memory::{Held, Memory, Order};
 use super::{Full, Id, Seats};
@@ -90,12 +91,22 @@ impl Seat {
         let mut guard = self.hall.inside();
         let inside = &mut *guard;
         let (seats, memory) = (&inside.seats, &mut inside.memory);
+        let was_closed = memory.is_closed();
         let told: Vec<(Arc<Self>, Order)> = memory
             .holds(self.id, held, |id| seats.is_known(id))
             .into_iter()
             .filter_map(|(id, order)| Some((inside.doors.get(&id)?.upgrade()?, order)))
             .collect();
+        let (is_closed, used) = (inside.memory.is_closed(), inside.memory.used());
         drop(guard);
+        if is_closed && !was_closed {
+            warn!(
+                used,
+                "clients have too much waiting here: events, strangers and the biggest give way, new ones are refused"
+            );
+        } else if was_closed && !is_closed {
+            info!(used, "clients have less waiting again; new ones are let in");
+        }
         for (seat, order) in told {
             seat.tell(order);
         }

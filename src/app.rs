@@ -14,6 +14,10 @@ use tracing::{debug, error, info, warn};
 
 use self::adapters::{LateMedia, Tokens};
 pub use self::signals::io::Signals;
+use crate::access::audit::{Entry, Verdict};
+use crate::access::claim::Owner;
+use crate::access::claim::io::{Claim, Standing};
+use crate::access::limits::{Gate, Rules};
 use crate::access::live::io::{KeyRules, Live};
 use crate::access::{self, Office, Role};
 use crate::camera::{CameraId, Directory};
@@ -28,6 +32,7 @@ use crate::mediamtx::io::{MediaMtx, Ownership, pick_free_ports};
 use crate::mediamtx::kick;
 use crate::pipeline::fleet;
 use crate::rpc::Desk;
+use crate::rpc::guard::Guard;
 use crate::rpc::media::MediaServer;
 use crate::rpc::table::METHODS;
 use crate::supervise::{Supervisor, Worker};
@@ -60,6 +65,7 @@ pub struct Addresses {
 pub struct App {
     directory: Arc<Directory>,
     access: Live,
+    claim: Arc<Claim>,
     media: MediaMtx,
     fleet: Worker,
     supervisor: Supervisor,
@@ -75,9 +81,20 @@ impl App {
     pub async fn start(config: Config) -> Result<Self> {
         let started = clock::mono();
         let publish_ip = reachable_here(config.mediamtx.rtsp_host);
-        // First what only this installation knows: the secret behind every token, and its API keys.
+        // First what only this installation knows: whose box it is (asked before there is a secret, which an owned box
+        // has), the secret behind every token, and its API keys.
+        let data_dir = &config.storage.data_dir;
+        let standing = access::claim::io::look(data_dir, config.security.claim)?;
         let access = open_access(&config).await?;
         let admissions = kick::io::Book::default();
+        let life = Duration::from_secs(u64::from(config.security.jwt_expiry_hours) * 3600);
+        let claim = Arc::new(Claim::new(
+            standing,
+            data_dir,
+            Arc::new(access.judge().keyring.clone()),
+            life,
+        ));
+        let (audit, audit_writer) = access::audit::io::open(data_dir)?;
         let secret = Secret::new(access::io::random_hex::<32>()?).also_from(publish_ip);
         let directory = Arc::new(Directory::default());
         let mut supervisor = Supervisor::default();
@@ -109,6 +126,11 @@ impl App {
                 office: Arc::new(access.clone()) as Arc<dyn Office>,
                 media: Arc::clone(&media_state) as Arc<dyn MediaServer>,
                 rtsp_port: settings.rtsp.port(),
+                guard: Guard {
+                    limits: Arc::new(Gate::new(rules(&config))),
+                    audit: Arc::new(audit),
+                    owner: Arc::clone(&claim) as Arc<dyn Owner>,
+                },
             }),
             methods: METHODS,
             auth: auth_callback(
@@ -127,6 +149,8 @@ impl App {
             started,
         };
         supervisor.spawn("the credentials", access.clone().run(supervisor.stopping()));
+        let stopping = supervisor.stopping();
+        supervisor.spawn("the audit log", audit_writer.run(stopping));
         let stopping = supervisor.stopping();
         supervisor.spawn("the HTTP listeners", async move {
             let listeners = http::io::Listeners {
@@ -173,6 +197,7 @@ impl App {
         Ok(Self {
             directory,
             access,
+            claim,
             media,
             fleet,
             supervisor,
@@ -199,9 +224,10 @@ impl App {
         &self.websocket_path
     }
 
-    /// A token of this installation.
+    /// A token of this installation; whoever can make one owns the box.
     #[must_use]
     pub fn mint(&self, user: &str, role: Role, ttl_secs: u64) -> String {
+        self.claim.own("a token made by the service itself");
         let judge = self.access.judge();
         judge
             .keyring
@@ -281,6 +307,17 @@ pub fn run_until_signal(config: Config) -> Result<()> {
 /// `Config` when the data folder cannot be used.
 pub fn mint_token(config: &Config, user: &str, role: Role, ttl_secs: u64) -> Result<String> {
     let keyring = access::io::load_or_create(&config.storage.data_dir)?;
+    access::claim::io::own(&config.storage.data_dir, "camera-service token")?;
+    let minted = Entry {
+        at: clock::wall(),
+        who: "command line".to_owned(),
+        credential: None,
+        from: None,
+        method: "token".to_owned(),
+        target: Some(format!("{user} ({})", role.as_str())),
+        verdict: Verdict::Ok,
+    };
+    access::audit::io::note(&config.storage.data_dir, &minted);
     Ok(keyring.mint(user, role, Duration::from_secs(ttl_secs), clock::wall()))
 }
 
@@ -301,6 +338,18 @@ fn key_rules(config: &Config) -> KeyRules {
         most_per_role: usize::try_from(keys.max_keys_per_role).unwrap_or(usize::MAX),
         default_expiry: keys.default_expiry,
     }
+}
+
+/// `camera-service claim-code`: the code that makes a fresh box somebody's; `None`: it is somebody's.
+///
+/// # Errors
+/// `Config` when the data folder cannot be used.
+pub fn claim_code(config: &Config) -> Result<Option<String>> {
+    let standing = access::claim::io::look(&config.storage.data_dir, config.security.claim)?;
+    Ok(match standing {
+        Standing::Owned => None,
+        Standing::Unclaimed(code) => Some(code.to_string()),
+    })
 }
 
 /// `camera-service version`.
@@ -407,7 +456,17 @@ fn limits(config: &Config) -> http::Limits {
         sockets_per_address: count(config.server.max_connections_per_address),
         strangers_per_address: count(config.server.max_unauthenticated_per_address),
         message_bytes: count(config.server.max_message_size),
+        memory: count(config.server.max_memory),
+        login_within: Duration::from_secs(config.server.authentication_timeout.into()),
         ..http::Limits::default()
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        requests_per_minute: config.security.rate_limit_requests,
+        burst: config.security.rate_limit_burst,
+        failed_logins_per_minute: config.security.rate_limit_failed_logins,
     }
 }
 

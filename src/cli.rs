@@ -84,6 +84,12 @@ enum Verb {
     Keys(keys::Args),
     /// Take the rights of a token, or of all tokens of a user, at once
     Revoke(revoke::Args),
+    /// Print the code that makes a fresh box yours on its page
+    ClaimCode {
+        /// The configuration that names the data folder
+        #[arg(long, short, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// Encode the test camera for a while and decode it again; needs no device and no network
     SelfTest {
         /// Seconds of video
@@ -192,6 +198,18 @@ fn dispatch(verb: Verb) -> Result<()> {
         }
         Verb::Keys(args) => keys::io::run(&args),
         Verb::Revoke(args) => keys::io::revoke(&args),
+        Verb::ClaimCode { config } => {
+            let config = config::io::read(Config::default(), config.as_deref())?;
+            let code = app::claim_code(&config)?.ok_or_else(|| {
+                Error::new(
+                    Kind::Refused,
+                    "this box is somebody's already; there is no code",
+                )
+                .action("make a token with `camera-service token --role admin`")
+            })?;
+            println!("{code}");
+            Ok(())
+        }
         Verb::SelfTest { seconds, size } => self_test(seconds, size),
         Verb::TestCard { size, fps } => {
             crate::capture::testcard::io::write_frames(size, Rate::fps(fps))

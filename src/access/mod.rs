@@ -7,8 +7,11 @@
 //!                             └── live (io): notices changes on disk, counts use, writes
 //! ```
 
+pub mod audit;
+pub mod claim;
 pub mod io;
 pub mod judge;
+pub mod limits;
 pub mod live;
 pub mod office;
 pub mod refusal;

@@ -32,6 +32,10 @@ pub fn document(methods: &[Method]) -> Value {
             "name": "camera_status_update",
             "summary": "A camera came, went, failed or changed its format; sent to every connection that is logged in.",
             "params": { "$ref": "#/components/schemas/Camera" },
+        }, {
+            "name": "events_dropped",
+            "summary": "This connection took its events too slowly: count of them are lost; ask for the present state.",
+            "params": { "$ref": "#/components/schemas/EventsDropped" },
         }],
     })
 }

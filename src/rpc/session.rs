@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use crate::access::Principal as Login;
+use crate::access::limits::bucket::Bucket;
 use crate::clock::Wall;
 use crate::rpc::error::Fault;
 
@@ -43,6 +44,10 @@ pub trait Verify: Send + Sync {
 pub struct Session {
     id: String,
     login: Option<Mutex<Standing>>,
+    /// Counts what [`super::guard`] lets pass for free.
+    pub(super) pings: Bucket,
+    /// Counts what came beyond the limits.
+    pub(super) strikes: Bucket,
 }
 
 /// A login and what was last heard of it.
@@ -66,8 +71,13 @@ impl fmt::Debug for Session {
 impl Session {
     /// A connection nobody has logged in on; `id` is a UUID of version 4.
     #[must_use]
-    pub const fn new(id: String) -> Self {
-        Self { id, login: None }
+    pub fn new(id: String) -> Self {
+        Self {
+            id,
+            login: None,
+            pings: Bucket::default(),
+            strikes: Bucket::default(),
+        }
     }
 
     /// The session's id.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::Desk;
 use super::error::{Code, Fault};
 use super::links::Reached;
-use super::methods::{cameras, controls, core, credentials, streams, video};
+use super::methods::{audit, cameras, controls, core, credentials, streams, video};
 use super::params::Param;
 use super::session::Session;
 use crate::access::Role;
@@ -115,5 +115,6 @@ pub const METHODS: &[Method] = &[
     credentials::keys::LIST,
     credentials::keys::CREATE,
     credentials::keys::REVOKE,
+    audit::LOG,
     core::DISCOVER,
 ];

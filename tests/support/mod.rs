@@ -16,6 +16,7 @@ use camera_service::http::bind::io::bind;
 use camera_service::http::io::{Listeners, serve};
 use camera_service::http::{Limits, Services};
 use camera_service::rpc::Desk;
+use camera_service::rpc::guard::Guard;
 use camera_service::rpc::media::{MediaServer, MediaState, PathState};
 use camera_service::rpc::session::{Login, Refused, Verify};
 use camera_service::rpc::table::METHODS;
@@ -172,6 +173,7 @@ impl Rig {
                 office: Arc::new(NoOffice),
                 media: Arc::new(media.clone()),
                 rtsp_port: 8554,
+                guard: Guard::default(),
             }),
             methods: METHODS,
             auth: Arc::new(|question| if question == b"{\"ok\":1}" { 200 } else { 401 }),
@@ -226,6 +228,12 @@ impl Rig {
         assert_eq!(answer["result"]["authenticated"], true, "{answer}");
         client
     }
+}
+
+/// Puts a guard before the methods.
+pub(crate) fn guarded(services: &mut Services, guard: Guard) {
+    let desk = Arc::get_mut(&mut services.desk).expect("nobody else has it yet");
+    desk.guard = guard;
 }
 
 /// Waits for something that must come.

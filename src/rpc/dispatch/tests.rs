@@ -160,11 +160,13 @@ fn room(media: MediaState) -> Room {
             office: Arc::new(NoOffice),
             media: Arc::new(Fixed(media)),
             rtsp_port: 8554,
+            guard: Default::default(),
         }),
         reached: Arc::new(Reached::new(
             Some("box.local:8003"),
             "10.0.0.1:8002".parse().unwrap(),
         )),
+        from: "10.0.0.9".parse().unwrap(),
     }
 }
 
@@ -225,6 +227,7 @@ impl Client {
 }
 
 mod credentials;
+mod guarded;
 mod results;
 
 #[test]
@@ -288,11 +291,11 @@ fn checks_come_in_the_contracts_order() {
 #[test]
 fn a_role_too_low_is_told_which_one_is_needed() {
     const ROWS: &[Method] = &[
-        crate::rpc::methods::core::AUTHENTICATE,
+        core::AUTHENTICATE,
         Method {
             name: "reboot",
             role: Some(Role::Admin),
-            ..crate::rpc::methods::core::PING
+            ..core::PING
         },
     ];
     let mut client = Client::viewer();
@@ -306,11 +309,11 @@ fn a_role_too_low_is_told_which_one_is_needed() {
 #[test]
 fn a_method_that_panics_costs_one_answer_and_not_the_connection() {
     const ROWS: &[Method] = &[
-        crate::rpc::methods::core::PING,
+        core::PING,
         Method {
             name: "bug",
             handler: |_, _| panic!("on purpose"),
-            ..crate::rpc::methods::core::PING
+            ..core::PING
         },
     ];
     let mut client = Client::new();

@@ -1,6 +1,7 @@
 //! The shapes of results as JSON Schema; the OpenRPC document refers to them by name.
 
 mod credentials;
+mod guard;
 
 use serde_json::{Map, Value, json};
 
@@ -13,6 +14,7 @@ pub fn all() -> Map<String, Value> {
     base()
         .into_iter()
         .chain(credentials::shapes())
+        .chain(guard::shapes())
         .map(|(name, shape)| (name.to_owned(), shape))
         .collect()
 }

@@ -154,6 +154,18 @@ impl Keyring {
             .expect("a flat object of strings and integers serialises, and HMAC takes any key")
     }
 
+    /// A key for another purpose, told by `label`: HMAC-SHA-256 of the label under the secret, in base64. A label
+    /// without a dot is never what a token signs, so neither can be made into the other.
+    ///
+    /// # Panics
+    ///
+    /// Never in practice: HMAC takes any key and any message.
+    #[must_use]
+    pub fn derive(&self, label: &str) -> String {
+        jsonwebtoken::crypto::sign(label.as_bytes(), &self.sign, Algorithm::HS256)
+            .expect("HMAC takes any key and any message")
+    }
+
     /// Whose token this is, at `now`.
     pub fn verify(&self, token: &str, now: Wall) -> Result<Principal, Refusal> {
         if token.len() > LONGEST {

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::Config;
 use super::keys::{KEYS, Key};
+use super::{Config, Tls};
 use crate::nearest::nearest;
 
 /// One mistake: where, what, and what to do.
@@ -171,6 +171,19 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
     if !config.server.websocket_path.starts_with('/') {
         wrong("server.websocket_path", "must begin with /");
     }
+    let server = &config.server;
+    if server.tls_certificate.as_os_str().is_empty() != server.tls_key.as_os_str().is_empty() {
+        wrong(
+            "server.tls_key",
+            "a certificate and its key belong together: set server.tls_certificate and server.tls_key, or neither",
+        );
+    }
+    if !server.plain && server.tls == Tls::Off {
+        wrong(
+            "server.plain",
+            "without plain ports there must be TLS: set server.tls to on",
+        );
+    }
     if config.server.max_message_size < 1024 {
         wrong("server.max_message_size", "must be at least 1024 bytes");
     }
@@ -186,7 +199,7 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
             );
         }
     }
-    let mut ports = [
+    let ports = [
         ("server.port", config.server.port),
         ("http_health.port", config.http_health.port),
         ("mediamtx.rtsp_port", config.mediamtx.rtsp_port),
@@ -194,6 +207,10 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
         ("mediamtx.hls_port", config.mediamtx.hls_port),
         ("mediamtx.webrtc_port", config.mediamtx.webrtc_port),
     ];
+    let mut ports = ports.to_vec();
+    if server.tls == Tls::On {
+        ports.push(("server.tls_port", server.tls_port));
+    }
     ports.sort_by_key(|(_, port)| *port);
     for pair in ports.windows(2) {
         if pair[0].1 == pair[1].1 && pair[0].1 != 0 {

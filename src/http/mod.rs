@@ -1,11 +1,13 @@
 //! The doors: HTTP listeners, the WebSocket upgrade, the proxy to MediaMTX, the embedded page.
 //!
 //! Build [`Services`], bind with [`bind::io::bind`], hand both to [`io::serve`]. Pure files decide
-//! ([`route`], [`seats`], [`origin`], [`reply`], [`assets`], [`metrics`], [`proxy::rewrite`], [`ws::beat`]);
+//! ([`route`], [`seats`], [`origin`], [`reply`], [`assets`], [`metrics`], [`files`], [`tls`],
+//! [`proxy::rewrite`], [`ws::beat`]);
 //! every file called `io.rs` does.
 
 pub mod assets;
 pub mod bind;
+pub mod files;
 pub mod io;
 pub mod metrics;
 pub mod origin;
@@ -13,6 +15,7 @@ pub mod proxy;
 pub mod reply;
 pub mod route;
 pub mod seats;
+pub mod tls;
 pub mod ws;
 
 use std::fmt;
@@ -40,7 +43,10 @@ pub struct Services {
     pub auth: AuthCallback,
     /// Bounds on what clients may take.
     pub limits: Limits,
-    /// Origins of other sites whose pages may open the WebSocket, such as `https://panel.example`.
+    /// Recordings and snapshots to download.
+    pub library: Arc<files::io::Library>,
+    /// Origins of other sites whose pages may open the WebSocket and read what HTTP answers, such as
+    /// `https://panel.example`.
     pub origins: Vec<String>,
     /// The WebSocket's path, `/ws` unless configured.
     pub ws_path: String,
@@ -77,6 +83,8 @@ pub struct Limits {
     pub strangers_per_address: usize,
     /// Plain HTTP connections in all; one more makes an idle one leave.
     pub plain: usize,
+    /// Downloads that run at once, in all; more are refused with 503.
+    pub downloads: usize,
     /// Bytes of one message; a longer one closes the socket with 1009.
     pub message_bytes: usize,
     /// Requests of one socket that run at once; more are not read before one ends.
@@ -87,7 +95,7 @@ pub struct Limits {
     pub dead_after: Duration,
     /// Time to log in after the upgrade.
     pub login_within: Duration,
-    /// Time for a request's head, and for a kept-alive connection to send its next one.
+    /// Time for a TLS handshake, for a request's head, and for a kept-alive connection to send its next one.
     pub head_within: Duration,
     /// Time for a message to leave; a reader slower than this is cut.
     pub write_within: Duration,
@@ -102,6 +110,7 @@ impl Default for Limits {
             sockets_per_address: 50,
             strangers_per_address: 20,
             plain: 1024,
+            downloads: 32,
             message_bytes: 1 << 20,
             in_flight: 16,
             ping_every: Duration::from_secs(30),

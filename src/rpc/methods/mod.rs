@@ -4,6 +4,7 @@ pub mod cameras;
 pub mod controls;
 pub mod core;
 mod extensions;
+pub mod files;
 pub mod running;
 pub mod streams;
 pub mod video;

@@ -408,3 +408,87 @@ fn read(file: &File, at: u64, wanted: u64) -> io::Result<Vec<u8>> {
     chunk.truncate(got);
     Ok(chunk)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::fs;
+
+    /// A tree in which everything but one file is a way out or no file at all.
+    struct Tree(PathBuf);
+
+    impl Tree {
+        fn new() -> Self {
+            let name = format!("camera-service-files-{}", uuid::Uuid::new_v4().simple());
+            let tree = Self(std::env::temp_dir().join(name));
+            let (root, away) = (tree.0.join("recordings"), tree.0.join("away"));
+            for folder in [
+                root.join("a"),
+                root.join("b.c"),
+                root.join(".d"),
+                away.join("a"),
+            ] {
+                fs::create_dir_all(folder).unwrap();
+            }
+            fs::write(root.join("a/a.mp4"), "good").unwrap();
+            fs::write(root.join("top.mp4"), "SECRET").unwrap();
+            fs::write(root.join(".d/b.mp4"), "SECRET").unwrap();
+            fs::write(root.join("b.c/b.mp4"), "SECRET").unwrap();
+            fs::write(root.join("a/.b.mp4"), "SECRET").unwrap();
+            fs::create_dir(root.join("a/c.mp4")).unwrap();
+            fs::write(away.join("b.mp4"), "SECRET").unwrap();
+            std::os::unix::fs::symlink(away.join("b.mp4"), root.join("a/b.mp4")).unwrap();
+            std::os::unix::fs::symlink(&away, root.join("b")).unwrap();
+            tree
+        }
+    }
+
+    impl Drop for Tree {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn found(tree: &Tree, text: &str) -> Option<String> {
+        let names = name::candidates(Kind::Recording, &name::decode(text)?);
+        let found = search(&tree.0.join("recordings"), &names).unwrap()?;
+        let bytes = read(&found.file, 0, found.version.size).unwrap();
+        Some(String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn the_one_good_file_is_found_and_a_missing_folder_is_an_empty_one() {
+        let tree = Tree::new();
+        for name in ["a", "a.mp4", "%61%2emp4"] {
+            assert_eq!(found(&tree, name).as_deref(), Some("good"), "{name}");
+        }
+        let nowhere = tree.0.join("nowhere");
+        assert!(search(&nowhere, &["a.mp4".to_owned()]).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_file_that_was_cut_short_is_an_error_and_no_endless_wait() {
+        let tree = Tree::new();
+        let file = File::open(tree.0.join("recordings/a/a.mp4")).unwrap();
+        assert_eq!(read(&file, 2, 100).unwrap(), b"od");
+        assert!(read(&file, 4, 1).is_err());
+    }
+
+    #[test]
+    fn whatever_is_asked_only_the_good_file_ever_comes() {
+        let tree = Tree::new();
+        let part = "(a|b|c|top|away|b\\.c|\\.d|\\.mp4|/|\\.\\.|\\.|%2e|%2f|%5c|%00|%|\\PC)";
+        let mut runner = proptest::test_runner::TestRunner::default();
+        let texts = proptest::string::string_regex(&format!("{part}{{0,7}}")).unwrap();
+        runner
+            .run(&texts, |text| {
+                prop_assert!(matches!(
+                    found(&tree, &text).as_deref(),
+                    None | Some("good")
+                ));
+                Ok(())
+            })
+            .unwrap();
+    }
+}

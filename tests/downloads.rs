@@ -12,6 +12,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use camera_service::clock;
 use camera_service::http::Limits;
 use serde_json::json;
 use support::{Answer, Folder, Rig, http, library, raw, within};
@@ -49,7 +50,8 @@ async fn over(folder: &Folder, limits: Limits) -> Rig {
 fn rest(path: &Path) {
     let hour = Duration::from_secs(3600);
     let file = File::options().write(true).open(path).unwrap();
-    file.set_modified(SystemTime::now() - hour).unwrap();
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(clock::wall().as_secs());
+    file.set_modified(now - hour).unwrap();
 }
 
 async fn get(rig: &Rig, path: &str, extra: &str) -> Answer {

@@ -353,6 +353,29 @@ mod tests {
     }
 
     #[test]
+    fn tls_is_on_or_off_and_its_keys_must_fit_together() {
+        assert_eq!(from("").unwrap().server.tls, Tls::Off);
+        for on in ["on", "\"on\"", "true"] {
+            let config = from(&format!("server:\n  tls: {on}\n  plain: false\n")).unwrap();
+            assert_eq!((config.server.tls, config.server.tls_port), (Tls::On, 8443));
+        }
+        for (text, word) in [
+            ("server:\n  tls: yes please\n", "off or on"),
+            ("server:\n  plain: false\n", "there must be TLS"),
+            (
+                "server:\n  tls: on\n  tls_key: /etc/key.pem\n",
+                "belong together",
+            ),
+            ("server:\n  tls: on\n  tls_port: 8003\n", "same port 8003"),
+        ] {
+            let mistakes = from(text).unwrap_err();
+            assert!(mistakes[0].what.contains(word), "{mistakes:?}");
+        }
+        // A port that is not opened is nobody's rival.
+        assert!(from("server:\n  tls_port: 8003\n").is_ok());
+    }
+
+    #[test]
     fn broken_yaml_and_an_empty_file_do_not_crash() {
         assert!(from("server: [").is_err());
         assert!(from("- a\n- b\n").is_err());

@@ -170,11 +170,15 @@ fn step(folder: &OwnedFd, name: &str, what: OFlag) -> io::Result<Option<OwnedFd>
 }
 
 fn version(meta: &std::fs::Metadata) -> Version {
-    let secs = u64::try_from(meta.mtime()).unwrap_or(0);
-    let nanos = u64::try_from(meta.mtime_nsec()).unwrap_or(0);
+    let wall = |secs: i64, nanos: i64| {
+        let secs = u64::try_from(secs).unwrap_or(0);
+        let nanos = u64::try_from(nanos).unwrap_or(0);
+        Wall::from_nanos(secs.saturating_mul(1_000_000_000).saturating_add(nanos))
+    };
     Version {
         size: meta.size(),
-        modified: Wall::from_nanos(secs.saturating_mul(1_000_000_000).saturating_add(nanos)),
+        modified: wall(meta.mtime(), meta.mtime_nsec()),
+        changed: wall(meta.ctime(), meta.ctime_nsec()),
         inode: meta.ino(),
     }
 }

@@ -17,6 +17,8 @@ pub struct Version {
     pub size: u64,
     /// Last written.
     pub modified: Wall,
+    /// Content or attributes last changed. Unlike `modified`, nobody can set it back.
+    pub changed: Wall,
     /// Which file.
     pub inode: u64,
 }
@@ -74,7 +76,7 @@ impl Version {
         let weak = if self.is_growing(now) { "W/" } else { "" };
         format!(
             "{weak}\"{:x}-{:x}-{:x}\"",
-            self.modified.as_nanos(),
+            self.changed.as_nanos(),
             self.size,
             self.inode
         )
@@ -206,6 +208,7 @@ mod tests {
     const RESTING: Version = Version {
         size: 1000,
         modified: Wall::from_nanos(1_700_000_000_123_456_789),
+        changed: Wall::from_nanos(1_700_000_001_123_456_789),
         inode: 7,
     };
     const GROWING: Version = Version {
@@ -300,6 +303,12 @@ mod tests {
             ..RESTING
         };
         assert_ne!(bigger.etag(NOW), RESTING.etag(NOW));
+        // Written anew in place, with its old date put back.
+        let disguised = Version {
+            changed: Wall::from_nanos(1_700_000_009_000_000_000),
+            ..RESTING
+        };
+        assert_ne!(disguised.etag(NOW), RESTING.etag(NOW));
     }
 
     #[test]

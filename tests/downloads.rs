@@ -388,6 +388,31 @@ async fn clients_that_stop_reading_cost_a_buffer_each_and_their_places_come_back
 }
 
 #[tokio::test]
+async fn whoever_takes_nothing_for_too_long_gives_its_place_to_another() {
+    let folder = Folder::new();
+    let big = folder.write("recordings/camera0/big.mp4", b"");
+    let file = File::options().write(true).open(&big).unwrap();
+    file.set_len(256 << 20).unwrap();
+    let limits = Limits {
+        downloads: 1,
+        write_within: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let rig = over(&folder, limits).await;
+    let path = "/files/recordings/big";
+    let (stalled, _) = begin(&rig, path).await;
+    assert!(begin(&rig, path).await.1.contains("503"));
+    within(async {
+        while !begin(&rig, path).await.1.contains("200") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    drop(stalled);
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn pages_of_allowed_sites_may_read_files_and_others_may_not() {
     let folder = Folder::new();
     let rig = rig(&folder).await;

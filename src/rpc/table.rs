@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::Desk;
 use super::error::{Code, Fault};
 use super::links::Reached;
-use super::methods::{cameras, controls, core, files, streams, video};
+use super::methods::{cameras, controls, core, downloads, streams, video};
 use super::params::Param;
 use super::session::Session;
 use crate::access::Role;
@@ -109,6 +109,6 @@ pub const METHODS: &[Method] = &[
     video::KEYFRAME_NOW,
     streams::URL,
     streams::LIST,
-    files::DOWNLOAD_URL,
+    downloads::DOWNLOAD_URL,
     core::DISCOVER,
 ];

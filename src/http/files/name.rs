@@ -49,7 +49,6 @@ pub fn encode(text: &str) -> String {
 pub fn is_good(name: &str) -> bool {
     (1..=LONGEST).contains(&name.len())
         && !name.starts_with('.')
-        && !name.ends_with('.')
         && name
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
@@ -64,19 +63,24 @@ pub fn is_device(name: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
 }
 
-/// The file names that `name` can mean, the likeliest first: itself where it carries one of the
-/// kind's extensions, else a stem with each of them. None where the name is not [`is_good`].
+/// The file names that `name` can mean, the likeliest first: itself alone where it carries the kind's
+/// usual extension, itself where it carries another one, and a stem with each of them. None where the
+/// name is not [`is_good`].
 #[must_use]
 pub fn candidates(kind: Kind, name: &str) -> Vec<String> {
     if !is_good(name) {
         return Vec::new();
     }
-    let known = |ext: &&&str| name.rsplit_once('.').is_some_and(|(_, e)| e == **ext);
-    if kind.extensions().iter().any(|ext| known(&ext)) {
+    let known = kind.extensions();
+    let own = name.rsplit_once('.').map(|(_, extension)| extension);
+    let place = known.iter().position(|extension| Some(*extension) == own);
+    if place == Some(0) {
         return vec![name.to_owned()];
     }
-    let with = |ext: &&str| format!("{name}.{ext}");
-    kind.extensions().iter().map(with).collect()
+    // A stem may have dots, and so may look as if it had an extension.
+    let whole = place.map(|_| name.to_owned());
+    let stems = known.iter().map(|extension| format!("{name}.{extension}"));
+    whole.into_iter().chain(stems).collect()
 }
 
 /// The media type of a file (RFC 9110 §8.3), by its extension.
@@ -113,6 +117,10 @@ mod tests {
         // A dot alone makes no extension, and a recording's is none of a snapshot's.
         assert_eq!(candidates(Kind::Snapshot, "v1.2")[0], "v1.2.jpg");
         assert_eq!(candidates(Kind::Snapshot, "a.mp4")[0], "a.mp4.jpg");
+        assert_eq!(
+            candidates(Kind::Recording, "a.ts")[..2],
+            ["a.ts", "a.ts.mp4"]
+        );
     }
 
     #[test]
@@ -132,7 +140,6 @@ mod tests {
             "a\"b",
             "%2e%2e",
             "ä",
-            "a.",
             &"x".repeat(241),
         ] {
             assert!(candidates(Kind::Recording, hostile).is_empty(), "{hostile}");

@@ -3,8 +3,8 @@
 pub mod cameras;
 pub mod controls;
 pub mod core;
+pub mod downloads;
 mod extensions;
-pub mod files;
 pub mod running;
 pub mod streams;
 pub mod video;

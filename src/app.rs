@@ -22,9 +22,14 @@ use crate::access::live::io::{KeyRules, Live};
 use crate::access::{self, Office, Role};
 use crate::camera::{CameraId, Directory};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Tls};
 use crate::error::{Error, Kind, Result};
 use crate::http::bind::io::bind;
+use crate::http::files::Downloads;
+use crate::http::files::io::Library;
+use crate::http::files::permit::Signer;
+use crate::http::tls::Files;
+use crate::http::tls::io::Certificate;
 use crate::http::{self, AuthCallback, Services};
 use crate::mediamtx;
 use crate::mediamtx::auth::{self, Decision, SERVICE_USER, Secret, Who};
@@ -45,6 +50,8 @@ const KEYFRAMES_AFTER_JOIN: [Duration; 3] = [
     Duration::from_millis(300),
     Duration::from_millis(800),
 ];
+/// What the key of download links is derived by.
+const DOWNLOAD_KEY: &str = "camera-service download links 1";
 /// Joins that may have key frames outstanding; more are served by the regular ones.
 const JOINS: usize = 32;
 /// A camera thread that has not looked around for so long hangs; the watchdog is no longer fed.
@@ -53,10 +60,12 @@ const HUNG: Duration = Duration::from_secs(10);
 /// Where everything listens, as really bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addresses {
-    /// JSON-RPC, HLS, WHEP.
-    pub api: SocketAddr,
-    /// Health and the page.
-    pub health: SocketAddr,
+    /// JSON-RPC, HLS, WHEP; `None` where only TLS is spoken.
+    pub api: Option<SocketAddr>,
+    /// Health and the page, likewise.
+    pub health: Option<SocketAddr>,
+    /// All of that over TLS, where it is spoken.
+    pub secure: Option<SocketAddr>,
     /// RTSP.
     pub rtsp: SocketAddr,
 }
@@ -100,24 +109,29 @@ impl App {
         let mut supervisor = Supervisor::default();
 
         // The doors, before anything can want to use them.
-        let api = bind(SocketAddr::new(config.server.host, config.server.port)).await?;
-        let health = bind(SocketAddr::new(
-            config.http_health.host,
-            config.http_health.port,
-        ))
-        .await?;
+        let (server, page) = (&config.server, &config.http_health);
+        let api = open(server.plain, server.host, server.port).await?;
+        let health = open(server.plain, page.host, page.port).await?;
+        let certificate = certificate(&config)?;
+        let secure = open(certificate.is_some(), server.host, server.tls_port).await?;
         let internal = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
 
         // The media server's addresses, each free now.
         let settings = media_settings(&config, local(&internal)?).await?;
         let addresses = Addresses {
-            api: local(&api)?,
-            health: local(&health)?,
+            api: api.as_ref().map(local).transpose()?,
+            health: health.as_ref().map(local).transpose()?,
+            secure: secure.as_ref().map(local).transpose()?,
             rtsp: settings.rtsp,
         };
 
         // Control. MediaMTX must exist before the doors can show its state, and the doors must be
         // open before MediaMTX asks them: so its state starts as a place that is filled later.
+        let library = Arc::new(Library::new(
+            config.storage.recordings(),
+            config.storage.snapshots(),
+            Signer::new(access.judge().keyring.derive(DOWNLOAD_KEY).as_bytes()),
+        ));
         let media_state = Arc::new(LateMedia::default());
         let services = Services {
             desk: Arc::new(Desk {
@@ -125,6 +139,7 @@ impl App {
                 verifier: Arc::new(Tokens(access.clone())),
                 office: Arc::new(access.clone()) as Arc<dyn Office>,
                 media: Arc::clone(&media_state) as Arc<dyn MediaServer>,
+                downloads: Arc::clone(&library) as Arc<dyn Downloads>,
                 rtsp_port: settings.rtsp.port(),
                 guard: Guard {
                     limits: Arc::new(Gate::new(rules(&config))),
@@ -140,6 +155,7 @@ impl App {
                 Arc::clone(&directory),
             ),
             limits: limits(&config),
+            library,
             origins: config.security.cors_origins.clone(),
             ws_path: config.server.websocket_path.clone(),
             webrtc: settings.webrtc,
@@ -151,11 +167,21 @@ impl App {
         supervisor.spawn("the credentials", access.clone().run(supervisor.stopping()));
         let stopping = supervisor.stopping();
         supervisor.spawn("the audit log", audit_writer.run(stopping));
+        let tls = certificate.as_ref().map(Certificate::server).transpose()?;
+        if let Some(certificate) = certificate {
+            info!(file = %certificate.file().display(), sha256 = certificate.fingerprint(), "TLS is spoken with this certificate");
+            let stopping = supervisor.stopping();
+            supervisor.spawn("the certificate", async move {
+                certificate.keep(stopping).await;
+                Ok(())
+            });
+        }
         let stopping = supervisor.stopping();
         supervisor.spawn("the HTTP listeners", async move {
             let listeners = http::io::Listeners {
                 api,
                 page: health,
+                secure: secure.zip(tls),
                 internal: Some(internal),
             };
             http::io::serve(listeners, services, stopping).await;
@@ -193,7 +219,14 @@ impl App {
         let watched = Arc::clone(&directory);
         let stopping = supervisor.stopping();
         supervisor.spawn("the watchdog", feed_watchdog(watched, stopping));
-        info!(api = %addresses.api, health = %addresses.health, rtsp = %addresses.rtsp, "ready");
+        let shown = |address: Option<SocketAddr>| address.map(tracing::field::display);
+        info!(
+            api = shown(addresses.api),
+            health = shown(addresses.health),
+            secure = shown(addresses.secure),
+            rtsp = %addresses.rtsp,
+            "ready"
+        );
         Ok(Self {
             directory,
             access,
@@ -395,6 +428,44 @@ async fn feed_watchdog(
             None => {}
         }
     }
+}
+
+/// A listener where one is wanted.
+async fn open(wanted: bool, host: IpAddr, port: u16) -> Result<Option<TcpListener>> {
+    Ok(if wanted {
+        Some(bind(SocketAddr::new(host, port)).await?)
+    } else {
+        None
+    })
+}
+
+/// The secure door's certificate where there is such a door; made if this is the first start.
+fn certificate(config: &Config) -> Result<Option<Certificate>> {
+    (config.server.tls == Tls::On)
+        .then(|| Certificate::open(certificate_files(config)))
+        .transpose()
+}
+
+fn certificate_files(config: &Config) -> Files {
+    let server = &config.server;
+    Files::new(
+        &server.tls_certificate,
+        &server.tls_key,
+        &config.storage.data_dir,
+    )
+}
+
+/// `camera-service certificate`: the file and fingerprint to compare; made if this is the first start.
+///
+/// # Errors
+/// `Config` where the files cannot be used.
+pub fn certificate_text(config: &Config) -> Result<String> {
+    let certificate = Certificate::open(certificate_files(config))?;
+    Ok(format!(
+        "{}\nSHA-256 {}",
+        certificate.file().display(),
+        certificate.fingerprint()
+    ))
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr> {

@@ -90,6 +90,12 @@ enum Verb {
         #[arg(long, short, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Show the TLS certificate's file and fingerprint, for comparing with what a browser shows
+    Certificate {
+        /// The configuration that names the certificate, or the data folder where ours lies
+        #[arg(long, short, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// Encode the test camera for a while and decode it again; needs no device and no network
     SelfTest {
         /// Seconds of video
@@ -208,6 +214,11 @@ fn dispatch(verb: Verb) -> Result<()> {
                 .action("make a token with `camera-service token --role admin`")
             })?;
             println!("{code}");
+            Ok(())
+        }
+        Verb::Certificate { config } => {
+            let config = config::io::read(Config::default(), config.as_deref())?;
+            println!("{}", app::certificate_text(&config)?);
             Ok(())
         }
         Verb::SelfTest { seconds, size } => self_test(seconds, size),

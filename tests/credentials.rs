@@ -54,7 +54,7 @@ impl Stage {
     }
 
     fn api(&self) -> SocketAddr {
-        self.app.addresses().api
+        self.app.addresses().api.unwrap()
     }
 
     /// Runs the command line against this service's folder; gives what it writes.
@@ -448,7 +448,7 @@ async fn web_viewers_lose_their_sessions_too() {
     at.shows().await;
     let token = at.app.mint("ann", Role::Viewer, 600);
     let bearer = format!("authorization: Bearer {token}\r\n");
-    let page = at.app.addresses().health;
+    let page = at.app.addresses().health.unwrap();
 
     // HLS: once begun, it goes on without the token, by a secret in the address.
     let index = "/hls/camera0/index.m3u8?cookieCheck=1";

@@ -54,6 +54,20 @@ impl fmt::Debug for Keyring {
 }
 
 impl Keyring {
+    /// A key for another purpose, told by `label`: HMAC-SHA-256 of the label under the secret, in base64. A label
+    /// without a dot is never what a token signs, so neither can be made into the other.
+    ///
+    /// # Panics
+    ///
+    /// Never in practice: HMAC takes any key and any message.
+    #[must_use]
+    pub fn derive(&self, label: &str) -> String {
+        jsonwebtoken::crypto::sign(label.as_bytes(), &self.sign, Algorithm::HS256)
+            .expect("HMAC takes any key and any message")
+    }
+}
+
+impl Keyring {
     /// A keyring over `secret`; `None` when that is shorter than [`SHORTEST_SECRET`].
     #[must_use]
     pub fn new(secret: &[u8]) -> Option<Self> {
@@ -370,6 +384,16 @@ mod tests {
         }
         // Beyond what nanoseconds can count: for ever, not a wrap to the past.
         assert!(keyring().verify(&with(json!(u64::MAX)), NOW).is_ok());
+    }
+
+    #[test]
+    fn a_derived_key_is_told_by_secret_and_label_and_is_no_part_of_a_token() {
+        let other = Keyring::new(b"another secret that is long enough").unwrap();
+        let key = keyring().derive("links 1");
+        assert_eq!(key, keyring().derive("links 1"));
+        assert_ne!(key, keyring().derive("links 2"));
+        assert_ne!(key, other.derive("links 1"));
+        assert_eq!(key.len(), 43, "256 bits in base64");
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::Config;
 use super::keys::{KEYS, Key};
+use super::{Config, Tls};
 use crate::nearest::nearest;
 
 /// One mistake: where, what, and what to do.
@@ -174,6 +174,19 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
     if config.api_key_management.max_keys_per_role == 0 {
         wrong("api_key_management.max_keys_per_role", "must be at least 1");
     }
+    let server = &config.server;
+    if server.tls_certificate.as_os_str().is_empty() != server.tls_key.as_os_str().is_empty() {
+        wrong(
+            "server.tls_key",
+            "a certificate and its key belong together: set server.tls_certificate and server.tls_key, or neither",
+        );
+    }
+    if !server.plain && server.tls == Tls::Off {
+        wrong(
+            "server.plain",
+            "without plain ports there must be TLS: set server.tls to on",
+        );
+    }
     if config.server.max_message_size < 1024 {
         wrong("server.max_message_size", "must be at least 1024 bytes");
     }
@@ -202,7 +215,7 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
             );
         }
     }
-    let mut ports = [
+    let ports = [
         ("server.port", config.server.port),
         ("http_health.port", config.http_health.port),
         ("mediamtx.rtsp_port", config.mediamtx.rtsp_port),
@@ -210,6 +223,10 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
         ("mediamtx.hls_port", config.mediamtx.hls_port),
         ("mediamtx.webrtc_port", config.mediamtx.webrtc_port),
     ];
+    let mut ports = ports.to_vec();
+    if server.tls == Tls::On {
+        ports.push(("server.tls_port", server.tls_port));
+    }
     ports.sort_by_key(|(_, port)| *port);
     for pair in ports.windows(2) {
         if pair[0].1 == pair[1].1 && pair[0].1 != 0 {
@@ -349,6 +366,29 @@ mod tests {
     fn two_listeners_on_one_port_are_a_mistake() {
         let mistakes = from("server:\n  port: 8003\n").unwrap_err();
         assert!(mistakes[0].what.contains("same port 8003"));
+    }
+
+    #[test]
+    fn tls_is_on_or_off_and_its_keys_must_fit_together() {
+        assert_eq!(from("").unwrap().server.tls, Tls::Off);
+        for on in ["on", "\"on\"", "true"] {
+            let config = from(&format!("server:\n  tls: {on}\n  plain: false\n")).unwrap();
+            assert_eq!((config.server.tls, config.server.tls_port), (Tls::On, 8443));
+        }
+        for (text, word) in [
+            ("server:\n  tls: yes please\n", "off or on"),
+            ("server:\n  plain: false\n", "there must be TLS"),
+            (
+                "server:\n  tls: on\n  tls_key: /etc/key.pem\n",
+                "belong together",
+            ),
+            ("server:\n  tls: on\n  tls_port: 8003\n", "same port 8003"),
+        ] {
+            let mistakes = from(text).unwrap_err();
+            assert!(mistakes[0].what.contains(word), "{mistakes:?}");
+        }
+        // A port that is not opened is nobody's rival.
+        assert!(from("server:\n  tls_port: 8003\n").is_ok());
     }
 
     #[test]

@@ -48,6 +48,16 @@ pub struct Server {
     pub host: IpAddr,
     /// TCP port; 0 lets the kernel pick one.
     pub port: u16,
+    /// Whether TLS is spoken, on a port of its own.
+    pub tls: Tls,
+    /// TCP port with TLS; 0 lets the kernel pick one.
+    pub tls_port: u16,
+    /// PEM file of the certificate; empty = one of our own making.
+    pub tls_certificate: PathBuf,
+    /// PEM file of its key.
+    pub tls_key: PathBuf,
+    /// Whether the ports without TLS stay open beside it.
+    pub plain: bool,
     /// Where the WebSocket is upgraded.
     pub websocket_path: String,
     /// Connections in all; 0 = no limit.
@@ -62,6 +72,15 @@ pub struct Server {
     pub max_memory: u32,
     /// Seconds in which a connection must log in; 0 = no limit.
     pub authentication_timeout: u32,
+}
+
+/// Whether TLS is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// No: plain HTTP, for networks that can be trusted.
+    Off,
+    /// Yes, on a port of its own.
+    On,
 }
 
 /// The health and web page listener.
@@ -214,6 +233,11 @@ impl Default for Config {
             server: Server {
                 host: any,
                 port: 8002,
+                tls: Tls::Off,
+                tls_port: 8443,
+                tls_certificate: PathBuf::new(),
+                tls_key: PathBuf::new(),
+                plain: true,
                 websocket_path: "/ws".into(),
                 max_connections: 1000,
                 max_connections_per_address: 50,

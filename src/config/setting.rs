@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::LogFormat;
+use super::{LogFormat, Tls};
 use crate::access::store::Expiry;
 use crate::camera::CameraId;
 use crate::capture::PixelFormat;
@@ -218,6 +218,26 @@ impl Setting for Expiry {
     }
     fn show(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Setting for Tls {
+    fn parse(value: &Value) -> Result<Self, String> {
+        // YAML 1.1 took these words for booleans, and some writers of YAML still do.
+        match value {
+            Value::Bool(false) => Ok(Self::Off),
+            Value::Bool(true) => Ok(Self::On),
+            Value::String(s) if s == "off" => Ok(Self::Off),
+            Value::String(s) if s == "on" => Ok(Self::On),
+            _ => expected("off or on", value),
+        }
+    }
+    fn show(&self) -> String {
+        match self {
+            Self::Off => "off",
+            Self::On => "on",
+        }
+        .to_owned()
     }
 }
 

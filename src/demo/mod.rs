@@ -70,6 +70,16 @@ fn reachable(addr: SocketAddr) -> SocketAddr {
     }
 }
 
+/// Scheme and address of a door: the plain one where it is open.
+fn door(plain: Option<SocketAddr>, secure: Option<SocketAddr>) -> String {
+    match (plain, secure) {
+        (Some(addr), _) => format!("http://{}", reachable(addr)),
+        (None, Some(addr)) => format!("https://{}", reachable(addr)),
+        // The configuration's check keeps one of them open.
+        (None, None) => String::new(),
+    }
+}
+
 impl Card {
     /// Lays out the card.
     #[must_use]
@@ -82,14 +92,14 @@ impl Card {
         pid: u32,
         first_picture_ms: u64,
     ) -> Self {
-        let api = reachable(addresses.api);
-        let page = reachable(addresses.health);
+        let api = door(addresses.api, addresses.secure);
+        let page = door(addresses.health, addresses.secure);
         let rtsp = reachable(addresses.rtsp);
         Self {
-            page: format!("http://{page}/"),
-            page_with_token: format!("http://{page}/#token={}", tokens.viewer),
-            ws: format!("ws://{api}{websocket_path}"),
-            health: format!("http://{page}/health"),
+            page: format!("{page}/"),
+            page_with_token: format!("{page}/#token={}", tokens.viewer),
+            ws: format!("{}{websocket_path}", api.replacen("http", "ws", 1)),
+            health: format!("{page}/health"),
             state_dir: state_dir.display().to_string(),
             cameras: cameras
                 .iter()
@@ -97,8 +107,8 @@ impl Card {
                     device: id.to_string(),
                     // Not as a password: ffmpeg cuts user and password off at 127 bytes.
                     rtsp: format!("rtsp://{rtsp}/{id}?token={}", tokens.viewer),
-                    hls: format!("http://{api}/hls/{id}.m3u8"),
-                    webrtc: format!("http://{api}/whep/{id}"),
+                    hls: format!("{api}/hls/{id}.m3u8"),
+                    webrtc: format!("{api}/whep/{id}"),
                 })
                 .collect(),
             tokens,

@@ -2,6 +2,7 @@
 
 use super::reply::Reply;
 use crate::clock::Wall;
+use crate::rpc::links::Reached;
 
 /// One file of the page.
 #[derive(Debug, Clone, Copy)]
@@ -16,16 +17,32 @@ pub struct Asset {
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// What the page may load and do: everything from here, nothing from elsewhere.
-pub const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; media-src 'self' blob:; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+/// What the page may load (CSP 3): its own files, pictures and sound it was handed, nothing from
+/// elsewhere, and no script or style that stands in the page itself.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What of the browser's abilities the page may use: the whole screen, sound, the clipboard to copy a link.
+const ABILITIES: &str = "accelerometer=(), autoplay=(self), camera=(), clipboard-read=(), clipboard-write=(self), display-capture=(), fullscreen=(self), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), picture-in-picture=(self), usb=()";
+
+/// The whole policy. The WebSocket is named because Safari before 15.4 does not count it to `'self'`.
+fn policy(reached: &Reached) -> String {
+    let socket = reached.origin().replacen("http", "ws", 1);
+    format!("{POLICY}; connect-src 'self' {socket}")
+}
 
 /// Answers for a file of the page, or 304 where the browser has it already.
 #[must_use]
-pub fn answer(path: &str, if_none_match: Option<&str>, now: Wall) -> Reply {
-    find(ASSETS, path, if_none_match, now)
+pub fn answer(path: &str, if_none_match: Option<&str>, reached: &Reached, now: Wall) -> Reply {
+    find(ASSETS, path, if_none_match, reached, now)
 }
 
-fn find(assets: &[Asset], path: &str, if_none_match: Option<&str>, now: Wall) -> Reply {
+fn find(
+    assets: &[Asset],
+    path: &str,
+    if_none_match: Option<&str>,
+    reached: &Reached,
+    now: Wall,
+) -> Reply {
     if assets.is_empty() {
         return Reply::error(
             404,
@@ -50,8 +67,12 @@ fn find(assets: &[Asset], path: &str, if_none_match: Option<&str>, now: Wall) ->
     let mut reply = Reply::empty(if fresh { 304 } else { 200 })
         .header("etag", asset.etag)
         .header("cache-control", cache)
-        .header("content-security-policy", POLICY)
+        .header("content-security-policy", policy(reached))
+        .header("permissions-policy", ABILITIES)
+        .header("cross-origin-opener-policy", "same-origin")
+        .header("cross-origin-resource-policy", "same-origin")
         .header("x-content-type-options", "nosniff")
+        .header("x-frame-options", "DENY")
         .header("referrer-policy", "no-referrer");
     if !fresh {
         reply = reply.header("content-type", content_type(path));
@@ -115,6 +136,10 @@ mod tests {
         },
     ];
 
+    fn here() -> Reached {
+        Reached::new(Some("box:8443"), "10.0.0.1:8443".parse().unwrap()).over_tls(true)
+    }
+
     fn header<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
         let found = reply.headers.iter().find(|(n, _)| *n == name)?;
         Some(&found.1)
@@ -122,15 +147,23 @@ mod tests {
 
     #[test]
     fn the_start_page_is_asked_for_anew_and_hashed_files_are_kept_for_ever() {
-        let page = find(SOME, "index.html", None, Wall::default());
+        let page = find(SOME, "index.html", None, &here(), Wall::default());
         assert_eq!(page.status, 200);
         assert_eq!(header(&page, "cache-control"), Some("no-cache"));
-        assert_eq!(header(&page, "content-security-policy"), Some(POLICY));
+        let rules = header(&page, "content-security-policy").unwrap();
+        assert!(rules.ends_with("connect-src 'self' wss://box:8443"));
+        assert!(!rules.contains("unsafe") && !rules.contains('*'), "{rules}");
         assert_eq!(
             header(&page, "content-type"),
             Some("text/html; charset=utf-8")
         );
-        let script = find(SOME, "assets/app-3fA9_x2b.js", None, Wall::default());
+        let script = find(
+            SOME,
+            "assets/app-3fA9_x2b.js",
+            None,
+            &here(),
+            Wall::default(),
+        );
         assert!(
             header(&script, "cache-control")
                 .unwrap()
@@ -143,20 +176,23 @@ mod tests {
     #[test]
     fn a_browser_that_has_the_file_gets_304_without_a_body() {
         for tags in ["\"aa\"", "W/\"aa\"", "\"x\", \"aa\"", "*"] {
-            let reply = find(SOME, "index.html", Some(tags), Wall::default());
+            let reply = find(SOME, "index.html", Some(tags), &here(), Wall::default());
             assert_eq!((reply.status, reply.body.len()), (304, 0), "{tags}");
         }
         assert_eq!(
-            find(SOME, "index.html", Some("\"b\""), Wall::default()).status,
+            find(SOME, "index.html", Some("\"b\""), &here(), Wall::default()).status,
             200
         );
     }
 
     #[test]
     fn a_build_without_a_page_says_how_to_build_one() {
-        let reply = find(&[], "index.html", None, Wall::default());
+        let reply = find(&[], "index.html", None, &here(), Wall::default());
         assert_eq!(reply.status, 404);
         assert!(String::from_utf8_lossy(&reply.body).contains("npm"));
-        assert_eq!(find(SOME, "nothing", None, Wall::default()).status, 404);
+        assert_eq!(
+            find(SOME, "nothing", None, &here(), Wall::default()).status,
+            404
+        );
     }
 }

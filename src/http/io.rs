@@ -7,18 +7,22 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use hyper::header::HeaderValue;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 use super::reply::Reply;
 use super::reply::io::{Body, ready, text};
 use super::route::{Door, Route, route};
 use super::seats::io::{Busy, Hall, Seat};
-use super::{Services, assets, claim, metrics, proxy, ws};
+use super::ws::wire::io::Wire;
+use super::{Services, assets, claim, files, metrics, origin, proxy, ws};
 use crate::camera::Camera;
 use crate::clock;
 use crate::health;
@@ -33,10 +37,12 @@ const QUESTION_BYTES: usize = 64 << 10;
 /// The bound listeners; see [`super::bind::io::bind`].
 #[derive(Debug)]
 pub struct Listeners {
-    /// The API port (8002).
-    pub api: TcpListener,
-    /// The port of health and the page (8003).
-    pub page: TcpListener,
+    /// The API port (8002); `None` where only TLS is spoken.
+    pub api: Option<TcpListener>,
+    /// The port of health and the page (8003), likewise.
+    pub page: Option<TcpListener>,
+    /// The port with TLS (8443), and how it is spoken; see [`super::tls::io::Certificate::server`].
+    pub secure: Option<(TcpListener, Arc<ServerConfig>)>,
     /// Loopback: MediaMTX's authorisation callback.
     pub internal: Option<TcpListener>,
 }
@@ -45,7 +51,10 @@ pub struct Listeners {
 pub(super) struct Shared {
     pub(super) services: Services,
     pub(super) changes: broadcast::Sender<Arc<Camera>>,
+    pub(super) downloads: Arc<Semaphore>,
     hall: Arc<Hall>,
+    /// No door of this host is without TLS.
+    only_tls: bool,
 }
 
 /// Serves all doors until `shutdown` turns true; then stops accepting, closes WebSockets with 1001,
@@ -57,27 +66,36 @@ pub async fn serve(listeners: Listeners, services: Services, shutdown: watch::Re
         // Fails only while nobody is connected, and then nobody needs to know.
         let _ = sender.send(Arc::new(camera.clone()));
     }));
+    let most = match services.limits.downloads {
+        0 => Semaphore::MAX_PERMITS,
+        most => most.min(Semaphore::MAX_PERMITS),
+    };
     let shared = Arc::new(Shared {
+        downloads: Arc::new(Semaphore::new(most)),
+        only_tls: listeners.api.is_none() && listeners.page.is_none(),
         hall: Arc::new(Hall::new(services.limits)),
         services,
         changes,
     });
-    let door = |listener, door| accept(listener, door, Arc::clone(&shared), shutdown.clone());
-    let internal = async {
-        if let Some(listener) = listeners.internal {
-            door(listener, Door::Internal).await;
+    let door = async |listener: Option<TcpListener>, door, tls: Option<Arc<ServerConfig>>| {
+        if let Some(listener) = listener {
+            let tls = tls.map(TlsAcceptor::from);
+            accept(listener, door, tls, Arc::clone(&shared), shutdown.clone()).await;
         }
     };
+    let (secure, tls) = listeners.secure.unzip();
     tokio::join!(
-        door(listeners.api, Door::Api),
-        door(listeners.page, Door::Page),
-        internal
+        door(listeners.api, Door::Api, None),
+        door(listeners.page, Door::Page, None),
+        door(secure, Door::Secure, tls),
+        door(listeners.internal, Door::Internal, None),
     );
 }
 
 async fn accept(
     listener: TcpListener,
     door: Door,
+    tls: Option<TlsAcceptor>,
     shared: Arc<Shared>,
     mut shutdown: watch::Receiver<bool>,
 ) {
@@ -94,8 +112,9 @@ async fn accept(
                 // Without a seat the connection is dropped here: everyone inside is busy.
                 if let Some(seat) = Seat::enter(&shared.hall, peer.ip()) {
                     let shared = Arc::clone(&shared);
-                    let one = connection(stream, peer, door, shared, seat, shutdown.clone());
-                    connections.spawn(one);
+                    let caller = Caller { peer, door };
+                    let (tls, until) = (tls.clone(), shutdown.clone());
+                    connections.spawn(enter(stream, tls, caller, shared, seat, until));
                 }
             }
             Err(error) => {
@@ -134,17 +153,62 @@ pub(super) async fn asked(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|asked| *asked).await;
 }
 
-async fn connection(
-    stream: TcpStream,
+/// Who came in, and where.
+#[derive(Debug, Clone, Copy)]
+struct Caller {
     peer: SocketAddr,
     door: Door,
+}
+
+/// Shakes hands where the door speaks TLS, then serves the connection.
+async fn enter(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    caller: Caller,
     shared: Arc<Shared>,
     seat: Arc<Seat>,
-    mut shutdown: watch::Receiver<bool>,
+    shutdown: watch::Receiver<bool>,
 ) {
     let Ok(local) = stream.local_addr() else {
         return;
     };
+    let Some(tls) = tls else {
+        return connection(stream, caller, local, shared, seat, shutdown).await;
+    };
+    let patience = shared.services.limits.head_within;
+    let shaken = async {
+        let shaking = tls.accept(stream);
+        if patience.is_zero() {
+            return Some(shaking.await);
+        }
+        tokio::time::timeout(patience, shaking).await.ok()
+    };
+    let mut stopping = shutdown.clone();
+    let shaken = tokio::select! {
+        shaken = shaken => shaken,
+        _ = seat.told() => return,
+        () = asked(&mut stopping) => return,
+    };
+    match shaken {
+        Some(Ok(stream)) => {
+            // Some KiB of TLS state stay on the heap beside it, not in every task's frame.
+            Box::pin(connection(stream, caller, local, shared, seat, shutdown)).await;
+        }
+        Some(Err(error)) => {
+            tracing::debug!(%error, peer = %caller.peer, "a TLS handshake failed");
+        }
+        None => tracing::debug!(peer = %caller.peer, "a TLS handshake took too long"),
+    }
+}
+
+async fn connection<S: Wire>(
+    stream: S,
+    Caller { peer, door }: Caller,
+    local: SocketAddr,
+    shared: Arc<Shared>,
+    seat: Arc<Seat>,
+    mut shutdown: watch::Receiver<bool>,
+) {
     let until = shutdown.clone();
     let upgraded: Arc<Mutex<Option<ws::io::Upgrade>>> = Arc::default();
     // Boxed and dropped before the WebSocket begins, which then costs its own memory only.
@@ -195,7 +259,7 @@ async fn connection(
         .unwrap_or_else(PoisonError::into_inner)
         .take();
     if let Some(upgrade) = upgrade {
-        Box::pin(ws::io::run::<TcpStream>(upgrade, shared, seat, until)).await;
+        Box::pin(ws::io::run::<S>(upgrade, shared, seat, until)).await;
     }
 }
 
@@ -209,15 +273,62 @@ pub(super) struct Visit {
     local: SocketAddr,
 }
 
+impl Visit {
+    fn reached<B>(&self, request: &Request<B>) -> Reached {
+        Reached::new(text(request, "host"), self.local).over_tls(self.door == Door::Secure)
+    }
+}
+
 async fn handle(visit: &Visit, request: Request<Incoming>) -> Response<Body> {
     let services = &visit.shared.services;
     let verb = request.method().as_str();
-    let head = verb == "HEAD";
     let wanted = route(visit.door, verb, request.uri().path(), &services.ws_path);
+    let told = wanted.shared_verbs().map(|verbs| {
+        let origin = text(&request, "origin");
+        let mut told = origin::shared(origin, text(&request, "host"), &services.origins);
+        let asks = request
+            .headers()
+            .contains_key("access-control-request-method");
+        let asks = verb == "OPTIONS" && asks;
+        if asks && told.len() > 1 {
+            told.extend(origin::preflight(verbs));
+        }
+        (told, asks, verbs)
+    });
+    let mut answer = match &told {
+        Some((_, true, verbs)) => ready(Reply::empty(204).header("allow", *verbs), false),
+        _ => answer(visit, request, wanted).await,
+    };
+    let headers = answer.headers_mut();
+    for (name, value) in told.into_iter().flat_map(|(told, ..)| told) {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.append(name, value);
+        }
+    }
+    headers
+        .entry("x-content-type-options")
+        .or_insert(HeaderValue::from_static("nosniff"));
+    // It holds for the host and all its ports (RFC 6797 §8.3), so it would lock out the plain ones.
+    if visit.door == Door::Secure && visit.shared.only_tls {
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.insert("strict-transport-security", year);
+    }
+    answer
+}
+
+async fn answer(visit: &Visit, request: Request<Incoming>, wanted: Route) -> Response<Body> {
+    let services = &visit.shared.services;
+    let head = request.method() == "HEAD";
     let error = |status, message: &str| ready(Reply::error(status, message, clock::wall()), head);
     match wanted {
         Route::Socket => socket(visit, request),
         Route::Whep { upstream } => proxy::io::whep(visit, request, &upstream).await,
+        Route::Whip { upstream } => proxy::io::whip(visit, request, &upstream).await,
+        Route::File { .. } if request.method() == "OPTIONS" => {
+            let verbs = wanted.shared_verbs().unwrap_or_default();
+            ready(Reply::empty(204).header("allow", verbs), head)
+        }
+        Route::File { kind, name } => files::io::download(visit, &request, kind, &name).await,
         Route::Hls { upstream } => proxy::io::hls(visit, request, &upstream).await,
         Route::Playlist { location } => {
             let location = match request.uri().query() {
@@ -227,8 +338,7 @@ async fn handle(visit: &Visit, request: Request<Incoming>) -> Response<Body> {
             ready(
                 Reply::empty(302)
                     .header("location", location)
-                    .header("cache-control", "no-cache")
-                    .header("access-control-allow-origin", "*"),
+                    .header("cache-control", "no-cache"),
                 head,
             )
         }
@@ -240,7 +350,8 @@ async fn handle(visit: &Visit, request: Request<Incoming>) -> Response<Body> {
         Route::Metrics => ready(figures(services), head),
         Route::Asset(path) => {
             let tags = text(&request, "if-none-match");
-            ready(assets::answer(&path, tags, clock::wall()), head)
+            let reached = visit.reached(&request);
+            ready(assets::answer(&path, tags, &reached, clock::wall()), head)
         }
         Route::Claim => claim::io::claim(visit, request.into_body()).await,
         Route::Auth => {
@@ -283,7 +394,7 @@ fn socket(visit: &Visit, mut request: Request<Incoming>) -> Response<Body> {
         }
     };
     let host = text(&request, "host");
-    if !super::origin::allowed(text(&request, "origin"), host, &services.origins) {
+    if !origin::allowed(text(&request, "origin"), host, &services.origins) {
         return ready(
             refuse(
                 403,
@@ -298,7 +409,7 @@ fn socket(visit: &Visit, mut request: Request<Incoming>) -> Response<Body> {
             false,
         );
     }
-    let reached = Arc::new(Reached::new(host, visit.local));
+    let reached = Arc::new(visit.reached(&request));
     let upgrade = ws::io::Upgrade {
         stream: hyper::upgrade::on(&mut request),
         reached,

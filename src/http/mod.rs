@@ -1,12 +1,14 @@
 //! The doors: HTTP listeners, the WebSocket upgrade, the proxy to MediaMTX, the embedded page.
 //!
 //! Build [`Services`], bind with [`bind::io::bind`], hand both to [`io::serve`]. Pure files decide
-//! ([`route`], [`seats`], [`origin`], [`reply`], [`assets`], [`metrics`], [`proxy::rewrite`], [`ws::beat`]);
+//! ([`route`], [`seats`], [`origin`], [`reply`], [`assets`], [`metrics`], [`files`], [`tls`],
+//! [`proxy::rewrite`], [`ws::beat`]);
 //! every file called `io.rs` does.
 
 pub mod assets;
 pub mod bind;
 pub mod claim;
+pub mod files;
 pub mod io;
 pub mod metrics;
 pub mod origin;
@@ -14,6 +16,7 @@ pub mod proxy;
 pub mod reply;
 pub mod route;
 pub mod seats;
+pub mod tls;
 pub mod ws;
 
 use std::fmt;
@@ -41,7 +44,10 @@ pub struct Services {
     pub auth: AuthCallback,
     /// Bounds on what clients may take.
     pub limits: Limits,
-    /// Origins of other sites whose pages may open the WebSocket, such as `https://panel.example`.
+    /// Recordings and snapshots to download.
+    pub library: Arc<files::io::Library>,
+    /// Origins of other sites whose pages may open the WebSocket and read what HTTP answers, such as
+    /// `https://panel.example`.
     pub origins: Vec<String>,
     /// The WebSocket's path, `/ws` unless configured.
     pub ws_path: String,
@@ -78,6 +84,8 @@ pub struct Limits {
     pub strangers_per_address: usize,
     /// Plain HTTP connections in all; one more makes an idle one leave.
     pub plain: usize,
+    /// Downloads that run at once, in all; more are refused with 503.
+    pub downloads: usize,
     /// Bytes of one message; a longer one closes the socket with 1009.
     pub message_bytes: usize,
     /// Bytes that all sockets together may have waiting; [`seats::memory`] says what counts.
@@ -92,7 +100,7 @@ pub struct Limits {
     pub dead_after: Duration,
     /// Time to log in after the upgrade.
     pub login_within: Duration,
-    /// Time for a request's head, and for a kept-alive connection to send its next one.
+    /// Time for a TLS handshake, for a request's head, and for a kept-alive connection to send its next one.
     pub head_within: Duration,
     /// Time for a message to leave; a reader slower than this is cut.
     pub write_within: Duration,
@@ -107,6 +115,7 @@ impl Default for Limits {
             sockets_per_address: 50,
             strangers_per_address: 20,
             plain: 1024,
+            downloads: 32,
             message_bytes: 1 << 20,
             memory: 64 << 20,
             events: 64,

@@ -1,5 +1,6 @@
 //! Method and path in, destination out.
 
+use super::files::Kind;
 use crate::health::Probe;
 
 /// Which listener a request came in on.
@@ -9,6 +10,8 @@ pub enum Door {
     Api,
     /// The health port (8003): the same, and health, metrics and the page.
     Page,
+    /// The port with TLS (8443): the same as the health port.
+    Secure,
     /// Loopback only: MediaMTX's callback.
     Internal,
 }
@@ -18,10 +21,22 @@ pub enum Door {
 pub enum Route {
     /// The WebSocket.
     Socket,
-    /// MediaMTX's WebRTC listener, with the path there.
+    /// MediaMTX's WebRTC listener, for somebody who watches, with the path there.
     Whep {
         /// `/camera0/whep[/session]`.
         upstream: String,
+    },
+    /// The same for somebody who publishes.
+    Whip {
+        /// `/live-1/whip[/session]`.
+        upstream: String,
+    },
+    /// A recording or a snapshot.
+    File {
+        /// Which of the two.
+        kind: Kind,
+        /// Its name as it stood in the path, not yet decoded or checked.
+        name: String,
     },
     /// The documented HLS link; leads on to the playlist's own folder, which its relative links need.
     Playlist {
@@ -52,6 +67,23 @@ pub enum Route {
     },
 }
 
+/// What can be fetched.
+const FETCHING: &str = "GET, HEAD, OPTIONS";
+/// WHEP and WHIP: an offer, its amendments, its end, and what a browser asks before.
+const SIGNALLING: &str = "POST, PATCH, DELETE, OPTIONS";
+
+impl Route {
+    /// The verbs of what pages of other sites may use too, where they are allowed (CORS); `None` for all else.
+    #[must_use]
+    pub const fn shared_verbs(&self) -> Option<&'static str> {
+        match self {
+            Self::Whep { .. } | Self::Whip { .. } => Some(SIGNALLING),
+            Self::Playlist { .. } | Self::Hls { .. } | Self::File { .. } => Some(FETCHING),
+            _ => None,
+        }
+    }
+}
+
 /// Decides. `path` is the request's path without its query.
 #[must_use]
 pub fn route(door: Door, verb: &str, path: &str, ws_path: &str) -> Route {
@@ -65,12 +97,20 @@ pub fn route(door: Door, verb: &str, path: &str, ws_path: &str) -> Route {
         return only(verb, "GET", Route::Socket);
     }
     if let Some(rest) = path.strip_prefix("/whep/") {
-        return whep(rest).map_or(Route::NotFound, |r| {
-            only(verb, "POST, PATCH, DELETE, OPTIONS", r)
+        return session(rest, "whep").map_or(Route::NotFound, |upstream| {
+            only(verb, SIGNALLING, Route::Whep { upstream })
         });
     }
+    if let Some(rest) = path.strip_prefix("/whip/") {
+        return session(rest, "whip").map_or(Route::NotFound, |upstream| {
+            only(verb, SIGNALLING, Route::Whip { upstream })
+        });
+    }
+    if let Some(rest) = path.strip_prefix("/files/") {
+        return file(rest).map_or(Route::NotFound, |r| only(verb, FETCHING, r));
+    }
     if let Some(rest) = path.strip_prefix("/hls/") {
-        return hls(rest).map_or(Route::NotFound, |r| only(verb, "GET, HEAD, OPTIONS", r));
+        return hls(rest).map_or(Route::NotFound, |r| only(verb, FETCHING, r));
     }
     if path == "/claim" {
         return only(verb, "POST", Route::Claim);
@@ -101,35 +141,54 @@ fn only(verb: &str, allow: &'static str, route: Route) -> Route {
     }
 }
 
-fn whep(rest: &str) -> Option<Route> {
+/// `camera0[/session]` here is `/camera0/whep[/session]` there.
+fn session(rest: &str, what: &str) -> Option<String> {
     let (name, session) = match rest.split_once('/') {
         None => (rest, None),
         Some((name, session)) => (name, Some(session)),
     };
-    if !is_segment(name) || !session.is_none_or(is_segment) {
+    if !is_stream(name) || !session.is_none_or(is_segment) {
         return None;
     }
-    let upstream = match session {
-        None => format!("/{name}/whep"),
-        Some(session) => format!("/{name}/whep/{session}"),
-    };
-    Some(Route::Whep { upstream })
+    Some(match session {
+        None => format!("/{name}/{what}"),
+        Some(session) => format!("/{name}/{what}/{session}"),
+    })
+}
+
+fn file(rest: &str) -> Option<Route> {
+    let (folder, name) = rest.split_once('/')?;
+    let kind = Kind::ALL.into_iter().find(|k| k.folder() == folder)?;
+    (!name.is_empty() && !name.contains('/')).then(|| Route::File {
+        kind,
+        name: name.to_owned(),
+    })
 }
 
 fn hls(rest: &str) -> Option<Route> {
     if !rest.split('/').all(is_segment) {
         return None;
     }
+    let stream = rest.split('/').next().unwrap_or(rest);
     match (rest.contains('/'), rest.strip_suffix(".m3u8")) {
-        (false, Some(name)) if !name.is_empty() => Some(Route::Playlist {
+        (false, Some(name)) if is_stream(name) => Some(Route::Playlist {
             location: format!("/hls/{name}/index.m3u8"),
         }),
         // A bare folder has nothing but MediaMTX's own player page.
         (false, _) => None,
+        (true, _) if !is_stream(stream) => None,
         (true, _) => Some(Route::Hls {
             upstream: format!("/{rest}"),
         }),
     }
+}
+
+/// What a stream may be called: a camera, an external stream, a live one.
+fn is_stream(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
 }
 
 /// Letters that need no escaping (RFC 3986 §2.3), and no step upwards.
@@ -152,7 +211,7 @@ mod tests {
 
     #[test]
     fn both_public_doors_lead_to_the_socket_and_the_streams() {
-        for door in [Door::Api, Door::Page] {
+        for door in [Door::Api, Door::Page, Door::Secure] {
             let go = |verb, path| route(door, verb, path, "/ws");
             assert_eq!(go("GET", "/ws"), Route::Socket);
             assert_eq!(
@@ -165,6 +224,25 @@ mod tests {
                 go("PATCH", "/whep/camera0/1f-9"),
                 Route::Whep {
                     upstream: "/camera0/whep/1f-9".into()
+                }
+            );
+            assert_eq!(
+                go("POST", "/whip/live-7_a"),
+                Route::Whip {
+                    upstream: "/live-7_a/whip".into()
+                }
+            );
+            assert_eq!(
+                go("DELETE", "/whip/live-7_a/1F.9"),
+                Route::Whip {
+                    upstream: "/live-7_a/whip/1F.9".into()
+                }
+            );
+            assert_eq!(
+                go("HEAD", "/files/recordings/camera0_1.mp4"),
+                Route::File {
+                    kind: Kind::Recording,
+                    name: "camera0_1.mp4".into()
                 }
             );
             assert_eq!(
@@ -184,8 +262,8 @@ mod tests {
             assert_eq!(
                 go("POST", "/auth"),
                 match door {
-                    Door::Page => Route::WrongVerb { allow: "GET, HEAD" },
-                    _ => Route::NotFound,
+                    Door::Api => Route::NotFound,
+                    _ => Route::WrongVerb { allow: "GET, HEAD" },
                 }
             );
         }
@@ -195,6 +273,10 @@ mod tests {
     fn health_and_the_page_are_on_their_own_door_only() {
         assert_eq!(page("HEAD", "/health"), Route::Health(Probe::Summary));
         assert_eq!(page("GET", "/health/nonsense"), Route::NotFound);
+        assert_eq!(
+            route(Door::Secure, "GET", "/health", "/ws"),
+            Route::Health(Probe::Summary)
+        );
         assert_eq!(page("GET", "/metrics"), Route::Metrics);
         assert_eq!(route(Door::Api, "GET", "/metrics", "/ws"), Route::NotFound);
         assert_eq!(page("GET", "/"), Route::Asset("index.html".into()));
@@ -222,6 +304,18 @@ mod tests {
             Route::WrongVerb { allow: "GET, HEAD" }
         );
         assert_eq!(
+            page("DELETE", "/files/snapshots/a"),
+            Route::WrongVerb {
+                allow: "GET, HEAD, OPTIONS"
+            }
+        );
+        assert_eq!(
+            page("GET", "/whip/live-1"),
+            Route::WrongVerb {
+                allow: "POST, PATCH, DELETE, OPTIONS"
+            }
+        );
+        assert_eq!(
             page("GET", "/whep/camera0"),
             Route::WrongVerb {
                 allow: "POST, PATCH, DELETE, OPTIONS"
@@ -242,6 +336,14 @@ mod tests {
             "/whep/a/b/c",
             "/whep/..",
             "/whep/a%2fb",
+            "/whip/",
+            "/whip/Live",
+            "/whip/a.b",
+            "/hls/Camera0/index.m3u8",
+            "/files/recordings",
+            "/files/recordings/",
+            "/files/recordings/a/b",
+            "/files/secrets/jwt",
         ] {
             assert_eq!(page("GET", path), Route::NotFound, "{path}");
         }
@@ -249,9 +351,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_path_leads_somewhere_and_never_upwards(path in "/(hls|whep|health|ws|)/?.{0,60}", verb in "[A-Z]{0,8}") {
-            for door in [Door::Api, Door::Page, Door::Internal] {
-                if let Route::Hls { upstream } | Route::Whep { upstream } = route(door, &verb, &path, "/ws") {
+        fn any_path_leads_somewhere_and_never_upwards(path in "/(hls|whep|whip|files|health|ws|)/?.{0,60}", verb in "[A-Z]{0,8}") {
+            for door in [Door::Api, Door::Page, Door::Secure, Door::Internal] {
+                if let Route::Hls { upstream } | Route::Whep { upstream } | Route::Whip { upstream } = route(door, &verb, &path, "/ws") {
                     prop_assert!(upstream.starts_with('/'));
                     prop_assert!(!upstream.contains("..") || !upstream.split('/').any(|s| s == ".."));
                 }

@@ -1,14 +1,14 @@
 //! Links that work where the client is: built on the name or address it itself used to reach us.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-
-use crate::camera::CameraId;
 
 /// Where a client reached us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reached {
     host: String,
     port: u16,
+    secure: bool,
 }
 
 impl Reached {
@@ -22,7 +22,15 @@ impl Reached {
         Self {
             host,
             port: port.unwrap_or_else(|| local.port()),
+            secure: false,
         }
+    }
+
+    /// The same, reached over TLS or not.
+    #[must_use]
+    pub const fn over_tls(mut self, secure: bool) -> Self {
+        self.secure = secure;
+        self
     }
 
     /// The name or address, an IPv6 address in brackets.
@@ -31,22 +39,29 @@ impl Reached {
         &self.host
     }
 
-    /// The RTSP link of a camera.
+    /// `https://box:8443`, without a slash at its end.
     #[must_use]
-    pub fn rtsp(&self, camera: CameraId, port: u16) -> String {
+    pub fn origin(&self) -> String {
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}:{}", self.host, self.port)
+    }
+
+    /// The RTSP link of a camera or external stream.
+    #[must_use]
+    pub fn rtsp(&self, camera: impl fmt::Display, port: u16) -> String {
         format!("rtsp://{}:{port}/{camera}", self.host)
     }
 
-    /// The HLS link of a camera, through our own port.
+    /// The HLS link of a camera or external stream, through our own port.
     #[must_use]
-    pub fn hls(&self, camera: CameraId) -> String {
-        format!("http://{}:{}/hls/{camera}.m3u8", self.host, self.port)
+    pub fn hls(&self, camera: impl fmt::Display) -> String {
+        format!("{}/hls/{camera}.m3u8", self.origin())
     }
 
-    /// The WHEP link of a camera, through our own port.
+    /// The WHEP link of a camera or external stream, through our own port.
     #[must_use]
-    pub fn webrtc(&self, camera: CameraId) -> String {
-        format!("http://{}:{}/whep/{camera}", self.host, self.port)
+    pub fn webrtc(&self, camera: impl fmt::Display) -> String {
+        format!("{}/whep/{camera}", self.origin())
     }
 }
 
@@ -94,6 +109,7 @@ pub fn split_host(value: &str) -> Option<(String, Option<u16>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::camera::CameraId;
     use proptest::prelude::*;
 
     fn local() -> SocketAddr {
@@ -112,6 +128,22 @@ mod tests {
         assert_eq!(reached.rtsp(camera, 8554), "rtsp://box.local:8554/camera0");
         let reached = Reached::new(Some("[fe80::1]:8002"), local());
         assert_eq!(reached.rtsp(camera, 8554), "rtsp://[fe80::1]:8554/camera0");
+    }
+
+    #[test]
+    fn who_came_over_tls_is_led_on_over_tls() {
+        let reached = Reached::new(Some("box.local:8443"), local()).over_tls(true);
+        let camera = CameraId::TEST;
+        assert_eq!(
+            reached.hls(camera),
+            "https://box.local:8443/hls/camera0.m3u8"
+        );
+        assert_eq!(
+            reached.webrtc(camera),
+            "https://box.local:8443/whep/camera0"
+        );
+        // MediaMTX's RTSP is its own door, which has no TLS.
+        assert_eq!(reached.rtsp(camera, 8554), "rtsp://box.local:8554/camera0");
     }
 
     #[test]

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use crate::access::Office;
 use crate::camera::Directory;
+use crate::http::files::Downloads;
 use guard::Guard;
 use media::MediaServer;
 use session::Verify;
@@ -39,6 +40,8 @@ pub struct Desk {
     pub office: Arc<dyn Office>,
     /// What is known of MediaMTX; must answer from memory.
     pub media: Arc<dyn MediaServer>,
+    /// Where recordings and snapshots are to be had.
+    pub downloads: Arc<dyn Downloads>,
     /// The port MediaMTX serves RTSP on, for links.
     pub rtsp_port: u16,
     /// Whose box it is, how often one may ask, what is written down.

@@ -1,6 +1,7 @@
 //! A running control plane on free ports, and small clients to talk to it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use camera_service::clock::{self, Wall};
 use camera_service::encode::Route;
 use camera_service::error::Later;
 use camera_service::http::bind::io::bind;
+use camera_service::http::files::Downloads;
+use camera_service::http::files::io::Library;
+use camera_service::http::files::permit::Signer;
 use camera_service::http::io::{Listeners, serve};
 use camera_service::http::{Limits, Services};
 use camera_service::rpc::Desk;
@@ -24,9 +28,10 @@ use camera_service::units::{Rate, Size};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -89,10 +94,19 @@ impl MediaServer for Media {
     }
 }
 
+/// Files beneath `dir`, with a key of the test's own.
+pub(crate) fn library(dir: impl AsRef<Path>) -> Library {
+    let dir = dir.as_ref();
+    let signer = Signer::new(b"the key of this test's links");
+    Library::new(dir.join("recordings"), dir.join("snapshots"), signer)
+}
+
 /// A running control plane.
 pub(crate) struct Rig {
     pub(crate) api: SocketAddr,
     pub(crate) page: SocketAddr,
+    /// Where TLS is spoken, if it is.
+    pub(crate) secure: Option<SocketAddr>,
     pub(crate) internal: SocketAddr,
     pub(crate) directory: Arc<Directory>,
     pub(crate) media: Media,
@@ -153,6 +167,15 @@ impl Rig {
 
     /// With some of the services changed.
     pub(crate) async fn with(change: impl FnOnce(&mut Services)) -> Self {
+        Self::over(None, true, change).await
+    }
+
+    /// With TLS, and with or without the plain doors.
+    pub(crate) async fn over(
+        tls: Option<Arc<ServerConfig>>,
+        plain: bool,
+        change: impl FnOnce(&mut Services),
+    ) -> Self {
         let directory = Arc::new(Directory::default());
         directory.put(camera(0, Status::Connected));
         let media = Media::default();
@@ -166,18 +189,21 @@ impl Rig {
             state.paths.insert("camera0".to_owned(), ready);
         }
         let nowhere: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let library = Arc::new(library("/nowhere/camera-service"));
         let mut services = Services {
             desk: Arc::new(Desk {
                 directory: Arc::clone(&directory),
                 verifier: Arc::new(RoleWords),
                 office: Arc::new(NoOffice),
                 media: Arc::new(media.clone()),
+                downloads: Arc::clone(&library) as Arc<dyn Downloads>,
                 rtsp_port: 8554,
                 guard: Guard::default(),
             }),
             methods: METHODS,
             auth: Arc::new(|question| if question == b"{\"ok\":1}" { 200 } else { 401 }),
             limits: Limits::default(),
+            library,
             origins: Vec::new(),
             ws_path: "/ws".to_owned(),
             webrtc: nowhere,
@@ -189,17 +215,34 @@ impl Rig {
         change(&mut services);
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let listeners = Listeners {
-            api: bind(any).await.unwrap(),
-            page: bind(any).await.unwrap(),
+            api: if plain {
+                Some(bind(any).await.unwrap())
+            } else {
+                None
+            },
+            page: if plain {
+                Some(bind(any).await.unwrap())
+            } else {
+                None
+            },
+            secure: match tls {
+                Some(tls) => Some((bind(any).await.unwrap(), tls)),
+                None => None,
+            },
             internal: Some(bind(any).await.unwrap()),
         };
-        let api = listeners.api.local_addr().unwrap();
-        let page = listeners.page.local_addr().unwrap();
+        let at = |l: &Option<TcpListener>| l.as_ref().map_or(nowhere, |l| l.local_addr().unwrap());
+        let (api, page) = (at(&listeners.api), at(&listeners.page));
+        let secure = listeners
+            .secure
+            .as_ref()
+            .map(|(l, _)| l.local_addr().unwrap());
         let internal = listeners.internal.as_ref().unwrap().local_addr().unwrap();
         let (stop, asked) = watch::channel(false);
         Self {
             api,
             page,
+            secure,
             internal,
             directory,
             media,
@@ -365,5 +408,31 @@ impl Answer {
         self.head
             .lines()
             .find_map(|l| l.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+/// A fresh folder, gone at the test's end.
+pub(crate) struct Folder(pub(crate) std::path::PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        let name = format!("camera-service-test-{}", uuid::Uuid::new_v4().simple());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// Writes a file and the folders above it; gives its path.
+    pub(crate) fn write(&self, file: &str, bytes: &[u8]) -> std::path::PathBuf {
+        let path = self.0.join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -32,6 +32,16 @@ pub(in crate::http) async fn whep(
     pass(visit, request, Side::Whep, upstream, path).await
 }
 
+/// Passes a WHIP request on; `path` is the path at MediaMTX, which asks us who may publish there.
+pub(in crate::http) async fn whip(
+    visit: &Visit,
+    request: Request<Incoming>,
+    path: &str,
+) -> Response<Body> {
+    let upstream = visit.shared.services.webrtc;
+    pass(visit, request, Side::Whip, upstream, path).await
+}
+
 /// Passes an HLS request on; `path` is the path at MediaMTX.
 pub(in crate::http) async fn hls(
     visit: &Visit,
@@ -70,9 +80,7 @@ async fn pass(
 }
 
 fn failed(status: u16, message: &str) -> Response<Body> {
-    let reply = Reply::error(status, message, clock::wall())
-        .header("retry-after", "2")
-        .header("access-control-allow-origin", "*");
+    let reply = Reply::error(status, message, clock::wall()).header("retry-after", "2");
     ready(reply, false)
 }
 

@@ -5,6 +5,8 @@
 pub enum Side {
     /// WebRTC: `/camera0/whep/…` there is `/whep/camera0/…` here.
     Whep,
+    /// WebRTC from a publisher: `/live-1/whip/…` there is `/whip/live-1/…` here.
+    Whip,
     /// HLS: `/camera0/…` there is `/hls/camera0/…` here.
     Hls,
 }
@@ -40,9 +42,11 @@ pub fn request_header_passes(name: &str, connection: &str) -> bool {
 /// Whether an answer's header goes on; `connection` is the value of that header.
 #[must_use]
 pub fn response_header_passes(name: &str, connection: &str) -> bool {
-    // MediaMTX asks for a password; from a page, that opens the browser's own dialogue.
     !HOP_BY_HOP.contains(&name)
+        // MediaMTX asks for a password; from a page, that opens the browser's own dialogue.
         && name != "www-authenticate"
+        // Which pages may read the answer is ours to say.
+        && !name.starts_with("access-control-")
         && !connection
             .split(',')
             .any(|named| named.trim().eq_ignore_ascii_case(name))
@@ -85,14 +89,15 @@ fn outward(side: Side, path: &str) -> String {
     match side {
         Side::Hls if path == "/" => "/hls".to_owned(),
         Side::Hls => format!("/hls{path}"),
-        Side::Whep => {
+        Side::Whep | Side::Whip => {
+            let mount = if side == Side::Whep { "/whep" } else { "/whip" };
             let plain = path.split(['?', '#']).next().unwrap_or(path);
             let tail = &path[plain.len()..];
-            match plain.trim_start_matches('/').split_once("/whep") {
+            match plain.trim_start_matches('/').split_once(mount) {
                 Some((name, rest)) if rest.is_empty() || rest.starts_with('/') => {
-                    format!("/whep/{name}{rest}{tail}")
+                    format!("{mount}/{name}{rest}{tail}")
                 }
-                _ => format!("/whep{path}"),
+                _ => format!("{mount}{path}"),
             }
         }
     }
@@ -114,6 +119,10 @@ mod tests {
             "/whep/camera0/8d"
         );
         assert_eq!(ours("/camera0/whep/8d?x=1"), "/whep/camera0/8d?x=1");
+        assert_eq!(
+            location(Side::Whip, "/live-1/whip/8d?x=1", UP),
+            "/whip/live-1/8d?x=1"
+        );
         assert_eq!(ours("8d-1"), "8d-1");
         assert_eq!(ours("https://elsewhere/x"), "https://elsewhere/x");
     }
@@ -146,6 +155,7 @@ mod tests {
         assert!(!request_header_passes("host", ""));
         assert!(response_header_passes("etag", "keep-alive"));
         assert!(!response_header_passes("keep-alive", ""));
+        assert!(!response_header_passes("access-control-allow-origin", ""));
     }
 
     proptest! {

@@ -5,6 +5,7 @@ pub mod cameras;
 pub mod controls;
 pub mod core;
 pub mod credentials;
+pub mod downloads;
 mod extensions;
 pub mod running;
 pub mod streams;

@@ -1,6 +1,7 @@
 //! The shapes of results as JSON Schema; the OpenRPC document refers to them by name.
 
 mod credentials;
+mod downloads;
 mod guard;
 
 use serde_json::{Map, Value, json};
@@ -15,6 +16,7 @@ pub fn all() -> Map<String, Value> {
         .into_iter()
         .chain(credentials::shapes())
         .chain(guard::shapes())
+        .chain(downloads::shapes())
         .map(|(name, shape)| (name.to_owned(), shape))
         .collect()
 }

@@ -91,6 +91,7 @@ fn guarded(guard: Guard) -> Client {
         directory: Arc::clone(&client.room.desk.directory),
         verifier: Arc::new(Words),
         office: Arc::new(NoOffice),
+        downloads: Arc::clone(&client.room.desk.downloads),
         media: Arc::new(Fixed(media())),
         rtsp_port: 8554,
         guard,

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{CameraId, Client, NOW, room};
+use super::{CameraId, Client, NOW, Outcome, Wall, accept, room};
 use crate::rpc::media::MediaState;
 use crate::rpc::schema::tests::departure;
 use crate::rpc::table::METHODS;
@@ -20,6 +20,7 @@ fn results_have_the_documented_shape_and_no_field_more() {
             "_api_key",
             "_api_keys",
             "get_audit_log",
+            "_download_url",
         ]
         .iter()
         .any(|end| name.ends_with(end))
@@ -34,6 +35,30 @@ fn results_have_the_documented_shape_and_no_field_more() {
         let result = client.call(row.name, &params)["result"].take();
         assert_eq!(departure(row.result, &result), None, "{}", row.name);
     }
+}
+
+#[test]
+fn a_download_link_has_the_documented_shape_and_never_outlives_the_login() {
+    use futures_util::FutureExt as _;
+    let mut client = Client::viewer();
+    let mut ask = |ttl: u64| {
+        let params = json!({ "kind": "recording", "filename": "camera0_1", "ttl_s": ttl });
+        let request =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "get_download_url", "params": params });
+        let turn = accept(&client.room, &mut client.session, &request.to_string(), NOW);
+        let Outcome::Later(work) = turn.outcome else {
+            panic!("the disk is asked")
+        };
+        work.now_or_never().unwrap().unwrap()
+    };
+    let link = ask(20);
+    assert_eq!(departure("DownloadUrl", &link), None);
+    let path = "/files/recordings/camera0_1.mp4?user=ada&expires=1790000020";
+    assert_eq!(link["download_url"], path);
+    assert_eq!(link["url"], format!("http://box.local:8003{path}"));
+    // The login ends after a minute.
+    let link = ask(3600);
+    assert_eq!(link["expires_at"], Wall::from_secs(1_790_000_060).rfc3339());
 }
 
 #[test]

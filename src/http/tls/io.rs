@@ -1,0 +1,237 @@
+//! Keeps the certificate's files, and takes new ones while clients stay connected.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::net::IpAddr;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use nix::ifaddrs::getifaddrs;
+use rustls::ServerConfig;
+use rustls::crypto::ring::default_provider;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use tokio::sync::watch;
+
+use super::{Files, fingerprint, make, names, pair};
+use crate::clock;
+use crate::error::{Error, Kind, Result};
+
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_millis(1500);
+/// A chain of certificates has a few KiB.
+const LONGEST: u64 = 256 << 10;
+
+/// The certificate shown to the next client; those inside keep theirs.
+#[derive(Debug)]
+struct Shown(RwLock<Arc<CertifiedKey>>);
+
+impl Shown {
+    fn get(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, pair: CertifiedKey) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
+    }
+}
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.get())
+    }
+}
+
+/// What tells one version of a file from the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    size: u64,
+    changed: (i64, i64),
+}
+
+/// The state of both files, `None` for one that cannot be looked at.
+type Stamps = [Option<Stamp>; 2];
+
+fn stamps(files: &Files) -> Stamps {
+    [&files.certificate, &files.key].map(|path| {
+        fs::metadata(path).ok().map(|meta| Stamp {
+            inode: meta.ino(),
+            size: meta.size(),
+            changed: (meta.mtime(), meta.mtime_nsec()),
+        })
+    })
+}
+
+/// The certificate in use and the files behind it.
+#[derive(Debug)]
+pub struct Certificate {
+    files: Files,
+    shown: Arc<Shown>,
+    seen: Stamps,
+}
+
+impl Certificate {
+    /// Reads the files; makes them first where they are ours and absent.
+    ///
+    /// # Errors
+    /// `Config`, naming the file and what to do.
+    pub fn open(files: Files) -> Result<Self> {
+        if files.ours && !files.certificate.exists() {
+            create(&files)?;
+        }
+        let seen = stamps(&files);
+        let pair = read(&files).map_err(|why| {
+            let action = if files.ours {
+                "delete both files to have new ones made, which clients must trust anew"
+            } else {
+                "set server.tls_certificate and server.tls_key to the PEM files of one pair"
+            };
+            let named = format!(
+                "cannot use the certificate {} with the key {}",
+                files.certificate.display(),
+                files.key.display()
+            );
+            Error::new(Kind::Config, named).because(why).action(action)
+        })?;
+        Ok(Self {
+            files,
+            shown: Arc::new(Shown(RwLock::new(Arc::new(pair)))),
+            seen,
+        })
+    }
+
+    /// The SHA-256 of the certificate clients are shown now.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let pair = self.shown.get();
+        pair.cert
+            .first()
+            .map(|c| fingerprint(c))
+            .unwrap_or_default()
+    }
+
+    /// Its file.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.files.certificate
+    }
+
+    /// TLS 1.2 and 1.3 with this certificate, HTTP/1.1 inside.
+    ///
+    /// # Errors
+    /// `Internal` where the library lacks what it was built with.
+    pub fn server(&self) -> Result<Arc<ServerConfig>> {
+        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|e| Error::new(Kind::Internal, "TLS cannot be set up").because(e))?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&self.shown) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    /// Looks at the files until `stopping` and takes a new pair within two seconds. A pair that is no good is
+    /// told once in the log and leaves the old one in place.
+    pub async fn keep(mut self, mut stopping: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                _ = stopping.wait_for(|stop| *stop) => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let looked = tokio::task::spawn_blocking(move || {
+                self.look();
+                self
+            });
+            match looked.await {
+                Ok(same) => self = same,
+                // A panic while looking: what is shown stays, and the doors stay open.
+                Err(_) => break,
+            }
+        }
+        let _ = stopping.wait_for(|stop| *stop).await;
+    }
+
+    fn look(&mut self) {
+        let now = stamps(&self.files);
+        if now == self.seen {
+            return;
+        }
+        self.seen = now;
+        let file = self.files.certificate.display();
+        match read(&self.files) {
+            Ok(pair) => {
+                self.shown.set(pair);
+                tracing::info!(%file, sha256 = self.fingerprint(), "a new certificate is shown from now on");
+            }
+            Err(why) => tracing::warn!(
+                %file, why,
+                "the new certificate is not taken and the old one stays; put a matching pair in place"
+            ),
+        }
+    }
+}
+
+fn read(files: &Files) -> std::result::Result<CertifiedKey, String> {
+    let text = |path: &Path| {
+        let mut text = Vec::new();
+        File::open(path)
+            .and_then(|file| {
+                if !file.metadata()?.is_file() {
+                    return Err(io::Error::other("it is not a regular file"));
+                }
+                file.take(LONGEST).read_to_end(&mut text)
+            })
+            .map_err(|e| format!("{} cannot be read: {e}", path.display()))?;
+        Ok::<_, String>(text)
+    };
+    pair(&text(&files.certificate)?, &text(&files.key)?)
+}
+
+/// The key first: a certificate that is there always has its key.
+fn create(files: &Files) -> Result<()> {
+    let hostname = nix::unistd::gethostname()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let made = make(&names(&hostname, addresses()), clock::wall())?;
+    put(&files.key, &made.key, 0o600)
+        .and_then(|()| put(&files.certificate, &made.certificate, 0o644))
+        .map_err(|e| {
+            Error::new(
+                Kind::Config,
+                format!("cannot keep a certificate at {}", files.certificate.display()),
+            )
+            .because(e)
+            .action("let the service's user own storage.data_dir, or set server.tls_certificate and server.tls_key")
+        })
+}
+
+fn addresses() -> Vec<IpAddr> {
+    let all = getifaddrs().into_iter().flatten();
+    all.filter_map(|interface| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|a| IpAddr::V4(a.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
+    })
+    .collect()
+}
+
+/// Whole or not at all, also over a power cut.
+fn put(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let temporary = path.with_extension(format!("new.{}", std::process::id()));
+    // A leftover of a run that was cut might have another mode.
+    let _ = fs::remove_file(&temporary);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&temporary)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    File::open(dir)?.sync_all()
+}

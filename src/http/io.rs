@@ -90,8 +90,9 @@ async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
-                tune(&stream, shared.services.limits.write_within);
+                tune(&stream, shared.services.limits().write_within);
                 // Without a seat the connection is dropped here: everyone inside is busy.
+                shared.hall.bound(shared.services.limits());
                 if let Some((seat, leave)) = Seat::enter(&shared.hall, peer.ip()) {
                     let shared = Arc::clone(&shared);
                     let one =
@@ -108,7 +109,7 @@ async fn accept(
     }
     drop(listener);
     let drained = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(shared.services.limits.drain_within, drained)
+    if tokio::time::timeout(shared.services.limits().drain_within, drained)
         .await
         .is_err()
     {
@@ -173,7 +174,7 @@ async fn connection(
                 }
             });
             let mut builder = hyper::server::conn::http1::Builder::new();
-            let head = shared.services.limits.head_within;
+            let head = shared.services.limits().head_within;
             builder
                 .timer(TokioTimer::new())
                 .header_read_timeout((!head.is_zero()).then_some(head))
@@ -246,7 +247,7 @@ async fn handle(visit: &Visit, request: Request<Incoming>) -> Response<Body> {
         }
         Route::Auth => {
             let body = Limited::new(request.into_body(), QUESTION_BYTES);
-            match tokio::time::timeout(services.limits.head_within, body.collect()).await {
+            match tokio::time::timeout(services.limits().head_within, body.collect()).await {
                 Ok(Ok(body)) => ready(Reply::empty((services.auth)(&body.to_bytes())), head),
                 _ => error(
                     400,
@@ -284,7 +285,7 @@ fn socket(visit: &Visit, mut request: Request<Incoming>) -> Response<Body> {
         }
     };
     let host = text(&request, "host");
-    if !super::origin::allowed(text(&request, "origin"), host, &services.origins) {
+    if !super::origin::allowed(text(&request, "origin"), host, &services.tuning().origins) {
         return ready(
             refuse(
                 403,
@@ -338,11 +339,12 @@ fn facts(services: &Services) -> Facts {
     let cameras = services.desk.directory.list();
     Facts {
         cameras: cameras.iter().map(CameraFact::of).collect(),
-        expected: services.expected_cameras.clone(),
+        expected: services.tuning().expected_cameras.clone(),
         media: services.desk.media.state(),
         started: services.started,
         // Read last, so that no frame is younger than the question.
         now: clock::now(),
         version: services.version,
+        notes: services.desk.configuration.live().notes(),
     }
 }

@@ -23,6 +23,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::camera::Directory;
+use crate::config::live::Configuration;
 use media::MediaServer;
 use session::Verify;
 
@@ -34,6 +35,8 @@ pub struct Desk {
     pub verifier: Arc<dyn Verify>,
     /// What is known of MediaMTX; must answer from memory.
     pub media: Arc<dyn MediaServer>,
+    /// The configuration: what holds, and the way to read it anew.
+    pub configuration: Arc<dyn Configuration>,
     /// The port MediaMTX serves RTSP on, for links.
     pub rtsp_port: u16,
 }

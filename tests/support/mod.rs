@@ -7,10 +7,13 @@ use std::time::Duration;
 use camera_service::camera::{Camera, CameraId, Counters, Device, Directory, Mode, Status};
 use camera_service::capture::{Colour, Format, Matrix, PixelFormat, Range};
 use camera_service::clock::{self, Wall};
+use camera_service::config::Config;
+use camera_service::config::live::{self as configuration, Configuration, Reloaded};
 use camera_service::encode::Route;
+use camera_service::error::Later;
 use camera_service::http::bind::io::bind;
 use camera_service::http::io::{Listeners, serve};
-use camera_service::http::{Limits, Services};
+use camera_service::http::{Limits, Live, Services};
 use camera_service::rpc::Desk;
 use camera_service::rpc::media::{MediaServer, MediaState, PathState};
 use camera_service::rpc::session::{Login, Refused, Verify};
@@ -43,6 +46,29 @@ impl Verify for RoleWords {
                 details: "the signature does not match".to_owned(),
             })?,
             expires_at: Wall::from_secs(now.as_secs() + 3600),
+        })
+    }
+}
+
+/// A configuration that stays as it is.
+struct Settled;
+
+impl Configuration for Settled {
+    fn file(&self) -> Option<String> {
+        None
+    }
+
+    fn live(&self) -> configuration::Live {
+        configuration::Live::new(Config::default(), Wall::from_secs(1))
+    }
+
+    fn reload(&self) -> Later<Reloaded> {
+        Box::pin(async {
+            Ok(Reloaded::Taken {
+                applied: Vec::new(),
+                waiting: Vec::new(),
+                troubles: Vec::new(),
+            })
         })
     }
 }
@@ -139,6 +165,7 @@ impl Rig {
                 directory: Arc::clone(&directory),
                 verifier: Arc::new(RoleWords),
                 media: Arc::new(media.clone()),
+                configuration: Arc::new(Settled),
                 rtsp_port: 8554,
             }),
             methods: METHODS,
@@ -151,6 +178,7 @@ impl Rig {
             expected_cameras: Vec::new(),
             version: "1.2.3",
             started: clock::mono(),
+            live: Live::default(),
         };
         change(&mut services);
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();

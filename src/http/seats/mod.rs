@@ -72,6 +72,11 @@ impl Seats {
         }
     }
 
+    /// Other bounds from now on; whoever is in stays.
+    pub const fn bound(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// Lets a plain connection in; the second is who must leave for it. `None`: all are busy.
     pub fn enter(&mut self, address: IpAddr) -> Option<(Id, Option<Id>)> {
         let plain = self.count(|s| matches!(s.kind, Kind::Plain { .. }));

@@ -100,7 +100,8 @@ pub(in crate::http) async fn run(
     let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
         return;
     };
-    let longest = shared.services.limits.message_bytes;
+    let limits = shared.services.limits();
+    let longest = limits.message_bytes;
     let longest = (longest != 0).then_some(longest);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
@@ -118,10 +119,10 @@ pub(in crate::http) async fn run(
         reached: upgrade.reached,
     };
     let mut talk = Talk {
-        beat: Beat::new(&shared.services.limits, clock::mono()),
+        beat: Beat::new(&limits, clock::mono()),
         session: Session::new(uuid::Uuid::new_v4().to_string()),
-        patience: shared.services.limits.write_within,
-        in_flight: shared.services.limits.in_flight,
+        patience: limits.write_within,
+        in_flight: limits.in_flight,
         known: false,
         room,
         seat,

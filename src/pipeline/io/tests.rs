@@ -6,9 +6,10 @@ use crate::capture::{Capture, Source};
 use crate::capture::{Colour, Format, Frame, Matrix, PixelFormat, Range};
 use crate::encode;
 use crate::encode::Settings;
+use crate::kept::{Drawer, Nowhere};
 use crate::pipeline::Origin;
 use crate::pipeline::direct::io::Direct;
-use crate::pipeline::fleet::newcomer;
+use crate::pipeline::fleet::{newcomer, test_identity};
 use crate::recover::Coder;
 use crate::stream::{Limits, Target};
 use crate::units::{BitRate, Rate, Size};
@@ -67,6 +68,7 @@ fn truncated_jpegs_are_counted_and_skipped_and_the_picture_goes_on() {
         bitrate: BitRate::from_kbps(500),
         keyframe_seconds: 1,
         encoder: Choice::Auto,
+        kept: Drawer::new(Arc::new(Nowhere), test_identity()),
     };
     let target = Target {
         addr: std::net::SocketAddr::from(([127, 0, 0, 1], 9)),

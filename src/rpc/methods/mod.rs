@@ -1,6 +1,7 @@
 //! The methods, one file per group; each row of the table stands beside its code.
 
 pub mod cameras;
+pub mod configuration;
 pub mod controls;
 pub mod core;
 mod extensions;

@@ -44,8 +44,8 @@ pub fn running(camera: &Camera) -> Result<Running, Fault> {
         device,
         remote,
         otherwise: match camera.status {
-            // It was there a moment ago.
-            Status::Connected => "DISCONNECTED",
+            // It gave pictures a moment ago and is plugged in: an unplug would have been told by now, or soon will.
+            Status::Connected => "ERROR",
             _ => now,
         },
     })

@@ -1,5 +1,7 @@
 //! The shapes of results as JSON Schema; the OpenRPC document refers to them by name.
 
+mod configuration;
+
 use serde_json::{Map, Value, json};
 
 use crate::latency::Stage;
@@ -63,8 +65,8 @@ pub fn all() -> Map<String, Value> {
             "Video",
             closed(&json!({
                 "device": text(),
-                "bitrate_kbps": count(),
-                "keyframe_seconds": count(),
+                "bitrate_kbps": { "type": ["integer", "null"], "minimum": 0, "description": "null where the camera codes by itself" },
+                "keyframe_seconds": { "type": ["integer", "null"], "minimum": 0, "description": "null likewise" },
                 "resolution": { "type": "string", "pattern": "^[0-9]+x[0-9]+$" },
                 "fps": count(),
                 "seamless": {
@@ -108,6 +110,7 @@ pub fn all() -> Map<String, Value> {
         ),
     ]
     .into_iter()
+    .chain(configuration::shapes())
     .map(|(name, shape)| (name.to_owned(), shape))
     .collect()
 }

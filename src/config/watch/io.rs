@@ -144,7 +144,8 @@ mod tests {
         let (sender, touches) = channel();
         let worker = start(file, move || {
             let _ = sender.send(());
-        }).unwrap();
+        })
+        .unwrap();
         touches.recv_timeout(PATIENCE).expect("it begins");
         (worker, touches)
     }

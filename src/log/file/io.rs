@@ -182,36 +182,31 @@ impl Hand {
     fn run(mut self) {
         let mut flushes: Vec<Sender<()>> = Vec::new();
         loop {
-            let next = match self.queue.try_recv() {
-                Ok(line) => Some(line),
-                Err(TryRecvError::Empty) => None,
-                Err(TryRecvError::Disconnected) => return,
-            };
-            let Some(line) = next else {
-                // Everything said before is written: orders may change where the next lines go.
-                for done in flushes.drain(..) {
-                    // Who gave up waiting needs no answer.
-                    let _ = done.send(());
-                }
-                self.tell_lost();
-                while let Ok(order) = self.orders.try_recv() {
-                    match order {
-                        Order::Flush(done) => flushes.push(done),
-                        Order::Reopen => self.close(),
-                        Order::Use(bounds) => {
-                            self.close();
-                            self.bounds = bounds;
-                        }
+            while let Ok(order) = self.orders.try_recv() {
+                match order {
+                    Order::Flush(done) => flushes.push(done),
+                    Order::Reopen => self.close(),
+                    Order::Use(bounds) => {
+                        self.close();
+                        self.bounds = bounds;
                     }
                 }
-                if !flushes.is_empty() {
-                    continue;
+            }
+            let line = match self.queue.try_recv() {
+                Ok(line) => line,
+                Err(TryRecvError::Disconnected) => return,
+                Err(TryRecvError::Empty) => {
+                    self.tell_lost();
+                    for done in flushes.drain(..) {
+                        // Who gave up waiting needs no answer.
+                        let _ = done.send(());
+                    }
+                    // An order that came meanwhile has left an empty line here.
+                    match self.queue.recv() {
+                        Ok(line) => line,
+                        Err(mpsc::RecvError) => return,
+                    }
                 }
-                match self.queue.recv() {
-                    Ok(line) => self.take(&line),
-                    Err(mpsc::RecvError) => return,
-                }
-                continue;
             };
             self.take(&line);
         }

@@ -542,3 +542,28 @@ async fn the_log_files_stay_bounded_and_every_line_is_whole() {
             .contains("stopped")
     );
 }
+
+#[tokio::test]
+async fn a_demo_ends_when_its_terminal_is_closed() {
+    let folder = Folder::new("demo");
+    folder.configure(BASE);
+    let mut demo = command("demo", &folder)
+        .arg("--json")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut card = String::new();
+    BufReader::new(demo.stdout.take().unwrap())
+        .read_line(&mut card)
+        .unwrap();
+    assert!(card.contains("\"page\""), "{card}");
+    let hung_up = Command::new("kill")
+        .args(["-HUP", &demo.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(hung_up.success());
+    let log = Log::default();
+    let status = until("it ends", &log, async || demo.try_wait().unwrap()).await;
+    assert!(status.success(), "{status}");
+}

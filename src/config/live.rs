@@ -68,6 +68,12 @@ impl Live {
         self.refused = Some(Refusal { at: now, mistakes });
     }
 
+    /// Whether this is what was read last.
+    #[must_use]
+    pub fn is(&self, config: &Config) -> bool {
+        self.read == *config
+    }
+
     /// When the configuration that holds was read.
     #[must_use]
     pub const fn read_at(&self) -> Wall {

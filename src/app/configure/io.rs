@@ -10,6 +10,7 @@ use crate::clock;
 use crate::config::change::Action;
 use crate::config::io::Source;
 use crate::config::live::{Configuration, Live, Refusal, Reloaded};
+use crate::config::load::Mistake;
 use crate::config::{Config, TestCamera, watch};
 use crate::error::{Error, Kind, Later, Result};
 use crate::http::{self, Tuning};
@@ -17,6 +18,9 @@ use crate::log;
 use crate::mediamtx::io::Editor;
 use crate::pipeline::fleet::{self, News};
 use crate::units::{Rate, Size};
+
+/// Mistakes of one reading that are told.
+const MOST_MISTAKES: usize = 200;
 
 /// Whom actions concern.
 pub(in crate::app) struct Hands {
@@ -61,7 +65,11 @@ impl Configurator {
             let _ = stopping.wait_for(|stop| *stop).await;
             return Ok(());
         };
-        let mut seen = self.bytes().await;
+        let mut seen = Some(self.bytes().await);
+        if !self.holds().await {
+            // It was edited while the service started.
+            seen = None;
+        }
         let touched = Arc::new(Notify::new());
         let told = Arc::clone(&touched);
         let watch = watch::io::start(&file, move || told.notify_one())?;
@@ -70,7 +78,7 @@ impl Configurator {
                 _ = stopping.wait_for(|stop| *stop) => break,
                 () = touched.notified() => {}
             }
-            let now = self.bytes().await;
+            let now = Some(self.bytes().await);
             if now != seen {
                 info!(file = %file.display(), "the configuration file is another");
                 seen = now;
@@ -81,6 +89,13 @@ impl Configurator {
         // Its thread is awake at once and ends.
         let _ = tokio::task::spawn_blocking(move || drop(watch)).await;
         Ok(())
+    }
+
+    /// Whether a reading now would give what holds.
+    async fn holds(&self) -> bool {
+        let source = self.0.source.clone();
+        let read = tokio::task::spawn_blocking(move || source.load()).await;
+        read.is_ok_and(|read| read.is_ok_and(|config| self.0.live().is(&config)))
     }
 
     async fn bytes(&self) -> Vec<u8> {
@@ -129,7 +144,8 @@ impl Inner {
             .map_err(|e| Error::new(Kind::Internal, "the configuration was not read").because(e))?;
         let config = match read {
             Ok(config) => config,
-            Err(mistakes) => {
+            Err(mut mistakes) => {
+                bound(&mut mistakes);
                 for mistake in &mistakes {
                     warn!(%mistake, "in the configuration");
                 }
@@ -159,6 +175,18 @@ impl Inner {
             waiting: change.restart,
             troubles,
         })
+    }
+}
+
+/// Some other file that was put in the configuration's place must not fill log and memory.
+fn bound(mistakes: &mut Vec<Mistake>) {
+    let more = mistakes.len().saturating_sub(MOST_MISTAKES);
+    if more > 0 {
+        mistakes.truncate(MOST_MISTAKES);
+        mistakes.push(Mistake {
+            place: "and so on".to_owned(),
+            what: format!("{more} more"),
+        });
     }
 }
 

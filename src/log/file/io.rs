@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::log::rotate::{Bounds, LONGEST_LINE, Step, fit, moves, number, step};
 
 /// Lines that may wait.
-const QUEUE: usize = 4096;
+const QUEUE: usize = 1024;
 /// Bytes of lines that may wait.
 const QUEUE_BYTES: usize = 1 << 20;
 /// A file that could not be opened or written is tried again after this long.

@@ -44,7 +44,7 @@ pub fn running(camera: &Camera) -> Result<Running, Fault> {
         device,
         remote,
         otherwise: match camera.status {
-            // It gave pictures a moment ago and is plugged in: an unplug would have been told by now, or soon will.
+            // It gave pictures a moment ago: plugged in, as far as anybody knows, and without a picture.
             Status::Connected => "ERROR",
             _ => now,
         },

@@ -142,7 +142,7 @@ fn dispatch(verb: Verb) -> Result<()> {
     match verb {
         Verb::Run { config } => {
             let base = Config::default();
-            let source = config::io::Source { base, file: config };
+            let source = config::Source { base, file: config };
             let config = source.read()?;
             log::io::start(&config.logging)?;
             app::run_until_signal(config, source)

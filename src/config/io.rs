@@ -1,9 +1,9 @@
 //! Reads the configuration file and the environment.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::Config;
 use super::load::{Mistake, load};
+use super::{Config, Source};
 use crate::error::{Error, Kind, Result};
 
 /// Bytes of a configuration file; ours with every key and comment is below 5 KiB.
@@ -21,15 +21,6 @@ fn read_regular(path: &Path) -> std::io::Result<String> {
         )));
     }
     std::fs::read_to_string(path)
-}
-
-/// Where the configuration comes from, so that it can be read again.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// What holds where neither file nor environment say anything.
-    pub base: Config,
-    /// The file.
-    pub file: Option<PathBuf>,
 }
 
 impl Source {

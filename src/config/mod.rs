@@ -24,6 +24,15 @@ pub mod load;
 pub mod setting;
 pub mod watch;
 
+/// Where the configuration comes from, so that it can be read again.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// What holds where neither file nor environment say anything.
+    pub base: Config,
+    /// The file.
+    pub file: Option<PathBuf>,
+}
+
 /// Everything that can be asked of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {

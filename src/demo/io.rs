@@ -11,8 +11,7 @@ use super::{Card, Tokens};
 use crate::access::Role;
 use crate::app::{self, App, Signals};
 use crate::camera::CameraId;
-use crate::config::Config;
-use crate::config::io::Source;
+use crate::config::{Config, Source};
 use crate::error::{Error, Kind, Result};
 use crate::{clock, log};
 

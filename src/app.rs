@@ -1,6 +1,7 @@
 //! The wiring diagram: builds every part, hands each what it needs, and stops them in order.
 
 mod adapters;
+mod configure;
 pub mod signals;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -13,7 +14,8 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{debug, error, info, warn};
 
 use self::adapters::{LateMedia, Tokens};
-pub use self::signals::io::Signals;
+use self::configure::io::{Configurator, Hands, test_camera};
+pub use self::signals::io::{Signals, Told};
 use crate::access::audit::{Entry, Verdict};
 use crate::access::claim::Owner;
 use crate::access::claim::io::{Claim, Standing};
@@ -22,7 +24,8 @@ use crate::access::live::io::{KeyRules, Live};
 use crate::access::{self, Office, Role};
 use crate::camera::{CameraId, Directory};
 use crate::clock;
-use crate::config::{Config, Tls};
+use crate::config::live::Configuration as _;
+use crate::config::{self, Config, Source, Tls};
 use crate::error::{Error, Kind, Result};
 use crate::http::bind::io::bind;
 use crate::http::files::Downloads;
@@ -31,17 +34,19 @@ use crate::http::files::permit::Signer;
 use crate::http::tls::Files;
 use crate::http::tls::io::Certificate;
 use crate::http::{self, AuthCallback, Services};
+use crate::kept::io::Store;
+use crate::log;
 use crate::mediamtx;
 use crate::mediamtx::auth::{self, Decision, SERVICE_USER, Secret, Who};
 use crate::mediamtx::io::{MediaMtx, Ownership, pick_free_ports};
 use crate::mediamtx::kick;
 use crate::pipeline::fleet;
+use crate::pipeline::fleet::io::Fleet;
 use crate::rpc::Desk;
 use crate::rpc::guard::Guard;
 use crate::rpc::media::MediaServer;
 use crate::rpc::table::METHODS;
-use crate::supervise::{Supervisor, Worker};
-use crate::units::Rate;
+use crate::supervise::Supervisor;
 
 /// After a viewer was let in, key frames are asked for at these moments: at once for RTSP, later
 /// for WebRTC, whose connection stands some hundred milliseconds after the question.
@@ -76,18 +81,21 @@ pub struct App {
     access: Live,
     claim: Arc<Claim>,
     media: MediaMtx,
-    fleet: Worker,
+    fleet: Fleet,
+    kept: Store,
+    configuration: Configurator,
     supervisor: Supervisor,
     addresses: Addresses,
     websocket_path: String,
 }
 
 impl App {
-    /// Builds and starts every part.
+    /// Builds and starts every part; `source` is where `config` came from and is read again when it changes.
     ///
     /// # Errors
     /// `Config` for what the installer must change (a taken port, a missing MediaMTX), with the action.
-    pub async fn start(config: Config) -> Result<Self> {
+    pub async fn start(config: Config, source: Source) -> Result<Self> {
+        let configuration = Configurator::new(source, config.clone());
         let started = clock::mono();
         let publish_ip = reachable_here(config.mediamtx.rtsp_host);
         // First what only this installation knows: whose box it is (asked before there is a secret, which an owned box
@@ -140,6 +148,7 @@ impl App {
                 office: Arc::new(access.clone()) as Arc<dyn Office>,
                 media: Arc::clone(&media_state) as Arc<dyn MediaServer>,
                 downloads: Arc::clone(&library) as Arc<dyn Downloads>,
+                configuration: Arc::new(configuration.clone()),
                 rtsp_port: settings.rtsp.port(),
                 guard: Guard {
                     limits: Arc::new(Gate::new(rules(&config))),
@@ -154,7 +163,7 @@ impl App {
                 admissions.clone(),
                 Arc::clone(&directory),
             ),
-            limits: limits(&config),
+            limits: limits(&config.server),
             library,
             origins: config.security.cors_origins.clone(),
             ws_path: config.server.websocket_path.clone(),
@@ -163,6 +172,7 @@ impl App {
             expected_cameras: config.camera.expected.clone(),
             version: env!("CARGO_PKG_VERSION"),
             started,
+            live: http::Live::default(),
         };
         supervisor.spawn("the credentials", access.clone().run(supervisor.stopping()));
         let stopping = supervisor.stopping();
@@ -176,6 +186,8 @@ impl App {
                 Ok(())
             });
         }
+        let doors = services.live.clone();
+        doors.set((*services.tuning()).clone());
         let stopping = supervisor.stopping();
         supervisor.spawn("the HTTP listeners", async move {
             let listeners = http::io::Listeners {
@@ -203,19 +215,28 @@ impl App {
         let judge = Arc::new(Tokens(access.clone()));
         let kicks = admissions.run(media.api().clone(), judge, supervisor.stopping());
         supervisor.spawn("the kicks", kicks);
+        let kept = Store::open(&config.storage.data_dir)?;
         let fleet = fleet::io::start(
             fleet::Settings {
                 rtsp: SocketAddr::new(publish_ip, addresses.rtsp.port()),
                 publish_user: SERVICE_USER.to_owned(),
                 publish_password: secret.password().to_owned(),
                 camera: config.camera.clone(),
-                test: config
-                    .test_camera
-                    .enabled
-                    .then(|| (config.test_camera.size, Rate::fps(config.test_camera.fps))),
+                test: test_camera(&config.test_camera),
+                kept: kept.shelf(),
             },
             Arc::clone(&directory),
         )?;
+        configuration
+            .connect(Hands {
+                doors,
+                fleet: fleet.line(),
+                media: media.editor(),
+            })
+            .await;
+        let follower = configuration.clone();
+        let stopping = supervisor.stopping();
+        supervisor.spawn("the configuration's watch", follower.follow(stopping));
         let watched = Arc::clone(&directory);
         let stopping = supervisor.stopping();
         supervisor.spawn("the watchdog", feed_watchdog(watched, stopping));
@@ -233,6 +254,8 @@ impl App {
             claim,
             media,
             fleet,
+            kept,
+            configuration,
             supervisor,
             addresses,
             websocket_path: config.server.websocket_path,
@@ -272,6 +295,13 @@ impl App {
         self.media.refresh().await.is_ready(&camera.to_string())
     }
 
+    /// Reads the configuration anew, as `reload_configuration` does, and opens the log file anew.
+    pub async fn reload(&self) {
+        log::io::reopen();
+        // What became of it is in the log.
+        let _ = self.configuration.reload().await;
+    }
+
     /// Waits until a part fails that the service cannot do without.
     pub async fn failed(&mut self) -> Error {
         let mut round = tokio::time::interval(HUNG / 10);
@@ -297,6 +327,11 @@ impl App {
             error!("the cameras did not stop cleanly");
         }
         self.media.stop().await;
+        // Writes what was set last; no camera can set anything any more.
+        let written = tokio::task::spawn_blocking(move || drop(self.kept)).await;
+        if written.is_err() {
+            error!("the settings of cameras were not written");
+        }
         self.supervisor.stop().await;
         info!("stopped");
     }
@@ -315,18 +350,30 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
         .map_err(|e| Error::new(Kind::Internal, "cannot start the runtime").because(e))
 }
 
-/// `camera-service run`.
+/// `camera-service run`. SIGHUP reads the configuration anew.
 ///
 /// # Errors
 /// Whatever stopped it that was not a signal.
-pub fn run_until_signal(config: Config) -> Result<()> {
+pub fn run_until_signal(config: Config, source: Source) -> Result<()> {
     runtime()?.block_on(async {
         let mut signals = Signals::new()?;
-        let mut app = App::start(config).await?;
+        let mut app = App::start(config, source).await?;
         notify(&[sd_notify::NotifyState::Ready]);
-        let ended = tokio::select! {
-            () = signals.recv() => Ok(()),
-            error = app.failed() => Err(error),
+        let ended = loop {
+            tokio::select! {
+                told = signals.recv() => match told {
+                    Told::End => break Ok(()),
+                    Told::HangUp => {
+                        // systemd (Type=notify-reload) waits for the word that it is done.
+                        if let Ok(now) = sd_notify::NotifyState::monotonic_usec_now() {
+                            notify(&[sd_notify::NotifyState::Reloading, now]);
+                        }
+                        app.reload().await;
+                        notify(&[sd_notify::NotifyState::Ready]);
+                    }
+                },
+                error = app.failed() => break Err(error),
+            }
         };
         notify(&[sd_notify::NotifyState::Stopping]);
         signals.bound(app.stop()).await;
@@ -520,15 +567,15 @@ async fn media_settings(config: &Config, internal: SocketAddr) -> Result<mediamt
     Ok(settings)
 }
 
-fn limits(config: &Config) -> http::Limits {
+fn limits(server: &config::Server) -> http::Limits {
     let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
     http::Limits {
-        sockets: count(config.server.max_connections),
-        sockets_per_address: count(config.server.max_connections_per_address),
-        strangers_per_address: count(config.server.max_unauthenticated_per_address),
-        message_bytes: count(config.server.max_message_size),
-        memory: count(config.server.max_memory),
-        login_within: Duration::from_secs(config.server.authentication_timeout.into()),
+        sockets: count(server.max_connections),
+        sockets_per_address: count(server.max_connections_per_address),
+        strangers_per_address: count(server.max_unauthenticated_per_address),
+        message_bytes: count(server.max_message_size),
+        memory: count(server.max_memory),
+        login_within: Duration::from_secs(server.authentication_timeout.into()),
         ..http::Limits::default()
     }
 }

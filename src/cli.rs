@@ -151,7 +151,9 @@ fn parse_ttl(text: &str) -> Result<u64, String> {
 #[must_use]
 pub fn main() -> ExitCode {
     crate::sys::heap::keep_small();
-    match dispatch(Cli::parse().verb) {
+    let ended = dispatch(Cli::parse().verb);
+    log::io::flush();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("camera-service: {error}");
@@ -164,9 +166,11 @@ pub fn main() -> ExitCode {
 fn dispatch(verb: Verb) -> Result<()> {
     match verb {
         Verb::Run { config } => {
-            let config = config::io::read(Config::default(), config.as_deref())?;
+            let base = Config::default();
+            let source = config::Source { base, file: config };
+            let config = source.read()?;
             log::io::start(&config.logging)?;
-            app::run_until_signal(config)
+            app::run_until_signal(config, source)
         }
         Verb::Demo {
             json,

@@ -22,6 +22,7 @@ pub mod error;
 pub mod events;
 pub mod health;
 pub mod http;
+pub mod kept;
 pub mod latency;
 pub mod log;
 pub mod mediamtx;

@@ -1,6 +1,7 @@
 //! Numbers with units. Conversions between widths live here and nowhere else.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Frames per second as the exact fraction that drivers speak: `frames / seconds`.
@@ -13,6 +14,9 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// Whole frames per second that can be asked for.
+    pub const ASKED: RangeInclusive<u32> = 1..=240;
+
     /// `frames` per `seconds`; `None` when either is zero.
     #[must_use]
     pub const fn new(frames: u32, seconds: u32) -> Option<Self> {
@@ -90,6 +94,15 @@ pub struct Size {
 }
 
 impl Size {
+    /// What each side can be, in pixels. 16: the smallest picture our encoder takes. 4096: level 5.1's widest.
+    pub const SIDES: RangeInclusive<u32> = 16..=4096;
+
+    /// Whether a picture can be of this size: both sides are in [`Size::SIDES`].
+    #[must_use]
+    pub fn is_possible(self) -> bool {
+        Self::SIDES.contains(&self.width) && Self::SIDES.contains(&self.height)
+    }
+
     /// `width` × `height` pixels.
     #[must_use]
     pub const fn new(width: u32, height: u32) -> Self {
@@ -123,6 +136,9 @@ impl std::str::FromStr for Size {
 pub struct BitRate(u32);
 
 impl BitRate {
+    /// Thousands of bits per second that can be asked of an encoder.
+    pub const KBPS: RangeInclusive<u32> = 50..=100_000;
+
     /// From bits per second.
     #[must_use]
     pub const fn from_bps(bps: u32) -> Self {
@@ -139,6 +155,12 @@ impl BitRate {
     #[must_use]
     pub const fn as_bps(self) -> u32 {
         self.0
+    }
+
+    /// Whole thousands of bits per second.
+    #[must_use]
+    pub const fn as_kbps(self) -> u32 {
+        self.0 / 1000
     }
 }
 

@@ -14,6 +14,7 @@ use camera_service::camera::controls::judge;
 use camera_service::camera::controls::{Control, Range, Setting};
 use camera_service::camera::remote::{Answer, Command, Remote, Reply, Video};
 use camera_service::camera::{CameraId, Status};
+use camera_service::encode::Route;
 use camera_service::error::{Error, Kind, Result};
 use camera_service::units::{BitRate, Rate, Size};
 use serde_json::{Value, json};
@@ -34,6 +35,10 @@ enum Manner {
     Gone,
     /// It cannot change its encoder.
     Stubborn,
+    /// It codes its picture itself, and has a control that forces a key frame.
+    CodesItself,
+    /// It codes its picture itself and listens to nobody.
+    Deaf,
 }
 
 /// Stands in for a camera's thread: a webcam with four controls.
@@ -78,8 +83,8 @@ impl StandIn {
             manner,
             controls: Mutex::new(webcam()),
             video: Mutex::new(Video {
-                bitrate: BitRate::from_kbps(2500),
-                keyframe_seconds: 1,
+                bitrate: Some(BitRate::from_kbps(2500)),
+                keyframe_seconds: Some(1),
                 size: Size::new(1280, 720),
                 rate: Rate::new(30000, 1001).unwrap(),
                 seamless: true,
@@ -119,6 +124,8 @@ impl StandIn {
                 "this encoder keeps its bit rate while it runs",
             )
             .action("set camera.bitrate_kbps in the configuration")),
+            (Manner::Deaf, Command::Keyframe) => Err(judge::unknown("force_key_frame", []).into()),
+            (_, Command::Keyframe) => Ok(Reply::Keyframe),
             (_, Command::Controls) => Ok(Reply::Controls(self.controls.lock().unwrap().clone())),
             (_, Command::SetControls(wanted)) => {
                 let set = wanted.iter().map(|(name, to)| self.set(name, to));
@@ -127,10 +134,14 @@ impl StandIn {
             (_, Command::Video(change)) => {
                 let mut video = self.video.lock().unwrap();
                 video.seamless = change.size.is_none() && change.rate.is_none();
-                video.bitrate = change.bitrate.unwrap_or(video.bitrate);
-                video.keyframe_seconds = change.keyframe_seconds.unwrap_or(video.keyframe_seconds);
+                video.bitrate = change.bitrate.or(video.bitrate);
+                video.keyframe_seconds = change.keyframe_seconds.or(video.keyframe_seconds);
                 video.size = change.size.unwrap_or(video.size);
                 video.rate = change.rate.unwrap_or(video.rate);
+                if matches!(self.manner, Manner::CodesItself | Manner::Deaf) {
+                    video.bitrate = None;
+                    video.keyframe_seconds = None;
+                }
                 Ok(Reply::Video(*video))
             }
         }
@@ -499,6 +510,33 @@ async fn a_key_frame_is_asked_for_with_one_call() {
     rig.stop().await;
 }
 
+#[tokio::test]
+async fn a_camera_that_codes_itself_is_not_said_to_obey() {
+    for manner in [Manner::CodesItself, Manner::Deaf] {
+        let (rig, stand_in) = rig(manner).await;
+        rig.directory.update(CameraId::TEST, |camera| {
+            camera.route = Some(Route::Passthrough);
+        });
+        let mut operator = rig.client("operator").await;
+        let video = result(&mut operator, "get_video", json!({})).await;
+        assert_eq!(video["bitrate_kbps"], Value::Null, "nobody knows it");
+        assert_eq!(video["keyframe_seconds"], Value::Null);
+        assert_eq!(video["fps"], 30);
+        if manner == Manner::CodesItself {
+            let answer = result(&mut operator, "request_keyframe", json!({})).await;
+            assert_eq!(answer["requested"], true);
+            let last = stand_in.asked.lock().unwrap().pop();
+            assert_eq!(last, Some(Command::Keyframe), "the camera itself was asked");
+        } else {
+            let error = error(&mut operator, "request_keyframe", json!({})).await;
+            assert_eq!(error["code"], -32030);
+            assert_eq!(error["data"]["feature"], "request_keyframe");
+        }
+        drop(operator);
+        rig.stop().await;
+    }
+}
+
 const ASKING: [(&str, &str); 5] = [
     ("get_camera_controls", "{}"),
     ("set_camera_controls", r#"{"controls":{"brightness":2}}"#),
@@ -546,6 +584,10 @@ async fn a_camera_that_drops_the_question_is_overfull_or_just_unplugged_says_so_
             assert_eq!(error["code"], code, "{manner:?} {method}");
             let details = error["data"]["details"].as_str().unwrap();
             assert!(details.contains(says), "{details}");
+            if code == -32020 {
+                // It is plugged in, and has no picture.
+                assert_eq!(error["data"]["state"], "ERROR", "{method}");
+            }
         }
         drop(operator);
         rig.stop().await;

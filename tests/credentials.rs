@@ -15,7 +15,7 @@ use std::time::Duration;
 use camera_service::access::Role;
 use camera_service::app::App;
 use camera_service::clock;
-use camera_service::config::Config;
+use camera_service::config::{Config, Source};
 use camera_service::units::Size;
 use serde_json::{Value, json};
 use support::{Client, http, within};
@@ -31,7 +31,7 @@ impl Stage {
         let dir = std::env::temp_dir().join(format!("credentials-{name}-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         let config = config(&dir);
-        let app = within(App::start(config)).await.unwrap();
+        let app = within(App::start(config, Source::default())).await.unwrap();
         Self { app, dir }
     }
 
@@ -344,7 +344,7 @@ async fn a_revoked_token_and_a_changed_role_act_on_live_connections() {
     );
     let dir = at.dir.clone();
     within(at.app.stop()).await;
-    let why = within(App::start(config(&dir))).await.err().unwrap();
+    let why = within(App::start(config(&dir), Source::default())).await.err().unwrap();
     assert!(why.to_string().contains("keys.json"), "{why}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "{ torn");
     fs::remove_dir_all(&dir).unwrap();

@@ -179,6 +179,7 @@ fn run(wanted: &Cli) -> Result<()> {
         publish_password: String::new(),
         camera,
         test: None,
+        kept: Arc::new(camera_service::kept::Nowhere),
     };
     let fleet = fleet::io::start(settings, Arc::clone(&directory))?;
     let sent = || -> u64 {

@@ -209,3 +209,35 @@ def test_what_an_operator_sets_reaches_viewers_and_outlives_an_unplug(image: Non
         assert matches(bar_means(pictures[-1], 640, 480, "rgb24"), mirrored, 8)
         (now,) = asked(box, ("get_video", {"device": camera}))
         assert now["bitrate_kbps"] == 1000, now
+
+
+def test_what_an_operator_sets_outlives_a_restart_of_the_service(image: None) -> None:
+    settings = {
+        "CAMERA_SERVICE_CAMERA_PIXEL_FORMAT": "NV12",
+        "CAMERA_SERVICE_STORAGE_DATA_DIR": "/tmp/data",
+    }
+    with Guest.restore(files={**BINARIES, "ask.py": ASK}) as guest:
+        node = guest.vivid()[CARD]
+        camera = node.replace("/dev/video", "camera")
+        box = CameraBox(guest, **settings)
+        asked(
+            box,
+            ("set_camera_controls", {"device": camera, "controls": {"horizontal_flip": True, "integer_32_bits": 99}}),
+            ("set_camera_controls", {"device": camera, "controls": {"integer_32_bits": None}}),
+            ("set_video", {"device": camera, "bitrate_kbps": 1000}),
+        )
+        box.process.kill()
+        box.process.wait(20)
+        # A camera that has its defaults again, as after a power cut.
+        guest.run(f"v4l2-ctl -d {node} -c horizontal_flip=0,integer_32_bits=77", timeout=10, check=True)
+        box = CameraBox(guest, **settings)
+        _, pictures = box.read_frames(camera, 20)
+        mirrored = [to_rgb(colour) for colour in reversed(list(BARS_YUV.values()))]
+        assert matches(bar_means(pictures[-1], 640, 480, "rgb24"), mirrored, 8)
+        video, controls = asked(
+            box, ("get_video", {"device": camera}), ("get_camera_controls", {"device": camera})
+        )
+        assert video["bitrate_kbps"] == 1000, video
+        values = {control["name"]: control["value"] for control in controls["controls"]}
+        assert values["horizontal_flip"] is True
+        assert values["integer_32_bits"] == 77, "a default that was asked for is forgotten, not kept"

@@ -1,10 +1,14 @@
 //! What can be asked of a running camera, and the line to the thread that answers. Plain types.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use super::controls::{Control, Setting};
 use crate::error::Result;
 use crate::units::{BitRate, Rate, Size};
+
+/// Seconds from one key frame to the next that can be asked for: a viewer waits this long for a picture.
+pub const KEYFRAME_SECONDS: RangeInclusive<u32> = 1..=2;
 
 /// A change of the picture while viewers watch. What is `None` stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,10 +26,10 @@ pub struct VideoChange {
 /// What a camera's picture is like now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Video {
-    /// Encoder target.
-    pub bitrate: BitRate,
-    /// Seconds from one key frame to the next, at most.
-    pub keyframe_seconds: u32,
+    /// Encoder target; `None` where the camera codes by itself and does not tell.
+    pub bitrate: Option<BitRate>,
+    /// Seconds from one key frame to the next, at most; `None` likewise.
+    pub keyframe_seconds: Option<u32>,
     /// Picture size as the device gives it.
     pub size: Size,
     /// Frames per second as the device promised.
@@ -43,6 +47,8 @@ pub enum Command {
     SetControls(Vec<(String, Setting)>),
     /// Change the picture.
     Video(VideoChange),
+    /// Give a key frame as soon as possible.
+    Keyframe,
 }
 
 /// The answer.
@@ -52,6 +58,8 @@ pub enum Reply {
     Controls(Vec<Control>),
     /// To [`Command::Video`].
     Video(Video),
+    /// To [`Command::Keyframe`]: whoever codes the picture was told.
+    Keyframe,
 }
 
 /// Called once, on the camera's thread; must not block.

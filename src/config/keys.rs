@@ -99,4 +99,7 @@ keys! {
     storage.snapshots_dir: "Snapshots, likewise; empty: the folder snapshots beneath data_dir.",
     logging.level: "error, warn, info, debug or trace; or a tracing filter such as info,camera_service::stream=debug.",
     logging.format: "auto (journald under systemd, else text), text or json.",
+    logging.file: "A log file beside that, as text or, where the format says so, as json; empty: none.",
+    logging.max_file_size: "Bytes of the log file before the next one is begun.",
+    logging.max_files: "Log files kept, the present one among them; older ones are removed.",
 }

@@ -3,10 +3,13 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
+use tracing_subscriber::filter::EnvFilter;
 
 use super::keys::{KEYS, Key};
-use super::{Config, Tls};
+use super::{Config, FILE_COUNTS, FILE_SIZES, Tls};
+use crate::camera::remote::KEYFRAME_SECONDS;
 use crate::nearest::nearest;
+use crate::units::Rate;
 
 /// One mistake: where, what, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +18,12 @@ pub struct Mistake {
     pub place: String,
     /// What is wrong, with the nearest known key where one is near.
     pub what: String,
+}
+
+impl std::fmt::Display for Mistake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.place, self.what)
+    }
 }
 
 /// Reads a YAML text (if any) and overrides over `base`.
@@ -158,14 +167,19 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
         ("camera.fps", config.camera.fps),
         ("test_camera.fps", config.test_camera.fps),
     ] {
-        if !(1..=240).contains(&fps) {
-            wrong(path, "must be from 1 to 240 frames per second");
+        if !Rate::ASKED.contains(&fps) {
+            let (least, most) = (Rate::ASKED.start(), Rate::ASKED.end());
+            wrong(
+                path,
+                &format!("must be from {least} to {most} frames per second"),
+            );
         }
     }
-    if !(1..=2).contains(&config.camera.keyframe_seconds) {
+    if !KEYFRAME_SECONDS.contains(&config.camera.keyframe_seconds) {
+        let (least, most) = (KEYFRAME_SECONDS.start(), KEYFRAME_SECONDS.end());
         wrong(
             "camera.keyframe_seconds",
-            "must be 1 or 2: a viewer waits this long for a picture",
+            &format!("must be from {least} to {most}: a viewer waits this long for a picture"),
         );
     }
     if !config.server.websocket_path.starts_with('/') {
@@ -205,7 +219,7 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
     }
     for part in config.logging.level.split(',') {
         let level = part.rsplit('=').next().unwrap_or(part).trim();
-        if !LEVELS.contains(&level) {
+        if !LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) {
             wrong(
                 "logging.level",
                 &format!(
@@ -214,6 +228,26 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
                 ),
             );
         }
+    }
+    if let Err(e) = EnvFilter::try_new(&config.logging.level) {
+        wrong("logging.level", &format!("not a filter: {e}"));
+    }
+    if !FILE_SIZES.contains(&config.logging.max_file_size) {
+        let (least, most) = (FILE_SIZES.start(), FILE_SIZES.end());
+        wrong(
+            "logging.max_file_size",
+            &format!("must be from {least} to {most} bytes"),
+        );
+    }
+    if !FILE_COUNTS.contains(&config.logging.max_files) {
+        let (least, most) = (FILE_COUNTS.start(), FILE_COUNTS.end());
+        wrong(
+            "logging.max_files",
+            &format!("must be from {least} to {most}"),
+        );
+    }
+    if config.logging.file.is_relative() && !config.logging.file.as_os_str().is_empty() {
+        wrong("logging.file", "must be a whole path, beginning with /");
     }
     let ports = [
         ("server.port", config.server.port),
@@ -348,7 +382,26 @@ mod tests {
             mistakes[0].what.contains("did you mean info?"),
             "{mistakes:?}"
         );
-        assert!(from("logging:\n  level: info,camera_service::stream=debug\n").is_ok());
+        for good in ["info,camera_service::stream=debug", "INFO", "Warn"] {
+            assert!(
+                from(&format!("logging:\n  level: {good}\n")).is_ok(),
+                "{good}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_log_that_could_not_be_written_or_bounded_is_refused_before_it_is_needed() {
+        for (text, says) in [
+            ("file: box.log", "beginning with /"),
+            ("max_file_size: 1", "from 65536 to"),
+            ("max_files: 0", "from 1 to"),
+            ("level: 'info,=debug'", "logging.level"),
+        ] {
+            let mistakes = from(&format!("logging:\n  {text}\n")).unwrap_err();
+            let all: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+            assert!(all.concat().contains(says), "{text}: {all:?}");
+        }
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! The one typed configuration: a YAML file, then `CAMERA_SERVICE_…` overrides, then nothing else.
 //!
+//! It may be read again while the service runs: [`change`] says what a new reading asks for, [`live`] remembers what
+//! holds now and what waits for a restart.
+//!
 //! Every key stands once, in [`keys::KEYS`], with its default and its meaning; unknown keys are
 //! refused with the nearest known one. What was asked is in these types; what *is* (a port the
 //! kernel picked, a size the driver chose) is never written back here.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use crate::access::store::Expiry;
@@ -13,10 +17,22 @@ use crate::capture::PixelFormat;
 use crate::encode::Choice;
 use crate::units::{BitRate, Size};
 
+pub mod change;
 pub mod io;
 pub mod keys;
+pub mod live;
 pub mod load;
 pub mod setting;
+pub mod watch;
+
+/// Where the configuration comes from, so that it can be read again.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    /// What holds where neither file nor environment say anything.
+    pub base: Config,
+    /// The file.
+    pub file: Option<PathBuf>,
+}
 
 /// Everything that can be asked of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,6 +233,11 @@ pub enum LogFormat {
     Json,
 }
 
+/// Bytes that a log file may have. A line is cut at a fourth of the least, so that a file always holds several.
+pub const FILE_SIZES: RangeInclusive<u32> = (1 << 16)..=(1 << 30);
+/// Log files that may be kept.
+pub const FILE_COUNTS: RangeInclusive<u32> = 1..=100;
+
 /// What is written to the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logging {
@@ -224,6 +245,12 @@ pub struct Logging {
     pub level: String,
     /// Form.
     pub format: LogFormat,
+    /// A file that is written beside; empty = none.
+    pub file: PathBuf,
+    /// Bytes of that file before a new one is begun; in [`FILE_SIZES`].
+    pub max_file_size: u32,
+    /// Files in all, the present one among them; in [`FILE_COUNTS`].
+    pub max_files: u32,
 }
 
 impl Default for Config {
@@ -298,6 +325,9 @@ impl Default for Config {
             logging: Logging {
                 level: "info".into(),
                 format: LogFormat::Auto,
+                file: PathBuf::new(),
+                max_file_size: 5 << 20,
+                max_files: 5,
             },
         }
     }

@@ -117,12 +117,13 @@ impl Setting for Size {
         let Some(size) = value.as_str().and_then(|s| s.parse::<Self>().ok()) else {
             return expected("a size such as 1280x720", value);
         };
-        // 16: the smallest picture our encoder takes. 4096: level 5.1's widest.
-        if (16..=4096).contains(&size.width) && (16..=4096).contains(&size.height) {
+        if size.is_possible() {
             Ok(size)
         } else {
             Err(format!(
-                "{size} is impossible: both sides must be from 16 to 4096 pixels"
+                "{size} is impossible: both sides must be from {} to {} pixels",
+                Self::SIDES.start(),
+                Self::SIDES.end()
             ))
         }
     }
@@ -134,12 +135,15 @@ impl Setting for Size {
 impl Setting for BitRate {
     fn parse(value: &Value) -> Result<Self, String> {
         match number(value).and_then(|n| u32::try_from(n).ok()) {
-            Some(kbps @ 50..=100_000) => Ok(Self::from_kbps(kbps)),
-            _ => expected("kbit/s from 50 to 100000", value),
+            Some(kbps) if Self::KBPS.contains(&kbps) => Ok(Self::from_kbps(kbps)),
+            _ => {
+                let (least, most) = (Self::KBPS.start(), Self::KBPS.end());
+                expected(&format!("kbit/s from {least} to {most}"), value)
+            }
         }
     }
     fn show(&self) -> String {
-        (self.as_bps() / 1000).to_string()
+        self.as_kbps().to_string()
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Card, Tokens};
 use crate::access::Role;
 use crate::app::{self, App, Signals};
 use crate::camera::CameraId;
-use crate::config::{self, Config};
+use crate::config::{Config, Source};
 use crate::error::{Error, Kind, Result};
 use crate::{clock, log};
 
@@ -56,7 +56,7 @@ impl Drop for StateDir {
     }
 }
 
-/// The demo, until SIGINT or SIGTERM.
+/// The demo, until SIGINT, SIGTERM, or SIGHUP because its terminal was closed.
 ///
 /// # Errors
 /// Whatever keeps a picture from flowing, with what to do about it.
@@ -69,11 +69,13 @@ pub fn run(json: bool, state: Option<PathBuf>, file: Option<&Path>) -> Result<()
     base.security.claim = false;
     base.storage.data_dir = state.path.join("data");
     base.storage.runtime_dir = state.path.join("run");
-    let config = config::io::read(base, file)?;
+    let file = file.map(Path::to_owned);
+    let source = Source { base, file };
+    let config = source.read()?;
     log::io::start(&config.logging)?;
     app::runtime()?.block_on(async {
         let mut signals = Signals::new()?;
-        let mut app = App::start(config).await?;
+        let mut app = App::start(config, source).await?;
         let shown = show_and_wait(&mut app, &mut signals, json, &state.path, started).await;
         signals.bound(app.stop()).await;
         shown
@@ -89,12 +91,12 @@ async fn show_and_wait(
 ) -> Result<()> {
     tokio::select! {
         // Ctrl-C while waiting is an ordinary end.
-        () = signals.recv() => return Ok(()),
+        () = signals.end(true) => return Ok(()),
         found = picture(app) => found?,
     }
     show(app, json, state, clock::mono().since(started))?;
     tokio::select! {
-        () = signals.recv() => Ok(()),
+        () = signals.end(true) => Ok(()),
         failed = app.failed() => Err(failed),
     }
 }

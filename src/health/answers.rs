@@ -38,7 +38,7 @@ fn summary(facts: &Facts, report: &Report) -> Value {
         "timestamp": facts.now.wall.rfc3339(),
         "version": facts.version,
         "uptime": uptime(facts.now.mono.since(facts.started)),
-        "extensions": { "faults": faults(report) },
+        "extensions": { "faults": faults(report), "notes": facts.notes },
     })
 }
 
@@ -283,6 +283,7 @@ mod tests {
                 wall: Wall::from_secs(1_790_000_000),
             },
             version: "1.2.3",
+            notes: Vec::new(),
         }
     }
 

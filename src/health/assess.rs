@@ -355,6 +355,7 @@ mod tests {
                 wall: Wall::default(),
             },
             version: "1",
+            notes: Vec::new(),
         }
     }
 

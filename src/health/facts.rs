@@ -113,4 +113,6 @@ pub struct Facts {
     pub now: Now,
     /// Version of the program.
     pub version: &'static str,
+    /// What else people should know, a sentence each; no fault.
+    pub notes: Vec<String>,
 }

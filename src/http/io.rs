@@ -108,8 +108,9 @@ async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
-                tune(&stream, shared.services.limits.write_within);
+                tune(&stream, shared.services.limits().write_within);
                 // Without a seat the connection is dropped here: everyone inside is busy.
+                shared.hall.bound(shared.services.limits());
                 if let Some(seat) = Seat::enter(&shared.hall, peer.ip()) {
                     let shared = Arc::clone(&shared);
                     let caller = Caller { peer, door };
@@ -126,7 +127,7 @@ async fn accept(
     }
     drop(listener);
     let drained = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(shared.services.limits.drain_within, drained)
+    if tokio::time::timeout(shared.services.limits().drain_within, drained)
         .await
         .is_err()
     {
@@ -175,7 +176,7 @@ async fn enter(
     let Some(tls) = tls else {
         return connection(stream, caller, local, shared, seat, shutdown).await;
     };
-    let patience = shared.services.limits.head_within;
+    let patience = shared.services.limits().head_within;
     let shaken = async {
         let shaking = tls.accept(stream);
         if patience.is_zero() {
@@ -235,7 +236,7 @@ async fn connection<S: Wire>(
                 }
             });
             let mut builder = hyper::server::conn::http1::Builder::new();
-            let head = shared.services.limits.head_within;
+            let head = shared.services.limits().head_within;
             builder
                 .timer(TokioTimer::new())
                 .header_read_timeout((!head.is_zero()).then_some(head))
@@ -356,7 +357,7 @@ async fn answer(visit: &Visit, request: Request<Incoming>, wanted: Route) -> Res
         Route::Claim => claim::io::claim(visit, request.into_body()).await,
         Route::Auth => {
             let body = Limited::new(request.into_body(), QUESTION_BYTES);
-            match tokio::time::timeout(services.limits.head_within, body.collect()).await {
+            match tokio::time::timeout(services.limits().head_within, body.collect()).await {
                 Ok(Ok(body)) => ready(Reply::empty((services.auth)(&body.to_bytes())), head),
                 _ => error(
                     400,
@@ -394,7 +395,7 @@ fn socket(visit: &Visit, mut request: Request<Incoming>) -> Response<Body> {
         }
     };
     let host = text(&request, "host");
-    if !origin::allowed(text(&request, "origin"), host, &services.origins) {
+    if !origin::allowed(text(&request, "origin"), host, &services.tuning().origins) {
         return ready(
             refuse(
                 403,
@@ -449,11 +450,12 @@ fn facts(services: &Services) -> Facts {
     let cameras = services.desk.directory.list();
     Facts {
         cameras: cameras.iter().map(CameraFact::of).collect(),
-        expected: services.expected_cameras.clone(),
+        expected: services.tuning().expected_cameras.clone(),
         media: services.desk.media.state(),
         started: services.started,
         // Read last, so that no frame is younger than the question.
         now: clock::now(),
         version: services.version,
+        notes: services.desk.configuration.live().notes(),
     }
 }

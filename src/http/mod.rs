@@ -21,7 +21,7 @@ pub mod ws;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::camera::CameraId;
@@ -61,6 +61,57 @@ pub struct Services {
     pub version: &'static str,
     /// When the program started.
     pub started: Mono,
+    /// What the configuration says now of limits, origins and expected cameras.
+    pub live: Live,
+}
+
+/// What of [`Services`] may change while the doors are open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tuning {
+    /// In place of [`Services::limits`].
+    pub limits: Limits,
+    /// In place of [`Services::origins`].
+    pub origins: Vec<String>,
+    /// In place of [`Services::expected_cameras`].
+    pub expected_cameras: Vec<CameraId>,
+}
+
+/// The present [`Tuning`]; until it was set, the services are as they were built. Cheap to clone: all clones are one.
+#[derive(Debug, Clone, Default)]
+pub struct Live(Arc<RwLock<Option<Arc<Tuning>>>>);
+
+impl Live {
+    /// From now on.
+    pub fn set(&self, tuning: Tuning) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(tuning));
+    }
+
+    /// The present one.
+    #[must_use]
+    pub fn get(&self) -> Option<Arc<Tuning>> {
+        let present = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        present.clone()
+    }
+}
+
+impl Services {
+    /// What holds now.
+    #[must_use]
+    pub fn tuning(&self) -> Arc<Tuning> {
+        self.live.get().unwrap_or_else(|| {
+            Arc::new(Tuning {
+                limits: self.limits,
+                origins: self.origins.clone(),
+                expected_cameras: self.expected_cameras.clone(),
+            })
+        })
+    }
+
+    /// The bounds that hold now.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.live.get().map_or(self.limits, |tuning| tuning.limits)
+    }
 }
 
 impl fmt::Debug for Services {

@@ -1,13 +1,31 @@
-//! Starts the log: journald under systemd, else readable lines on standard error.
+//! Starts the log: journald under systemd, else readable lines on standard error, and a file beside it if asked.
+//!
+//! The log belongs to the process, not to one running service: so its handles are kept here, once.
 
 use std::io::IsTerminal as _;
+use std::sync::OnceLock;
+use std::time::Duration;
 
-use tracing_subscriber::filter::EnvFilter;
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::filter::{EnvFilter, dynamic_filter_fn};
+use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+use tracing_subscriber::registry::Registry;
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::file::io::{Mouth, bounds};
 use crate::config::{LogFormat, Logging};
 use crate::error::{Error, Kind, Result};
+
+/// How long the end of the process waits for the last lines of the file.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// What can be changed of the log while it runs.
+struct Handles {
+    filter: reload::Handle<EnvFilter, Registry>,
+    file: Mouth,
+}
+
+static HANDLES: OnceLock<Handles> = OnceLock::new();
 
 /// Whether standard error goes to the journal. The variable alone proves nothing: a terminal's
 /// programs inherit it from a desktop that systemd started (systemd.exec(5), `$JOURNAL_STREAM`).
@@ -19,32 +37,48 @@ fn stderr_is_the_journal() -> bool {
         .is_ok_and(|stat| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
 }
 
-/// Starts the log once for the process.
-///
-/// # Errors
-/// `Config` for a filter that does not parse.
-pub fn start(logging: &Logging) -> Result<()> {
-    let filter = EnvFilter::try_new(&logging.level).map_err(|e| {
+fn filter(level: &str) -> Result<EnvFilter> {
+    let filter = EnvFilter::try_new(level).map_err(|e| {
         Error::new(
             Kind::Config,
-            format!("logging.level {:?} is not a filter", logging.level),
+            format!("logging.level {level:?} is not a filter"),
         )
         .because(e)
         .action("use error, warn, info, debug or trace")
     })?;
     // The WebSocket library's trace shows messages whole, and with them tokens.
-    let filter = ["tungstenite=debug", "tokio_tungstenite=debug"]
+    Ok(["tungstenite=debug", "tokio_tungstenite=debug"]
         .into_iter()
         .filter_map(|directive| directive.parse().ok())
-        .fold(filter, EnvFilter::add_directive);
-    let registry = tracing_subscriber::registry().with(filter);
+        .fold(filter, EnvFilter::add_directive))
+}
+
+/// Starts the log once for the process.
+///
+/// # Errors
+/// `Config` for a filter that does not parse, `Internal` when the kernel gives no thread.
+pub fn start(logging: &Logging) -> Result<()> {
+    let (filter, handle) = reload::Layer::new(filter(&logging.level)?);
+    let file = Mouth::new(bounds(logging))?;
+    let json = logging.format == LogFormat::Json;
+    let (written, asked) = (file.clone(), file.clone());
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_writer(move || written.clone());
+    let lines = if json {
+        lines.json().boxed()
+    } else {
+        lines.with_target(false).boxed()
+    };
+    let lines = lines.with_filter(dynamic_filter_fn(move |_, _| asked.is_open()));
+    let registry = tracing_subscriber::registry().with(filter).with(lines);
     let journald = (logging.format == LogFormat::Auto && stderr_is_the_journal())
         .then(tracing_journald::layer)
         .and_then(std::io::Result::ok);
     // A second start, as in a test process that runs several services, keeps the first.
-    let _ = if let Some(journald) = journald {
+    let started = if let Some(journald) = journald {
         registry.with(journald).try_init()
-    } else if logging.format == LogFormat::Json {
+    } else if json {
         let lines = tracing_subscriber::fmt::layer()
             .json()
             .with_writer(std::io::stderr);
@@ -56,5 +90,49 @@ pub fn start(logging: &Logging) -> Result<()> {
             .with_target(false);
         registry.with(lines).try_init()
     };
+    if started.is_ok() {
+        let handles = Handles {
+            filter: handle,
+            file,
+        };
+        // Set once, by the one who was first.
+        let _ = HANDLES.set(handles);
+    }
     Ok(())
+}
+
+/// Says more or less from now on.
+///
+/// # Errors
+/// `Config` for a filter that does not parse.
+pub fn set_level(level: &str) -> Result<()> {
+    let filter = filter(level)?;
+    let Some(handles) = HANDLES.get() else {
+        return Ok(());
+    };
+    handles
+        .filter
+        .reload(filter)
+        .map_err(|e| Error::new(Kind::Internal, "the log's level cannot be changed").because(e))
+}
+
+/// Writes another file from now on, or none.
+pub fn set_file(logging: &Logging) {
+    if let Some(handles) = HANDLES.get() {
+        handles.file.set(bounds(logging));
+    }
+}
+
+/// Opens the file anew, in case somebody has moved it away.
+pub fn reopen() {
+    if let Some(handles) = HANDLES.get() {
+        handles.file.reopen();
+    }
+}
+
+/// Waits a moment for what was said last to be in the file.
+pub fn flush() {
+    if let Some(handles) = HANDLES.get().filter(|handles| handles.file.is_open()) {
+        handles.file.flush(LAST_LINES);
+    }
 }

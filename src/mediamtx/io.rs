@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -52,6 +52,34 @@ pub struct MediaMtx {
     process: Option<Arc<Process>>,
     poller: JoinHandle<()>,
     settings: Settings,
+    file: PathBuf,
+}
+
+/// Changes what may change of a running MediaMTX: it watches its configuration file and acts on what differs.
+#[derive(Debug, Clone)]
+pub struct Editor {
+    settings: Settings,
+    file: PathBuf,
+    process: Option<Weak<Process>>,
+}
+
+impl Editor {
+    /// Offers viewers these addresses for WebRTC, too. WebRTC viewers connect anew; all others notice nothing.
+    ///
+    /// # Errors
+    /// `Config` when the file of somebody else's MediaMTX cannot be written. Blocks for that writing.
+    pub fn additional_hosts(&mut self, hosts: Vec<String>) -> Result<()> {
+        self.settings.additional_hosts = hosts;
+        match &self.process {
+            Some(process) => {
+                if let Some(process) = process.upgrade() {
+                    process.settings(self.settings.clone());
+                }
+                Ok(())
+            }
+            None => write_config(&self.file, &render(&self.settings)),
+        }
+    }
 }
 
 /// What the poller and the handle share.
@@ -113,6 +141,7 @@ impl MediaMtx {
             process,
             poller,
             settings,
+            file: config_file.to_owned(),
         })
     }
 
@@ -165,6 +194,16 @@ impl MediaMtx {
         })
         .await
         .ok()
+    }
+
+    /// How other settings reach it while it runs.
+    #[must_use]
+    pub fn editor(&self) -> Editor {
+        Editor {
+            settings: self.settings.clone(),
+            file: self.file.clone(),
+            process: self.process.as_ref().map(Arc::downgrade),
+        }
     }
 
     /// Ends a child of ours and starts it anew; does nothing about a process of somebody else.

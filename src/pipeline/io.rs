@@ -20,11 +20,13 @@ use super::tally::Tally;
 use super::wait::io::{Token, Waiter};
 use super::{Origin, Plan};
 use crate::camera::controls::kept::Kept;
+use crate::camera::remote::VideoChange;
 use crate::camera::{Counters, Directory, Status};
 use crate::capture::Format;
 use crate::clock::{self, Mono};
 use crate::encode::{AccessUnit, Choice};
 use crate::error::{Error, Kind, Result};
+use crate::kept::wishes::{Wishes, still};
 use crate::recover::{Ladder, Order, Situation};
 use crate::slate::Slate;
 use crate::stream::State;
@@ -65,6 +67,9 @@ struct Hand {
     tally: Tally,
     /// What clients have set of the sensor's controls.
     kept: Kept,
+    /// What the configuration asks of the picture, and what clients asked over it.
+    configured: Wishes,
+    asked: VideoChange,
     force_idr: bool,
     publish_trouble: Option<String>,
     /// What was logged last of openings and failures.
@@ -76,7 +81,7 @@ struct Hand {
 
 impl Hand {
     fn new(
-        plan: Plan,
+        mut plan: Plan,
         publisher: Publisher,
         directory: Arc<Directory>,
         counters: Arc<Counters>,
@@ -84,6 +89,12 @@ impl Hand {
         rescan: Rescan,
         stop: Stop,
     ) -> Self {
+        let configured = plan.wishes();
+        let before = plan.kept.look();
+        let asked = before.over.map_or_else(VideoChange::default, |over| {
+            still(before.video, &over, &configured)
+        });
+        plan.ask(configured.with(asked));
         Self {
             plan,
             ladder: Ladder::new(clock::mono()),
@@ -101,7 +112,9 @@ impl Hand {
             directory,
             tally: Tally::new(Arc::clone(&counters)),
             counters,
-            kept: Kept::default(),
+            kept: Kept::new(before.controls),
+            configured,
+            asked,
             force_idr: true,
             publish_trouble: None,
             opened_as: None,
@@ -429,6 +442,7 @@ impl Hand {
                         self.ladder.encoders_changed(clock::mono());
                     }
                 }
+                Message::Configured(wishes) => self.configure(wishes),
                 Message::Gone => self.ladder.gone(clock::mono()),
                 Message::Back(mut origin) => {
                     // What clients have asked for holds for the returned device, too.

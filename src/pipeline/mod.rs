@@ -20,6 +20,8 @@ use std::sync::Arc;
 use crate::camera::{CameraId, Mode};
 use crate::capture::negotiate::Wish;
 use crate::encode::{Choice, Settings};
+use crate::kept::Drawer;
+use crate::kept::wishes::Wishes;
 use crate::units::{BitRate, Rate, Size};
 
 /// Where a pipeline's frames come from.
@@ -77,9 +79,30 @@ pub struct Plan {
     pub keyframe_seconds: u32,
     /// Which encoder to use.
     pub encoder: Choice,
+    /// What clients set on this camera before, and where what they set from now on is kept.
+    pub kept: Drawer,
 }
 
 impl Plan {
+    /// What is asked of the picture.
+    #[must_use]
+    pub const fn wishes(&self) -> Wishes {
+        let (size, rate) = self.origin.wished();
+        Wishes {
+            bitrate: self.bitrate,
+            keyframe_seconds: self.keyframe_seconds,
+            size,
+            rate,
+        }
+    }
+
+    /// Asks for another picture, from the next opening on.
+    pub fn ask(&mut self, wishes: Wishes) {
+        self.bitrate = wishes.bitrate;
+        self.keyframe_seconds = wishes.keyframe_seconds;
+        self.origin.wish(Some(wishes.size), Some(wishes.rate));
+    }
+
     /// What the encoder is asked for once the rate is known.
     #[must_use]
     pub fn settings(&self, rate: Rate) -> Settings {

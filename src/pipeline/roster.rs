@@ -104,6 +104,26 @@ impl Roster {
         orders
     }
 
+    /// The test camera is wanted from now on, or no longer.
+    pub fn test(&mut self, on: bool) -> Vec<Order> {
+        match (on, self.test) {
+            (true, None) => {
+                let id = if self.places.contains_key(&CameraId::TEST) {
+                    CameraId::TEST_ASIDE
+                } else {
+                    CameraId::TEST
+                };
+                self.test = Some(id);
+                vec![Order::StartTest(id)]
+            }
+            (false, Some(id)) => {
+                self.test = None;
+                vec![Order::Forget(id)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The device at `node` went.
     pub fn removed(&mut self, node: CameraId) -> Vec<Order> {
         let mut orders = Vec::new();

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use crate::access::Office;
 use crate::camera::Directory;
+use crate::config::live::Configuration;
 use crate::http::files::Downloads;
 use guard::Guard;
 use media::MediaServer;
@@ -42,6 +43,8 @@ pub struct Desk {
     pub media: Arc<dyn MediaServer>,
     /// Where recordings and snapshots are to be had.
     pub downloads: Arc<dyn Downloads>,
+    /// The configuration: what holds, and the way to read it anew.
+    pub configuration: Arc<dyn Configuration>,
     /// The port MediaMTX serves RTSP on, for links.
     pub rtsp_port: u16,
     /// Whose box it is, how often one may ask, what is written down.

@@ -33,9 +33,6 @@ pub enum Rule {
 /// No camera has more controls than this; a longer list is a mistake.
 const MOST_CONTROLS: usize = 256;
 
-/// The sides a picture can have, as in the configuration.
-const SIDES: std::ops::RangeInclusive<u32> = 16..=4096;
-
 /// A whole number, however it is written: `3`, `3.0`, `3e0`.
 #[must_use]
 pub fn whole(value: &Value) -> Option<i64> {
@@ -61,6 +58,15 @@ pub struct Param {
 }
 
 impl Rule {
+    /// A whole number in this range.
+    #[must_use]
+    pub const fn within(range: &std::ops::RangeInclusive<u32>) -> Self {
+        Self::Integer {
+            min: *range.start() as i64,
+            max: *range.end() as i64,
+        }
+    }
+
     /// The JSON Schema of the rule.
     #[must_use]
     pub fn schema(self) -> Value {
@@ -112,7 +118,7 @@ impl Rule {
             Self::Size => text
                 .parse::<Size>()
                 .ok()
-                .filter(|size| SIDES.contains(&size.width) && SIDES.contains(&size.height))
+                .filter(|size| size.is_possible())
                 .map(|_| ())
                 .ok_or_else(|| {
                     Fault::param(

@@ -12,7 +12,9 @@ use serde_json::{Map, Value};
 use super::Desk;
 use super::error::{Code, Fault};
 use super::links::Reached;
-use super::methods::{audit, cameras, controls, core, credentials, downloads, streams, video};
+use super::methods::{
+    audit, cameras, configuration, controls, core, credentials, downloads, streams, video,
+};
 use super::params::Param;
 use super::session::Session;
 use crate::access::Role;
@@ -117,5 +119,7 @@ pub const METHODS: &[Method] = &[
     credentials::keys::REVOKE,
     audit::LOG,
     downloads::DOWNLOAD_URL,
+    configuration::GET,
+    configuration::RELOAD,
     core::DISCOVER,
 ];

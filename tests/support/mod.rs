@@ -11,6 +11,8 @@ use camera_service::access::stream::{Direction, StreamToken};
 use camera_service::camera::{Camera, CameraId, Counters, Device, Directory, Mode, Status};
 use camera_service::capture::{Colour, Format, Matrix, PixelFormat, Range};
 use camera_service::clock::{self, Wall};
+use camera_service::config::Config;
+use camera_service::config::live::{self as configuration, Configuration, Reloaded};
 use camera_service::encode::Route;
 use camera_service::error::Later;
 use camera_service::http::bind::io::bind;
@@ -18,7 +20,7 @@ use camera_service::http::files::Downloads;
 use camera_service::http::files::io::Library;
 use camera_service::http::files::permit::Signer;
 use camera_service::http::io::{Listeners, serve};
-use camera_service::http::{Limits, Services};
+use camera_service::http::{Limits, Live, Services};
 use camera_service::rpc::Desk;
 use camera_service::rpc::guard::Guard;
 use camera_service::rpc::media::{MediaServer, MediaState, PathState};
@@ -81,6 +83,29 @@ impl Office for NoOffice {
     }
     fn revoke_key(&self, _: &str, _: Wall) -> Later<KeyRecord> {
         unreachable!("no test here asks")
+    }
+}
+
+/// A configuration that stays as it is.
+struct Settled;
+
+impl Configuration for Settled {
+    fn file(&self) -> Option<String> {
+        None
+    }
+
+    fn live(&self) -> configuration::Live {
+        configuration::Live::new(Config::default(), Wall::from_secs(1))
+    }
+
+    fn reload(&self) -> Later<Reloaded> {
+        Box::pin(async {
+            Ok(Reloaded::Taken {
+                applied: Vec::new(),
+                waiting: Vec::new(),
+                troubles: Vec::new(),
+            })
+        })
     }
 }
 
@@ -197,6 +222,7 @@ impl Rig {
                 office: Arc::new(NoOffice),
                 media: Arc::new(media.clone()),
                 downloads: Arc::clone(&library) as Arc<dyn Downloads>,
+                configuration: Arc::new(Settled),
                 rtsp_port: 8554,
                 guard: Guard::default(),
             }),
@@ -211,6 +237,7 @@ impl Rig {
             expected_cameras: Vec::new(),
             version: "1.2.3",
             started: clock::mono(),
+            live: Live::default(),
         };
         change(&mut services);
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();

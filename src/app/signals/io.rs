@@ -1,4 +1,4 @@
-//! The signals that end the service.
+//! The signals that tell the service something.
 
 use std::future::Future;
 
@@ -7,7 +7,16 @@ use tracing::warn;
 
 use crate::error::{Error, Kind, Result};
 
-/// SIGINT, SIGTERM and SIGHUP (the terminal was closed).
+/// What a signal says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// SIGINT or SIGTERM: end.
+    End,
+    /// SIGHUP. To a service: read the configuration anew. To a demo: its terminal was closed.
+    HangUp,
+}
+
+/// SIGINT, SIGTERM and SIGHUP.
 #[derive(Debug)]
 pub struct Signals {
     interrupt: Signal,
@@ -33,21 +42,26 @@ impl Signals {
     }
 
     /// Waits for one.
-    pub async fn recv(&mut self) {
+    pub async fn recv(&mut self) -> Told {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
+            _ = self.interrupt.recv() => Told::End,
+            _ = self.terminate.recv() => Told::End,
+            _ = self.hang_up.recv() => Told::HangUp,
         }
+    }
+
+    /// Waits for the word to end; for what runs in a terminal, its closing is one.
+    pub async fn end(&mut self, in_terminal: bool) {
+        while self.recv().await == Told::HangUp && !in_terminal {}
     }
 }
 
 impl Signals {
-    /// Lets `stopping` finish, unless another signal says that somebody will not wait for it.
+    /// Lets `stopping` finish, unless SIGINT or SIGTERM says that somebody will not wait for it.
     pub async fn bound(&mut self, stopping: impl Future<Output = ()>) {
         tokio::select! {
             () = stopping => {}
-            () = self.recv() => {
+            () = self.end(false) => {
                 warn!("told to end a second time: ending at once");
                 // 128 + SIGINT, as shells count it. The kernel ends MediaMTX with us.
                 std::process::exit(130);

@@ -1,3 +1,3 @@
-//! The signals that end the service.
+//! The signals that tell the service something.
 
 pub mod io;

@@ -15,6 +15,18 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// What clients had set before.
+    #[must_use]
+    pub const fn new(values: BTreeMap<String, i64>) -> Self {
+        Self { values }
+    }
+
+    /// What clients have set, by the control's name.
+    #[must_use]
+    pub const fn values(&self) -> &BTreeMap<String, i64> {
+        &self.values
+    }
+
     /// True when no client has set anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {

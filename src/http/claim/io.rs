@@ -20,7 +20,7 @@ pub(in crate::http) async fn claim(visit: &Visit, body: Incoming) -> Response<Bo
     let services = &visit.shared.services;
     let refuse = |message: &str| ready(Reply::error(400, message, clock::wall()), false);
     let body = Limited::new(body, CLAIM_BYTES).collect();
-    let body = match tokio::time::timeout(services.limits.head_within, body).await {
+    let body = match tokio::time::timeout(services.limits().head_within, body).await {
         Ok(Ok(body)) => body.to_bytes(),
         _ => return refuse("the claim did not arrive whole; send one small JSON object"),
     };

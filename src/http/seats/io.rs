@@ -34,6 +34,11 @@ impl Hall {
         }))
     }
 
+    /// Other bounds, for whoever comes from now on.
+    pub(in crate::http) fn bound(&self, limits: Limits) {
+        self.inside().seats.bound(limits);
+    }
+
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

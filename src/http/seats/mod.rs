@@ -103,6 +103,11 @@ impl Seats {
         }
     }
 
+    /// Other bounds from now on; whoever is in stays.
+    pub const fn bound(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// Lets a plain connection in; the second is who must leave for it. `None`: all are busy.
     pub fn enter(&mut self, address: IpAddr) -> Option<(Id, Option<Id>)> {
         let leaves = if bounded(self.plain, self.limits.plain) {

@@ -139,7 +139,7 @@ async fn begin<S: Wire>(
 ) -> Option<(Box<Talk>, Box<Ws<S>>)> {
     let upgraded = upgrade.stream.await.ok()?;
     let parts = upgraded.downcast::<TokioIo<S>>().ok()?;
-    let limits = &shared.services.limits;
+    let limits = &shared.services.limits();
     let stream = parts.io.into_inner();
     let early = parts.read_buf.to_vec();
     // Empty or not, it keeps hyper's 8 KiB alive.

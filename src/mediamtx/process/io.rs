@@ -46,6 +46,8 @@ pub struct Recipe {
 
 enum Event {
     Tell(Input),
+    /// What the configuration file says from now on.
+    Settings(Box<Settings>),
     Error(String),
     /// The process with this id has ended and waits to be reaped.
     Ended(u32),
@@ -90,6 +92,12 @@ impl Process {
         // The thread ends only after this handle is gone.
         let _ = self.events.send(Event::Tell(input));
     }
+
+    /// Writes the configuration file anew; a running MediaMTX reads it by itself, the next one finds it.
+    pub fn settings(&self, settings: Settings) {
+        // As above.
+        let _ = self.events.send(Event::Settings(Box::new(settings)));
+    }
 }
 
 impl Drop for Process {
@@ -115,6 +123,14 @@ impl Keeper {
             let before = self.life.state().clone();
             let input = match self.next(inbox) {
                 Event::Tell(input) => input,
+                Event::Settings(settings) => {
+                    self.recipe.settings = *settings;
+                    let text = render(&self.recipe.settings);
+                    if let Err(error) = write_config(&self.recipe.config, &text) {
+                        tracing::warn!(%error, "MediaMTX does not learn of its new configuration before it starts again");
+                    }
+                    continue;
+                }
                 Event::Error(text) => {
                     self.errors.truncate(LAST_WORDS - 1);
                     self.errors.push_front(text);

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracing::{debug, error, info};
 
-use super::{Settings, newcomer};
-use crate::camera::change::{Change, Found};
+use super::{News, Settings, newcomer, test_identity};
+use crate::camera::change::{Change, Found, Identity};
 use crate::camera::io::Watcher;
 use crate::camera::{CameraId, Device, Directory, Mode, Status};
 use crate::capture::negotiate::Wish;
 use crate::capture::testcard;
 use crate::clock;
 use crate::error::Result;
+use crate::kept::Drawer;
 use crate::pipeline::io::Pipeline;
 use crate::pipeline::roster::{Order, Roster};
 use crate::pipeline::{self, Origin, Plan};
@@ -29,7 +30,7 @@ const ROUND_MS: u16 = 1000;
 ///
 /// # Errors
 /// `Internal` when the kernel gives no event socket or thread.
-pub fn start(settings: Settings, directory: Arc<Directory>) -> Result<Worker> {
+pub fn start(settings: Settings, directory: Arc<Directory>) -> Result<Fleet> {
     // The socket is open before the scan, so that no device falls between the two.
     let mut watcher = Watcher::open()?;
     let found: BTreeMap<CameraId, Found> = watcher
@@ -52,15 +53,58 @@ pub fn start(settings: Settings, directory: Arc<Directory>) -> Result<Worker> {
         pipelines: BTreeMap::new(),
     };
     hands.obey(orders);
-    Worker::spawn("hot-plug", move |stop| hands.run(watcher, &inbox, &stop))
+    let line = Line(hands.post.clone());
+    let worker = Worker::spawn("hot-plug", move |stop| hands.run(watcher, &inbox, &stop))?;
+    Ok(Fleet { worker, line })
 }
 
-/// A camera that cannot find its device asks for a look at all nodes.
-struct LookAgain;
+/// All cameras. Dropping it stops them.
+#[derive(Debug)]
+pub struct Fleet {
+    worker: Worker,
+    line: Line,
+}
+
+impl Fleet {
+    /// True once the hot-plug thread has ended by itself.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        self.worker.is_dead()
+    }
+
+    /// How it is told what the configuration asks.
+    #[must_use]
+    pub fn line(&self) -> Line {
+        self.line.clone()
+    }
+}
+
+/// The line to the hot-plug thread. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Line(Post<Message>);
+
+impl Line {
+    /// Hands news over; they are carried out soon.
+    ///
+    /// # Errors
+    /// When the hot-plug thread has ended.
+    pub fn tell(&self, news: News) -> Result<()> {
+        self.0.urge(Message::News(news))
+    }
+}
+
+/// What others tell the hot-plug thread.
+#[derive(Debug)]
+enum Message {
+    /// A camera cannot find its device: all nodes are looked at.
+    LookAgain,
+    /// The configuration asks for something else.
+    News(News),
+}
 
 /// What the hot-plug thread owns.
 struct Hands {
-    post: Post<LookAgain>,
+    post: Post<Message>,
     settings: Settings,
     directory: Arc<Directory>,
     roster: Roster,
@@ -69,7 +113,7 @@ struct Hands {
 }
 
 impl Hands {
-    fn run(mut self, mut watcher: Watcher, inbox: &Inbox<LookAgain>, stop: &Stop) {
+    fn run(mut self, mut watcher: Watcher, inbox: &Inbox<Message>, stop: &Stop) {
         while !stop.is_given() {
             let mut fds = [
                 PollFd::new(stop.fd(), PollFlags::POLLIN),
@@ -93,8 +137,11 @@ impl Hands {
                 }
             }
             let mut asked = false;
-            while let Some(LookAgain) = inbox.next() {
-                asked = true;
+            while let Some(message) = inbox.next() {
+                match message {
+                    Message::LookAgain => asked = true,
+                    Message::News(news) => self.hear(news),
+                }
             }
             if asked {
                 // What this watcher reports is what changed since its last look, and that is all there is to do.
@@ -172,6 +219,36 @@ impl Hands {
         }
     }
 
+    /// The configuration asks for something else.
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Wishes(camera) => {
+                // What only a restart changes stays as it was started.
+                self.settings.camera.size = camera.size;
+                self.settings.camera.fps = camera.fps;
+                self.settings.camera.bitrate = camera.bitrate;
+                self.settings.camera.keyframe_seconds = camera.keyframe_seconds;
+            }
+            News::Test(test) => {
+                let switched = test.is_some() != self.settings.test.is_some();
+                self.settings.test = test;
+                if switched {
+                    info!(on = test.is_some(), "the test camera is switched");
+                    let orders = self.roster.test(test.is_some());
+                    self.obey(orders);
+                }
+            }
+        }
+        for (id, pipeline) in &self.pipelines {
+            let Some(camera) = self.directory.get(*id) else {
+                continue;
+            };
+            if let Err(error) = pipeline.configured(self.settings.wishes(&camera.device)) {
+                debug!(camera = %id, %error, "not told of the configuration");
+            }
+        }
+    }
+
     fn obey(&mut self, orders: Vec<Order>) {
         for order in orders {
             match order {
@@ -234,20 +311,20 @@ impl Hands {
             modes,
             clock::mono(),
         ));
-        self.launch(id, Origin::Test { size, rate });
+        self.launch(id, Origin::Test { size, rate }, test_identity());
     }
 
     fn start_device(&mut self, id: CameraId, node: CameraId) {
         let Some((device, modes, origin)) = self.device_at(node) else {
             return;
         };
-        let name = self
-            .found
-            .get(&node)
-            .map_or_else(String::new, |found| found.name.clone());
+        let Some(identity) = self.found.get(&node).map(Found::identity) else {
+            return;
+        };
+        let name = identity.card.clone();
         self.directory
             .put(newcomer(id, name, device, modes, clock::mono()));
-        self.launch(id, origin);
+        self.launch(id, origin, identity);
     }
 
     /// What is known of the device at a node, and how to open it.
@@ -271,7 +348,7 @@ impl Hands {
         Some((device, modes, origin))
     }
 
-    fn launch(&mut self, id: CameraId, origin: Origin) {
+    fn launch(&mut self, id: CameraId, origin: Origin, identity: Identity) {
         let Some(camera) = self.directory.get(id) else {
             return;
         };
@@ -287,12 +364,13 @@ impl Hands {
             bitrate: self.settings.bitrate(),
             keyframe_seconds: self.settings.camera.keyframe_seconds,
             encoder: self.settings.camera.encoder,
+            kept: Drawer::new(Arc::clone(&self.settings.kept), identity),
         };
         let publisher = Publisher::new(target, camera.counters, Limits::default());
         let post = self.post.clone();
         let rescan = Box::new(move || {
             // A full inbox holds the same wish already.
-            let _ = post.send(LookAgain);
+            let _ = post.send(Message::LookAgain);
         });
         match pipeline::io::start(plan, publisher, Arc::clone(&self.directory), rescan) {
             Ok(pipeline) => {

@@ -5,9 +5,12 @@ pub mod io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::camera::change::Identity;
 use crate::camera::{Camera, CameraId, Counters, Device, Mode, Status};
 use crate::clock::Mono;
 use crate::config;
+use crate::kept::Shelf;
+use crate::kept::wishes::Wishes;
 use crate::units::{BitRate, Rate, Size};
 
 /// What every pipeline of the box shares.
@@ -23,6 +26,8 @@ pub struct Settings {
     pub camera: config::Camera,
     /// The test camera, if it is wanted.
     pub test: Option<(Size, Rate)>,
+    /// Where what clients set on cameras is kept.
+    pub kept: Arc<dyn Shelf>,
 }
 
 impl Settings {
@@ -31,6 +36,41 @@ impl Settings {
     pub const fn bitrate(&self) -> BitRate {
         self.camera.bitrate
     }
+
+    /// What is asked of the picture of a device, or of the test camera.
+    #[must_use]
+    pub fn wishes(&self, device: &Device) -> Wishes {
+        let (size, rate) = match (device, self.test) {
+            (Device::Test, Some(test)) => test,
+            _ => (self.camera.size, Rate::fps(self.camera.fps)),
+        };
+        Wishes {
+            bitrate: self.bitrate(),
+            keyframe_seconds: self.camera.keyframe_seconds,
+            size,
+            rate,
+        }
+    }
+}
+
+/// What the test camera's settings are found by.
+#[must_use]
+pub fn test_identity() -> Identity {
+    Identity {
+        driver: "camera-service".to_owned(),
+        bus: String::new(),
+        card: "Test camera".to_owned(),
+        index: 0,
+    }
+}
+
+/// What the configuration asks of a fleet that runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// Another picture of every camera, those that come later among them.
+    Wishes(config::Camera),
+    /// The test camera comes, goes, or is another.
+    Test(Option<(Size, Rate)>),
 }
 
 /// A camera of which nothing is known yet but that it is there.

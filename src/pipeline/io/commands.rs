@@ -1,57 +1,141 @@
 //! What clients ask of a running camera, carried out on its thread.
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::Hand;
+use crate::camera::controls::{Control, Setting};
 use crate::camera::remote::{Command, Reply, Video, VideoChange};
 use crate::encode::Route;
 use crate::error::{Error, Kind, Result};
+use crate::kept::Remembered;
+use crate::kept::wishes::{Wishes, after, still};
+use crate::pipeline::chain::Chain;
+use crate::units::Rate;
+
+/// `V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME`, a button: the kernel's name of it, as programs call it.
+const FORCE_KEYFRAME: &str = "force_key_frame";
 
 impl Hand {
     pub(super) fn carry_out(&mut self, command: Command) -> Result<Reply> {
-        let Some(chain) = &mut self.chain else {
+        if self.chain.is_none() {
             return Err(no_picture());
-        };
+        }
         match command {
-            Command::Controls => chain.controls().map(Reply::Controls),
-            Command::SetControls(settings) => settings
-                .iter()
-                .map(|(name, to)| {
-                    let set = chain.set_control(name, to)?;
-                    self.kept.remember(&set, to);
-                    Ok(set)
-                })
-                .collect::<Result<_>>()
-                .map(Reply::Controls),
+            Command::Controls => self.chain()?.controls().map(Reply::Controls),
+            Command::SetControls(settings) => self.set_controls(&settings).map(Reply::Controls),
             Command::Video(change) => self.change_video(change).map(Reply::Video),
+            Command::Keyframe => self.give_keyframe().map(|()| Reply::Keyframe),
         }
     }
 
-    /// Changes the picture inside the running session: a new bit rate at once, a new size by a new chain whose first
-    /// picture carries its own parameter sets.
+    fn chain(&mut self) -> Result<&mut Box<dyn Chain>> {
+        self.chain.as_mut().ok_or_else(no_picture)
+    }
+
+    /// Sets one after the other; what was set before a refusal stays, and is remembered.
+    fn set_controls(&mut self, settings: &[(String, Setting)]) -> Result<Vec<Control>> {
+        let before = self.kept.clone();
+        let mut set = Vec::new();
+        let mut refused = None;
+        for (name, to) in settings {
+            match self.chain()?.set_control(name, to) {
+                Ok(control) => {
+                    self.kept.remember(&control, to);
+                    set.push(control);
+                }
+                Err(error) => {
+                    refused = Some(error);
+                    break;
+                }
+            }
+        }
+        if self.kept != before {
+            self.keep();
+        }
+        refused.map_or(Ok(set), Err)
+    }
+
+    /// Whoever codes the picture is told, where anybody listens.
+    fn give_keyframe(&mut self) -> Result<()> {
+        if !self.codes_itself() {
+            self.force_idr = true;
+            return Ok(());
+        }
+        let press = Setting::Switch(true);
+        self.chain()?.set_control(FORCE_KEYFRAME, &press).map(drop)
+    }
+
+    /// Whether the camera codes its picture by itself, so that nobody obeys the plan's bit rate and key frames.
+    fn codes_itself(&self) -> bool {
+        self.chain
+            .as_ref()
+            .is_some_and(|c| c.way().route == Route::Passthrough)
+    }
+
+    /// Changes the picture for a client, and remembers what it asked for.
     fn change_video(&mut self, change: VideoChange) -> Result<Video> {
         if change == VideoChange::default() {
             return self.video(true);
         }
-        let own = self
-            .chain
-            .as_ref()
-            .is_some_and(|c| c.way().route == Route::Passthrough);
-        if own && (change.bitrate.is_some() || change.keyframe_seconds.is_some()) {
+        if self.codes_itself() && (change.bitrate.is_some() || change.keyframe_seconds.is_some()) {
             return Err(Error::new(
                 Kind::Refused,
                 "this camera codes its pictures itself: bit rate and key frames are its own business",
             )
             .action("look for a control of that name in get_camera_controls"));
         }
+        let seamless = self.alter(change)?;
+        self.asked = after(self.asked, change);
+        self.keep();
+        self.video(seamless)
+    }
+
+    /// The configuration asks for another picture. What clients asked for stays where the configuration says what it
+    /// said before.
+    pub(super) fn configure(&mut self, wishes: Wishes) {
+        let asked = still(self.asked, &self.configured, &wishes);
+        self.configured = wishes;
+        if asked != self.asked {
+            self.asked = asked;
+            self.keep();
+        }
+        let wanted = wishes.with(asked);
+        let change = wanted.since(&self.plan.wishes());
+        if change == VideoChange::default() {
+            return;
+        }
+        if self.chain.is_none() {
+            // The next opening asks for it.
+            return self.plan.ask(wanted);
+        }
+        match self.alter(change) {
+            Ok(seamless) => {
+                info!(camera = %self.plan.id, seamless, "the picture is as the configuration asks now");
+            }
+            Err(error) => {
+                warn!(camera = %self.plan.id, %error, "the picture stays as it was");
+            }
+        }
+    }
+
+    /// Changes the picture inside the running session: a new bit rate at once, a new size by a new chain whose first
+    /// picture carries its own parameter sets. True when the chain went on.
+    fn alter(&mut self, change: VideoChange) -> Result<bool> {
+        let format = self.chain()?.format();
         let before = self.plan.clone();
-        self.plan.bitrate = change.bitrate.unwrap_or(before.bitrate);
-        self.plan.keyframe_seconds = change.keyframe_seconds.unwrap_or(before.keyframe_seconds);
-        self.plan.origin.wish(change.size, change.rate);
-        let mut seamless = self.plan.origin == before.origin;
-        if seamless && let Some(chain) = &mut self.chain {
-            let settings = self.plan.settings(chain.format().rate);
-            match chain.retune(settings) {
+        let wished = before.wishes();
+        self.plan.ask(wished.with(change));
+        // What the camera was asked for already, or gives anyhow, is no reason to open it anew.
+        let other_size = |size| size != wished.size && size != format.size;
+        let other_rate =
+            |rate: Rate| rate != wished.rate && rate.rounded() != format.rate.rounded();
+        let mut seamless =
+            !change.size.is_some_and(other_size) && !change.rate.is_some_and(other_rate);
+        let tuned = before.bitrate != self.plan.bitrate
+            || before.keyframe_seconds != self.plan.keyframe_seconds;
+        if seamless && tuned && !self.codes_itself() {
+            let settings = self.plan.settings(format.rate);
+            match self.chain()?.retune(settings) {
                 Ok(()) => self.force_idr = true,
                 Err(_) => seamless = false,
             }
@@ -70,20 +154,30 @@ impl Hand {
             )
             .action("get_camera_capabilities lists what it offers"));
         }
-        self.video(seamless)
+        Ok(seamless)
     }
 
     /// The picture as it is now.
     fn video(&self, seamless: bool) -> Result<Video> {
         let chain = self.chain.as_ref().ok_or_else(no_picture)?;
         let format = chain.format();
+        let ours = !self.codes_itself();
         Ok(Video {
-            bitrate: self.plan.bitrate,
-            keyframe_seconds: self.plan.keyframe_seconds,
+            bitrate: ours.then_some(self.plan.bitrate),
+            keyframe_seconds: ours.then_some(self.plan.keyframe_seconds),
             size: format.size,
             rate: format.rate,
             seamless,
         })
+    }
+
+    /// Puts what clients have set where the next start finds it.
+    fn keep(&self) {
+        self.plan.kept.put(Remembered {
+            controls: self.kept.values().clone(),
+            video: self.asked,
+            over: Some(self.configured),
+        });
     }
 
     /// A device that was opened anew has its controls at their defaults: what clients had set is set again.

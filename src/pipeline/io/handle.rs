@@ -6,6 +6,7 @@ use super::Hand;
 use crate::camera::Directory;
 use crate::camera::remote::{Answer, Command, Remote};
 use crate::error::{Error, Kind, Result};
+use crate::kept::wishes::Wishes;
 use crate::pipeline::wait::io::Waiter;
 use crate::pipeline::{Origin, Plan};
 use crate::stream::io::Publisher;
@@ -21,6 +22,8 @@ pub(super) enum Message {
     Back(Origin),
     /// V4L2 encoders came or went.
     Encoders,
+    /// The configuration asks for this picture now.
+    Configured(Wishes),
 }
 
 /// Called when everything should be looked at anew: a plug may have been missed.
@@ -67,6 +70,14 @@ impl Pipeline {
     /// When the thread does not read its messages any more.
     pub fn encoders(&self) -> Result<()> {
         self.post.urge(Message::Encoders)
+    }
+
+    /// Tells the thread what the configuration asks of its picture now.
+    ///
+    /// # Errors
+    /// When the thread does not read its messages any more.
+    pub fn configured(&self, wishes: Wishes) -> Result<()> {
+        self.post.urge(Message::Configured(wishes))
     }
 }
 

@@ -1,14 +1,18 @@
 //! The thread's parts, with a scripted camera.
 
 use super::*;
+use crate::camera::controls::Setting;
+use crate::camera::remote::{Command, Reply, Video};
 use crate::camera::{CameraId, Device};
 use crate::capture::{Capture, Source};
 use crate::capture::{Colour, Format, Frame, Matrix, PixelFormat, Range};
 use crate::encode;
 use crate::encode::Settings;
+use crate::kept::{Drawer, Nowhere, Remembered, Shelf};
 use crate::pipeline::Origin;
+use crate::pipeline::chain::{Interest, MOST_DESCRIPTORS, Ready};
 use crate::pipeline::direct::io::Direct;
-use crate::pipeline::fleet::newcomer;
+use crate::pipeline::fleet::{newcomer, test_identity};
 use crate::recover::Coder;
 use crate::stream::{Limits, Target};
 use crate::units::{BitRate, Rate, Size};
@@ -45,8 +49,9 @@ impl Source for Script {
     }
 }
 
-#[test]
-fn truncated_jpegs_are_counted_and_skipped_and_the_picture_goes_on() {
+/// A camera's thread that was not started: the test moves its hand. The picture is asked to be 320x240 at 30 frames a
+/// second and 500 kbit/s.
+fn hand(kept: Arc<dyn Shelf>) -> (Hand, Arc<Directory>) {
     let id = CameraId::TEST;
     let directory = Arc::new(Directory::default());
     let modes = Vec::new().into();
@@ -61,12 +66,13 @@ fn truncated_jpegs_are_counted_and_skipped_and_the_picture_goes_on() {
     let plan = Plan {
         id,
         origin: Origin::Test {
-            size: Size::new(64, 64),
+            size: Size::new(320, 240),
             rate: Rate::fps(30),
         },
         bitrate: BitRate::from_kbps(500),
         keyframe_seconds: 1,
         encoder: Choice::Auto,
+        kept: Drawer::new(kept, test_identity()),
     };
     let target = Target {
         addr: std::net::SocketAddr::from(([127, 0, 0, 1], 9)),
@@ -75,17 +81,24 @@ fn truncated_jpegs_are_counted_and_skipped_and_the_picture_goes_on() {
         password: String::new(),
     };
     let publisher = Publisher::new(target, Arc::clone(&counters), Limits::default());
-    let never = Stop::new().unwrap();
     let (_post, inbox) = Inbox::new().unwrap();
-    let mut line = Hand::new(
+    let line = Hand::new(
         plan,
         publisher,
         Arc::clone(&directory),
-        Arc::clone(&counters),
+        counters,
         inbox,
         Box::new(|| {}),
-        never.clone(),
+        Stop::new().unwrap(),
     );
+    (line, directory)
+}
+
+#[test]
+fn truncated_jpegs_are_counted_and_skipped_and_the_picture_goes_on() {
+    let (mut line, directory) = hand(Arc::new(Nowhere));
+    let (id, counters) = (CameraId::TEST, Arc::clone(&line.counters));
+    let never = Stop::new().unwrap();
     let format = Format {
         pixel: PixelFormat::Mjpeg,
         size: jpeg_size(GOOD),
@@ -132,4 +145,168 @@ fn jpeg_size(jpeg: &[u8]) -> Size {
     let at = jpeg.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
     let side = |i: usize| u32::from(u16::from_be_bytes([jpeg[at + i], jpeg[at + i + 1]]));
     Size::new(side(7), side(5))
+}
+
+/// Stands in for a camera that codes its picture itself and gives 29.97 pictures where 30 were asked for.
+struct Own;
+
+impl Chain for Own {
+    fn format(&self) -> Format {
+        Format {
+            pixel: PixelFormat::H264,
+            size: Size::new(320, 180),
+            stride: 0,
+            rate: Rate::new(30_000, 1001).unwrap(),
+            colour: Colour {
+                matrix: Matrix::Bt709,
+                range: Range::Limited,
+                srgb: false,
+            },
+        }
+    }
+
+    fn way(&self) -> Way {
+        Way {
+            route: encode::Route::Passthrough,
+            coder: Coder::Camera,
+            why: String::new(),
+        }
+    }
+
+    fn watch(&self, _: &mut dyn FnMut(std::os::fd::BorrowedFd<'_>, Interest)) {}
+
+    fn woken(&mut self, _: [Ready; MOST_DESCRIPTORS]) {}
+
+    fn next(&mut self, _: bool, _: &mut Tally) -> Result<Progress<'_>, Failure> {
+        Ok(Progress::Pending)
+    }
+
+    fn restream(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn retune(&mut self, _: Settings) -> Result<()> {
+        Err(Error::new(Kind::Refused, "nobody obeys"))
+    }
+}
+
+fn asked(line: &mut Hand, change: VideoChange) -> Result<Video> {
+    match line.carry_out(Command::Video(change))? {
+        Reply::Video(video) => Ok(video),
+        other => panic!("{other:?}"),
+    }
+}
+
+const NOTHING: VideoChange = VideoChange {
+    bitrate: None,
+    keyframe_seconds: None,
+    size: None,
+    rate: None,
+};
+
+#[test]
+fn a_camera_that_codes_itself_is_not_reopened_for_what_it_gives_and_not_said_to_obey() {
+    let (mut line, _) = hand(Arc::new(Nowhere));
+    line.chain = Some(Box::new(Own));
+    let now = asked(&mut line, NOTHING).unwrap();
+    assert_eq!((now.bitrate, now.keyframe_seconds), (None, None));
+    // What was wished at first, and what get_video told, as the page sends it.
+    for change in [
+        VideoChange {
+            rate: Some(Rate::fps(30)),
+            ..NOTHING
+        },
+        VideoChange {
+            size: Some(Size::new(320, 240)),
+            rate: Some(Rate::fps(30)),
+            ..NOTHING
+        },
+        VideoChange {
+            size: Some(Size::new(320, 180)),
+            ..NOTHING
+        },
+    ] {
+        let video = asked(&mut line, change).unwrap();
+        assert!(video.seamless, "{change:?}");
+        assert_eq!(line.opening, 0, "{change:?} opened it anew");
+    }
+    let tune = VideoChange {
+        bitrate: Some(BitRate::from_kbps(900)),
+        ..NOTHING
+    };
+    let refused = asked(&mut line, tune).unwrap_err();
+    assert_eq!(refused.kind(), Kind::Refused);
+    let refused = line.carry_out(Command::Keyframe).unwrap_err();
+    assert_eq!(refused.kind(), Kind::Refused, "it has no such control");
+    // Its own business, however the configuration changes.
+    line.configure(line.configured.with(tune));
+    assert_eq!(line.opening, 0);
+    assert!(line.chain.is_some());
+    // What it does not give yet is worth an opening.
+    let other = VideoChange {
+        rate: Some(Rate::fps(10)),
+        ..NOTHING
+    };
+    assert!(!asked(&mut line, other).unwrap().seamless);
+    assert_eq!(line.opening, 1);
+}
+
+/// One drawer, for one camera.
+#[derive(Debug, Default)]
+struct One(std::sync::Mutex<Remembered>);
+
+impl Shelf for One {
+    fn find(&self, _: &crate::camera::change::Identity) -> Remembered {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn put(&self, _: &crate::camera::change::Identity, what: Remembered) {
+        *self.0.lock().unwrap() = what;
+    }
+}
+
+#[test]
+fn the_next_thread_of_a_camera_begins_as_clients_left_it() {
+    let shelf = Arc::new(One::default());
+    let (mut line, _) = hand(Arc::<One>::clone(&shelf));
+    line.open();
+    let wish = VideoChange {
+        bitrate: Some(BitRate::from_kbps(900)),
+        rate: Some(Rate::fps(15)),
+        ..NOTHING
+    };
+    asked(&mut line, wish).unwrap();
+    let refused = vec![("no_such".to_owned(), Setting::Number(1))];
+    assert!(line.carry_out(Command::SetControls(refused)).is_err());
+    drop(line);
+
+    let (mut line, _) = hand(Arc::<One>::clone(&shelf));
+    line.open();
+    let now = asked(&mut line, NOTHING).unwrap();
+    assert_eq!(
+        (now.bitrate, now.rate),
+        (Some(BitRate::from_kbps(900)), Rate::fps(15))
+    );
+    // The configuration speaks last of the bit rate, and never spoke of the rate.
+    let file = line.configured.with(VideoChange {
+        bitrate: Some(BitRate::from_kbps(1200)),
+        ..NOTHING
+    });
+    line.configure(file);
+    let now = asked(&mut line, NOTHING).unwrap();
+    assert_eq!(
+        (now.bitrate, now.rate),
+        (Some(BitRate::from_kbps(1200)), Rate::fps(15))
+    );
+    assert_eq!(shelf.0.lock().unwrap().video.bitrate, None);
+}
+
+#[test]
+fn a_configuration_read_while_a_camera_has_no_picture_is_what_it_opens_with() {
+    let (mut line, _) = hand(Arc::new(Nowhere));
+    let size = Some(Size::new(640, 360));
+    line.configure(line.configured.with(VideoChange { size, ..NOTHING }));
+    assert!(line.chain.is_none());
+    line.open();
+    assert_eq!(asked(&mut line, NOTHING).unwrap().size, Size::new(640, 360));
 }

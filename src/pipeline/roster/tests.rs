@@ -29,6 +29,24 @@ fn back(id: u16, node: u16) -> Order {
 }
 
 #[test]
+fn the_test_camera_is_switched_on_and_off_beside_devices_and_takes_nobodys_number() {
+    let webcam = Identity {
+        driver: "uvcvideo".to_owned(),
+        bus: "usb-1".to_owned(),
+        card: "Desk camera".to_owned(),
+        index: 0,
+    };
+    let (mut alone, _) = Roster::start(false, &[]);
+    assert_eq!(alone.test(true), [Order::StartTest(CameraId::TEST)]);
+    assert_eq!(alone.test(true), [], "it is on already");
+    assert_eq!(alone.test(false), [Order::Forget(CameraId::TEST)]);
+    let (mut beside, _) = Roster::start(false, &[(CameraId::TEST, webcam)]);
+    beside.removed(CameraId::TEST);
+    // The webcam's viewers wait for it at camera0.
+    assert_eq!(beside.test(true), [Order::StartTest(CameraId::TEST_ASIDE)]);
+}
+
+#[test]
 fn without_devices_the_test_camera_is_camera0() {
     let (_, orders) = Roster::start(true, &[]);
     assert_eq!(orders, [Order::StartTest(camera(0))]);

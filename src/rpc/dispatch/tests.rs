@@ -13,6 +13,8 @@ use crate::access::stream::{Direction, StreamToken};
 use crate::camera::{Camera, CameraId, Counters, Device, Directory, Mode, Status};
 use crate::capture::{Colour, Format, Matrix, PixelFormat, Range};
 use crate::clock::Wall;
+use crate::config::Config;
+use crate::config::live::{self as configuration, Configuration, Reloaded};
 use crate::encode::Route;
 use crate::error::Later;
 use crate::http::files::{Downloads, Kind, Located};
@@ -91,6 +93,29 @@ impl Downloads for Shelf {
             kind.folder(),
             until.as_secs()
         )
+    }
+}
+
+/// A configuration that stays as it is.
+struct Settled;
+
+impl Configuration for Settled {
+    fn file(&self) -> Option<String> {
+        None
+    }
+
+    fn live(&self) -> configuration::Live {
+        configuration::Live::new(Config::default(), Wall::from_secs(1))
+    }
+
+    fn reload(&self) -> Later<Reloaded> {
+        Box::pin(async {
+            Ok(Reloaded::Taken {
+                applied: Vec::new(),
+                waiting: Vec::new(),
+                troubles: Vec::new(),
+            })
+        })
     }
 }
 
@@ -183,6 +208,7 @@ fn room(media: MediaState) -> Room {
             office: Arc::new(NoOffice),
             media: Arc::new(Fixed(media)),
             downloads: Arc::new(Shelf),
+            configuration: Arc::new(Settled),
             rtsp_port: 8554,
             guard: Default::default(),
         }),

@@ -42,7 +42,7 @@ pub const SET: Method = Method {
     ],
     result: "CameraControls",
     errors: &[Code::NotFound, Code::InvalidState, Code::DependencyFailed],
-    doc: "Sets controls while the picture runs and tells what the camera made of them. Automatic modes are set first; the first refusal ends it, and what was set before it stays. The values are set again when the camera was unplugged and comes back.",
+    doc: "Sets controls while the picture runs and tells what the camera made of them. Automatic modes are set first; the first refusal ends it, and what was set before it stays. The values are set again when the camera was unplugged or the service restarted; null is forgotten.",
     handler: |_, call| or_fault(set(&call)),
 };
 

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod cameras;
+pub mod configuration;
 pub mod controls;
 pub mod core;
 pub mod credentials;

@@ -44,8 +44,8 @@ pub fn running(camera: &Camera) -> Result<Running, Fault> {
         device,
         remote,
         otherwise: match camera.status {
-            // It was there a moment ago.
-            Status::Connected => "DISCONNECTED",
+            // It gave pictures a moment ago: plugged in, as far as anybody knows, and without a picture.
+            Status::Connected => "ERROR",
             _ => now,
         },
     })

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::controls::or_fault;
 use super::running::{Running, running, trouble, unexpected, without_action};
 use super::{DEVICE, camera_of};
 use crate::access::Role;
-use crate::camera::remote::{Command, Reply, VideoChange};
+use crate::camera::remote::{Command, KEYFRAME_SECONDS, Reply, VideoChange};
+use crate::encode::Route;
 use crate::error::{Error, Kind};
 use crate::rpc::error::{Code, Fault};
 use crate::rpc::io::{Heard, ask};
@@ -29,7 +30,7 @@ pub const GET: Method = Method {
     params: &[DEVICE],
     result: "Video",
     errors: &[Code::NotFound, Code::InvalidState, Code::DependencyFailed],
-    doc: "Tells bit rate, key frame distance, size and rate of a camera's picture.",
+    doc: "Tells bit rate, key frame distance, size and rate of a camera's picture; the first two are null where the camera codes by itself and nobody knows them.",
     handler: |_, call| or_fault(get(&call)),
 };
 
@@ -41,16 +42,13 @@ pub const SET: Method = Method {
         DEVICE,
         Param {
             name: BITRATE,
-            rule: Rule::Integer {
-                min: 50,
-                max: 100_000,
-            },
+            rule: Rule::within(&BitRate::KBPS),
             required: false,
             doc: "the encoder's target in thousands of bits per second",
         },
         Param {
             name: KEYFRAME,
-            rule: Rule::Integer { min: 1, max: 2 },
+            rule: Rule::within(&KEYFRAME_SECONDS),
             required: false,
             doc: "seconds from one key frame to the next, at most; a viewer waits this long for a picture",
         },
@@ -62,14 +60,14 @@ pub const SET: Method = Method {
         },
         Param {
             name: FPS,
-            rule: Rule::Integer { min: 1, max: 240 },
+            rule: Rule::within(&Rate::ASKED),
             required: false,
             doc: "frames per second; the camera gives its nearest rate",
         },
     ],
     result: "Video",
     errors: &[Code::NotFound, Code::InvalidState, Code::DependencyFailed],
-    doc: "Changes a camera's picture while viewers watch; at least one of the four. What is left out stays. Tells what the picture is like now, and whether the change took no pause. Holds until the service restarts; the configuration file is for good.",
+    doc: "Changes a camera's picture while viewers watch; at least one of the four. What is left out stays. Tells what the picture is like now, and whether the change took no pause. It is remembered for this camera, also over a restart, until the configuration file asks for something else than it did.",
     handler: |_, call| or_fault(set(&call)),
 };
 
@@ -79,9 +77,14 @@ pub const KEYFRAME_NOW: Method = Method {
     role: Some(Role::Operator),
     params: &[DEVICE],
     result: "KeyframeRequest",
-    errors: &[Code::NotFound, Code::InvalidState],
-    doc: "Asks for a key frame as soon as the encoder can give one.",
-    handler: |_, call| Outcome::Now(keyframe(&call)),
+    errors: &[
+        Code::NotFound,
+        Code::InvalidState,
+        Code::Unsupported,
+        Code::DependencyFailed,
+    ],
+    doc: "Asks for a key frame as soon as the encoder can give one. A camera that codes by itself is asked through its control force_key_frame; one without it is unsupported.",
+    handler: |_, call| or_fault(keyframe(&call)),
 };
 
 fn get(call: &Call) -> Result<Outcome, Fault> {
@@ -122,7 +125,7 @@ fn shown(camera: &Running, wanted: VideoChange, heard: Heard) -> Answer {
     match heard {
         Heard::Answer(Ok(Reply::Video(video))) => Ok(json!({
             "device": camera.device,
-            BITRATE: video.bitrate.as_bps() / 1000,
+            BITRATE: video.bitrate.map(BitRate::as_kbps),
             KEYFRAME: video.keyframe_seconds,
             SIZE: video.size.to_string(),
             FPS: video.rate.rounded(),
@@ -155,9 +158,38 @@ fn refused(wanted: VideoChange, error: &Error, otherwise: &str) -> Fault {
     }
 }
 
-fn keyframe(call: &Call) -> Answer {
+fn keyframe(call: &Call) -> Result<Outcome, Fault> {
     let camera = camera_of(call)?;
-    let device = running(&camera)?.device;
-    camera.counters.keyframe_wanted.store(true, Relaxed);
-    Ok(json!({ "device": device, "requested": true }))
+    let running = running(&camera)?;
+    if camera.route != Some(Route::Passthrough) {
+        camera.counters.keyframe_wanted.store(true, Relaxed);
+        return Ok(Outcome::Now(Ok(requested(&running))));
+    }
+    let remote = Arc::clone(&running.remote);
+    Ok(ask(&*remote, Command::Keyframe, move |heard| {
+        pressed(&running, heard)
+    }))
+}
+
+fn requested(camera: &Running) -> Value {
+    json!({ "device": camera.device, "requested": true })
+}
+
+/// What a camera that codes by itself made of the wish.
+fn pressed(camera: &Running, heard: Heard) -> Answer {
+    match heard {
+        Heard::Answer(Ok(Reply::Keyframe)) => Ok(requested(camera)),
+        Heard::Answer(Err(error)) if error.kind() == Kind::Refused => Err(Fault::new(
+            Code::Unsupported,
+            "unsupported",
+            format!(
+                "{} codes its pictures itself and takes no wish for a key frame: {}",
+                camera.device,
+                without_action(&error)
+            ),
+            "look for the distance of key frames in get_camera_controls, or choose another pixel format in the configuration, so that the service codes the picture",
+        )
+        .with("feature", "request_keyframe")),
+        other => Err(unexpected(&other, camera.otherwise)),
+    }
 }

@@ -1,5 +1,6 @@
 //! The shapes of results as JSON Schema; the OpenRPC document refers to them by name.
 
+mod configuration;
 mod credentials;
 mod downloads;
 mod guard;
@@ -17,6 +18,7 @@ pub fn all() -> Map<String, Value> {
         .chain(credentials::shapes())
         .chain(guard::shapes())
         .chain(downloads::shapes())
+        .chain(configuration::shapes())
         .map(|(name, shape)| (name.to_owned(), shape))
         .collect()
 }
@@ -77,8 +79,8 @@ fn base() -> Vec<(&'static str, Value)> {
             "Video",
             closed(&json!({
                 "device": text(),
-                "bitrate_kbps": count(),
-                "keyframe_seconds": count(),
+                "bitrate_kbps": { "type": ["integer", "null"], "minimum": 0, "description": "null where the camera codes by itself" },
+                "keyframe_seconds": { "type": ["integer", "null"], "minimum": 0, "description": "null likewise" },
                 "resolution": { "type": "string", "pattern": "^[0-9]+x[0-9]+$" },
                 "fps": count(),
                 "seamless": {

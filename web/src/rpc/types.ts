@@ -119,8 +119,12 @@ export interface VideoChange {
   fps?: number;
 }
 
-export interface Video extends Required<VideoChange> {
+export interface Video extends Required<Omit<VideoChange, 'bitrate_kbps' | 'keyframe_seconds'>> {
   device: string;
+  /** null where the camera codes by itself. */
+  bitrate_kbps: number | null;
+  /** null likewise. */
+  keyframe_seconds: number | null;
   /** The last change took no pause. */
   seamless: boolean;
 }

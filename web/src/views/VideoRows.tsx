@@ -13,7 +13,9 @@ interface Props {
 export function VideoRows({ video, offered, onChange }: Props) {
   return (
     <div class="rows">
-      <BitrateRow now={video.bitrate_kbps} onChange={(bitrate_kbps) => onChange({ bitrate_kbps })} />
+      {video.bitrate_kbps !== null && (
+        <BitrateRow now={video.bitrate_kbps} onChange={(bitrate_kbps) => onChange({ bitrate_kbps })} />
+      )}
       <ChoiceRow
         label="Resolution"
         now={video.resolution}

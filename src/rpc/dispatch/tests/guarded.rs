@@ -92,6 +92,7 @@ fn guarded(guard: Guard) -> Client {
         verifier: Arc::new(Words),
         office: Arc::new(NoOffice),
         downloads: Arc::clone(&client.room.desk.downloads),
+        configuration: Arc::clone(&client.room.desk.configuration),
         media: Arc::new(Fixed(media())),
         rtsp_port: 8554,
         guard,

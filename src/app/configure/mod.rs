@@ -1,0 +1,3 @@
+//! The configuration of the running service.
+
+pub(super) mod io;

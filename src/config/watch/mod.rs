@@ -1,0 +1,3 @@
+//! Noticing that the configuration file is another.
+
+pub mod io;

@@ -1,0 +1,3 @@
+//! The log file.
+
+pub mod io;

@@ -19,6 +19,8 @@ use crate::camera::{CameraId, Directory};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::external::Streams;
+use crate::external::io::External;
 use crate::http::bind::io::bind;
 use crate::http::{self, AuthCallback, Services};
 use crate::mediamtx;
@@ -31,6 +33,7 @@ use crate::rpc::media::MediaServer;
 use crate::rpc::table::METHODS;
 use crate::supervise::{Supervisor, Worker};
 use crate::units::Rate;
+use crate::viewing::{self, Viewing};
 
 /// After a viewer was let in, key frames are asked for at these moments: at once for RTSP, later
 /// for WebRTC, whose connection stands some hundred milliseconds after the question.
@@ -103,11 +106,19 @@ impl App {
         // open before MediaMTX asks them: so its state starts as a place that is filled later.
         let media_state = Arc::new(LateMedia::default());
         let mut path_keeper = PathKeeper::default();
+        let external = External::load(
+            &config.storage.data_dir,
+            path_keeper.paths(),
+            config.external_discovery.settings(),
+        )?;
+        let viewing = Arc::new(Viewing::default());
         let services = Services {
             desk: Arc::new(Desk {
                 directory: Arc::clone(&directory),
                 verifier: Arc::new(Tokens(Arc::clone(&keyring))),
                 media: Arc::clone(&media_state) as Arc<dyn MediaServer>,
+                external: Arc::new(external.clone()) as Arc<dyn Streams>,
+                viewing: Arc::clone(&viewing),
                 rtsp_port: settings.rtsp.port(),
             }),
             methods: METHODS,
@@ -145,6 +156,14 @@ impl App {
         let media = MediaMtx::start(settings, ownership, &file, &secret).await?;
         media_state.fill(media.shared());
         path_keeper.serve(&media);
+        let counters = adapters::counters(media_state, Arc::clone(&directory), external.clone());
+        let stopping = supervisor.stopping();
+        supervisor.spawn(
+            "the viewing marks",
+            viewing::io::observe(viewing, counters, stopping),
+        );
+        let stopping = supervisor.stopping();
+        supervisor.spawn("the search for streams", external.look(stopping));
         let fleet = fleet::io::start(
             fleet::Settings {
                 rtsp: SocketAddr::new(publish_ip, addresses.rtsp.port()),

@@ -23,6 +23,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::camera::Directory;
+use crate::external::Streams;
+use crate::viewing::Viewing;
 use media::MediaServer;
 use session::Verify;
 
@@ -34,6 +36,10 @@ pub struct Desk {
     pub verifier: Arc<dyn Verify>,
     /// What is known of MediaMTX; must answer from memory.
     pub media: Arc<dyn MediaServer>,
+    /// Streams of somebody else.
+    pub external: Arc<dyn Streams>,
+    /// Who said that they watch what, and how fast streams are.
+    pub viewing: Arc<Viewing>,
     /// The port MediaMTX serves RTSP on, for links.
     pub rtsp_port: u16,
 }

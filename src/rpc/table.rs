@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::Desk;
 use super::error::{Code, Fault};
 use super::links::Reached;
-use super::methods::{cameras, controls, core, streams, video};
+use super::methods::{cameras, controls, core, external, streams, video};
 use super::params::Param;
 use super::session::Session;
 use crate::access::Role;
@@ -109,5 +109,13 @@ pub const METHODS: &[Method] = &[
     video::KEYFRAME_NOW,
     streams::URL,
     streams::LIST,
+    streams::START,
+    streams::STOP,
+    streams::STATUS,
+    external::DISCOVER,
+    external::ADD,
+    external::REMOVE,
+    external::LIST,
+    external::INTERVAL,
     core::DISCOVER,
 ];

@@ -139,6 +139,8 @@ impl Rig {
                 directory: Arc::clone(&directory),
                 verifier: Arc::new(RoleWords),
                 media: Arc::new(media.clone()),
+                external: Arc::new(camera_service::external::Fixed::default()),
+                viewing: Arc::default(),
                 rtsp_port: 8554,
             }),
             methods: METHODS,

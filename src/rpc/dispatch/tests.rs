@@ -127,6 +127,8 @@ fn room(media: MediaState) -> Room {
             directory: Arc::new(directory),
             verifier: Arc::new(Words),
             media: Arc::new(Fixed(media)),
+            external: Arc::new(external()),
+            viewing: Arc::default(),
             rtsp_port: 8554,
         }),
         reached: Arc::new(Reached::new(
@@ -134,6 +136,15 @@ fn room(media: MediaState) -> Room {
             "10.0.0.1:8002".parse().unwrap(),
         )),
     }
+}
+
+/// A list with one stream, without a disk.
+fn external() -> crate::external::Fixed {
+    let mut book = crate::external::book::Book::default();
+    let url = "rtsp://ann:geheim@192.0.2.7/live".parse().unwrap();
+    let kind = crate::external::Kind::Generic;
+    book.add("drone", url, kind, NOW.wall).unwrap();
+    crate::external::Fixed(book.into())
 }
 
 fn media() -> MediaState {
@@ -193,6 +204,7 @@ impl Client {
 }
 
 mod results;
+mod streams;
 
 #[test]
 fn ping_answers_before_a_login_with_metadata() {

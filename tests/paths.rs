@@ -150,6 +150,21 @@ async fn wishes_made_before_mediamtx_runs_and_after_it_died_come_true() {
         clock::mono().since(begun)
     );
 
+    // It reads its file anew, and forgets without dying.
+    let file = dir.0.join("mediamtx.yml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{text}# touched\n")).unwrap();
+    for (what, there) in [
+        ("it was not forgotten", false),
+        ("it stays forgotten", true),
+    ] {
+        let begun = clock::mono();
+        while has("drone").await != there {
+            assert!(clock::mono().since(begun) < PATIENCE, "{what}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     paths.forget("drone");
     paths.settled("drone", PATIENCE).await.unwrap();
     assert!(!has("drone").await);

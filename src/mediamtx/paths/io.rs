@@ -17,6 +17,11 @@ use crate::mediamtx::io::MediaMtx;
 
 /// MediaMTX forgets without a word when somebody touches its file; so it is looked at this often.
 const LOOK: Duration = Duration::from_secs(10);
+/// The same for the first [`EARLY_LOOKS`] after a start: MediaMTX may read its file a second time then, because we
+/// have just written it.
+const EARLY_LOOK: Duration = Duration::from_secs(1);
+/// How many looks are early.
+const EARLY_LOOKS: u32 = 5;
 /// From a failed question to the next try, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 /// Rounds of looking and telling after one change; the second finds everything in order.
@@ -223,6 +228,7 @@ impl Worker {
     async fn run(mut self) {
         let mut incarnation = None;
         let mut retry = RETRY.0;
+        let mut looks = 0_u32;
         loop {
             let now = self.shared.get();
             if !now.is_up() {
@@ -238,11 +244,17 @@ impl Worker {
             if incarnation != Some(pid) {
                 self.forgotten("it has just started");
                 incarnation = Some(pid);
+                looks = 0;
             }
             let pause = match self.make_true().await {
                 Ok(()) => {
                     retry = RETRY.0;
-                    LOOK
+                    looks = looks.saturating_add(1);
+                    if looks <= EARLY_LOOKS {
+                        EARLY_LOOK
+                    } else {
+                        LOOK
+                    }
                 }
                 Err(e) => {
                     let pause = retry;

@@ -113,7 +113,8 @@ impl Paths {
 
     /// Changes what is wished for `name`; returns at once, MediaMTX is told soon after.
     ///
-    /// Everyone touches only the part that is theirs: who records, `record`; who pulls, `source`.
+    /// Everyone touches only the part that is theirs: who records, `record`; who pulls, `source`. `change` must not
+    /// use the handle.
     pub fn wish(&self, name: &str, change: impl FnOnce(&mut PathWish)) {
         self.0.change(name, Box::new(change));
     }

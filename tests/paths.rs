@@ -113,6 +113,35 @@ async fn a_viewer_stays_connected_while_recording_is_switched_on_and_off() {
 }
 
 #[tokio::test]
+async fn an_external_stream_is_recorded_by_its_name_and_not_pulled_anew_for_it() {
+    let dir = Dir::new("external-recorded");
+    let media = media::start(&dir).await;
+    let mut keeper = PathKeeper::default();
+    let paths = keeper.paths();
+    keeper.serve(&media);
+    let address = url(media.settings().rtsp, "camera0");
+    let _publisher = publish(&address);
+    until(&media, "nobody publishes", |s| s.is_ready("camera0")).await;
+    // The source of somebody else is another path of this very server.
+    paths.wish("drone", |w| w.source = Some(address.clone()));
+    until(&media, "it is not pulled", |s| s.is_ready("drone")).await;
+    let (before, _) = connected(&media).await;
+    let recordings = dir.0.join("recordings");
+    paths.wish("drone", |w| w.record = Some(record(&recordings)));
+    paths.settled("drone", PATIENCE).await.unwrap();
+    eventually("no recording appears", || {
+        files(&recordings.join("drone")).iter().any(|b| *b > 1000)
+    })
+    .await;
+    paths.wish("drone", |w| w.record = None);
+    paths.settled("drone", PATIENCE).await.unwrap();
+    assert_eq!(connected(&media).await.0, before, "it was pulled anew");
+    paths.forget("drone");
+    until(&media, "it is still pulled", |s| !s.is_ready("drone")).await;
+    media.stop().await;
+}
+
+#[tokio::test]
 async fn wishes_made_before_mediamtx_runs_and_after_it_died_come_true() {
     let dir = Dir::new("died");
     let mut keeper = PathKeeper::default();

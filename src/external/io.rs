@@ -57,7 +57,7 @@ impl External {
     /// A damaged list is kept aside with the ending `.damaged` and an empty one taken: the box does more than this.
     ///
     /// # Errors
-    /// `Config` when the file is there and cannot be read or put aside.
+    /// `Config` when the file is damaged and cannot be put aside.
     pub fn load(data_dir: &Path, paths: Paths, settings: Settings) -> Result<Self> {
         let file = file(data_dir);
         let book = read(&file)?;
@@ -325,11 +325,6 @@ impl Inner {
 const MOST_ERRORS: usize = 64;
 
 fn read(file: &Path) -> Result<Book> {
-    let failed = |e: std::io::Error| {
-        Error::new(Failure::Config, format!("cannot read {}", file.display()))
-            .because(e)
-            .action("let the service's user own it, or move it away")
-    };
     let mut text = String::new();
     let opened = File::open(file).and_then(|f| f.take(LONGEST_FILE + 1).read_to_string(&mut text));
     let damage = match opened {
@@ -339,11 +334,20 @@ fn read(file: &Path) -> Result<Book> {
             Err(damage) => damage,
         },
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Book::default()),
-        Err(e) if e.kind() == ErrorKind::InvalidData => "it is not text".to_owned(),
-        Err(e) => return Err(failed(e)),
+        Err(e) => format!("it cannot be read: {e}"),
     };
     let aside = file.with_extension("json.damaged");
-    fs::rename(file, &aside).map_err(failed)?;
+    fs::rename(file, &aside).map_err(|e| {
+        Error::new(
+            Failure::Config,
+            format!(
+                "{} is damaged ({damage}) and cannot be put aside",
+                file.display()
+            ),
+        )
+        .because(e)
+        .action("let the service's user own its folder, or move the file away")
+    })?;
     tracing::error!(
         "the list of external streams is damaged ({damage}); it is kept as {}, and the service goes on without: \
          add the streams anew",
@@ -602,6 +606,39 @@ mod tests {
             &external.discover(true).await.unwrap()
         ));
         assert!(connections.load(Ordering::Relaxed) > before);
+    }
+
+    #[tokio::test]
+    async fn a_list_that_cannot_be_read_at_all_does_not_stop_the_service_either() {
+        let dir = Dir::new("unreadable");
+        fs::create_dir(file(&dir.0)).unwrap();
+        let external = load(&dir, &Arc::new(Wishes::default()), Settings::default());
+        assert!(external.list().is_empty());
+        external
+            .add("drone", url("rtsp://h/x"), Kind::Generic, clock::wall())
+            .await
+            .unwrap()
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_interval_set_while_it_runs_is_kept_at_once() {
+        let dir = Dir::new("interval");
+        let port = camera("127.0.0.2:0", Arc::default()).await;
+        let settings = searching(vec![port], Duration::from_secs(10));
+        let external = load(&dir, &Arc::new(Wishes::default()), settings);
+        let (stop, stopping) = watch::channel(false);
+        let looking = tokio::spawn(external.clone().look(stopping));
+        external.set_interval(Duration::from_millis(1));
+        let found = async {
+            while external.finds().is_empty() {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let found = tokio::time::timeout(Duration::from_secs(20), found).await;
+        assert!(found.is_ok(), "nobody searched");
+        stop.send(true).unwrap();
+        looking.await.unwrap().unwrap();
     }
 
     #[tokio::test]

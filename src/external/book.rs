@@ -13,11 +13,17 @@ use crate::mediamtx::paths::is_name;
 /// Streams in the list at most: each is a connection and a decoder's worth of traffic for the box.
 pub const MOST: usize = 64;
 
-/// Whether a stream may have this name: `^[a-z0-9_-]{1,64}$`, not that of a camera, nor one that MediaMTX
-/// takes for "every path".
+/// What names of paths that clients publish to begin with; a stream that is pulled would shut them out.
+const LIVE: &str = "live-";
+
+/// Whether a stream may have this name: `^[a-z0-9_-]{1,64}$`, not that of a camera or of something live, nor one
+/// that MediaMTX takes for "every path".
 #[must_use]
 pub fn is_free_name(name: &str) -> bool {
-    is_name(name) && name.parse::<CameraId>().is_err() && !matches!(name, "all" | "all_others")
+    is_name(name)
+        && name.parse::<CameraId>().is_err()
+        && !name.starts_with(LIVE)
+        && !matches!(name, "all" | "all_others")
 }
 
 /// The list. [`super::io`] keeps it in a file.
@@ -220,6 +226,7 @@ mod tests {
         for taken in [
             "camera0",
             "camera9999",
+            "live-1",
             "all",
             "all_others",
             "",
@@ -229,7 +236,7 @@ mod tests {
         ] {
             assert!(!is_free_name(taken), "{taken}");
         }
-        for free in ["drone", "camera007", "camera", "-", "a_b-9"] {
+        for free in ["drone", "camera007", "live", "camera", "-", "a_b-9"] {
             assert!(is_free_name(free), "{free}");
         }
     }

@@ -141,7 +141,7 @@ fn add(call: &Call) -> Result<Outcome, Fault> {
         return Err(Fault::param(
             "stream_name",
             "reserved",
-            format!("{name} is kept for cameras or means every stream"),
+            format!("{name} is kept for cameras and live streams, or means every stream"),
             "choose another name, such as drone-1",
         ));
     }

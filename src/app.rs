@@ -27,6 +27,8 @@ use crate::clock;
 use crate::config::live::Configuration as _;
 use crate::config::{self, Config, Source, Tls};
 use crate::error::{Error, Kind, Result};
+use crate::external::Streams;
+use crate::external::io::External;
 use crate::http::bind::io::bind;
 use crate::http::files::Downloads;
 use crate::http::files::io::Library;
@@ -40,6 +42,7 @@ use crate::mediamtx;
 use crate::mediamtx::auth::{self, Decision, SERVICE_USER, Secret, Who};
 use crate::mediamtx::io::{MediaMtx, Ownership, pick_free_ports};
 use crate::mediamtx::kick;
+use crate::mediamtx::paths::io::PathKeeper;
 use crate::pipeline::fleet;
 use crate::pipeline::fleet::io::Fleet;
 use crate::rpc::Desk;
@@ -47,6 +50,7 @@ use crate::rpc::guard::Guard;
 use crate::rpc::media::MediaServer;
 use crate::rpc::table::METHODS;
 use crate::supervise::Supervisor;
+use crate::viewing::{self, Viewing};
 
 /// After a viewer was let in, key frames are asked for at these moments: at once for RTSP, later
 /// for WebRTC, whose connection stands some hundred milliseconds after the question.
@@ -80,6 +84,8 @@ pub struct App {
     directory: Arc<Directory>,
     access: Live,
     claim: Arc<Claim>,
+    /// Before MediaMTX, so that it ends before it.
+    path_keeper: PathKeeper,
     media: MediaMtx,
     fleet: Fleet,
     kept: Store,
@@ -141,6 +147,13 @@ impl App {
             Signer::new(access.judge().keyring.derive(DOWNLOAD_KEY).as_bytes()),
         ));
         let media_state = Arc::new(LateMedia::default());
+        let mut path_keeper = PathKeeper::default();
+        let external = External::load(
+            &config.storage.data_dir,
+            path_keeper.paths(),
+            config.external_discovery.settings(),
+        )?;
+        let viewing = Arc::new(Viewing::default());
         let services = Services {
             desk: Arc::new(Desk {
                 directory: Arc::clone(&directory),
@@ -149,6 +162,8 @@ impl App {
                 media: Arc::clone(&media_state) as Arc<dyn MediaServer>,
                 downloads: Arc::clone(&library) as Arc<dyn Downloads>,
                 configuration: Arc::new(configuration.clone()),
+                external: Arc::new(external.clone()) as Arc<dyn Streams>,
+                viewing: Arc::clone(&viewing),
                 rtsp_port: settings.rtsp.port(),
                 guard: Guard {
                     limits: Arc::new(Gate::new(rules(&config))),
@@ -216,6 +231,15 @@ impl App {
         let kicks = admissions.run(media.api().clone(), judge, supervisor.stopping());
         supervisor.spawn("the kicks", kicks);
         let kept = Store::open(&config.storage.data_dir)?;
+        path_keeper.serve(&media);
+        let counters = adapters::counters(media_state, Arc::clone(&directory), external.clone());
+        let stopping = supervisor.stopping();
+        supervisor.spawn(
+            "the viewing marks",
+            viewing::io::observe(viewing, counters, stopping),
+        );
+        let stopping = supervisor.stopping();
+        supervisor.spawn("the search for streams", external.look(stopping));
         let fleet = fleet::io::start(
             fleet::Settings {
                 rtsp: SocketAddr::new(publish_ip, addresses.rtsp.port()),
@@ -252,6 +276,7 @@ impl App {
             directory,
             access,
             claim,
+            path_keeper,
             media,
             fleet,
             kept,
@@ -326,6 +351,7 @@ impl App {
         {
             error!("the cameras did not stop cleanly");
         }
+        drop(self.path_keeper);
         self.media.stop().await;
         // Writes what was set last; no camera can set anything any more.
         let written = tokio::task::spawn_blocking(move || drop(self.kept)).await;

@@ -344,7 +344,10 @@ async fn a_revoked_token_and_a_changed_role_act_on_live_connections() {
     );
     let dir = at.dir.clone();
     within(at.app.stop()).await;
-    let why = within(App::start(config(&dir), Source::default())).await.err().unwrap();
+    let why = within(App::start(config(&dir), Source::default()))
+        .await
+        .err()
+        .unwrap();
     assert!(why.to_string().contains("keys.json"), "{why}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "{ torn");
     fs::remove_dir_all(&dir).unwrap();

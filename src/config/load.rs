@@ -217,6 +217,9 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
             "must be 1 or more, or nobody could ask anything; set rate_limit_requests to 0 for no limit",
         );
     }
+    for (key, what) in config.external_discovery.mistakes() {
+        wrong(&format!("external_discovery.{key}"), &what);
+    }
     for part in config.logging.level.split(',') {
         let level = part.rsplit('=').next().unwrap_or(part).trim();
         if !LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) {

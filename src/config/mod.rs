@@ -18,6 +18,7 @@ use crate::encode::Choice;
 use crate::units::{BitRate, Size};
 
 pub mod change;
+pub mod external;
 pub mod io;
 pub mod keys;
 pub mod live;
@@ -55,6 +56,8 @@ pub struct Config {
     pub storage: Storage,
     /// What is written to the log.
     pub logging: Logging,
+    /// Where streams of somebody else are looked for.
+    pub external_discovery: external::ExternalDiscovery,
 }
 
 /// The JSON-RPC listener.
@@ -329,6 +332,7 @@ impl Default for Config {
                 max_file_size: 5 << 20,
                 max_files: 5,
             },
+            external_discovery: external::ExternalDiscovery::default(),
         }
     }
 }

@@ -26,7 +26,9 @@ use std::sync::Arc;
 use crate::access::Office;
 use crate::camera::Directory;
 use crate::config::live::Configuration;
+use crate::external::Streams;
 use crate::http::files::Downloads;
+use crate::viewing::Viewing;
 use guard::Guard;
 use media::MediaServer;
 use session::Verify;
@@ -45,6 +47,10 @@ pub struct Desk {
     pub downloads: Arc<dyn Downloads>,
     /// The configuration: what holds, and the way to read it anew.
     pub configuration: Arc<dyn Configuration>,
+    /// Streams of somebody else.
+    pub external: Arc<dyn Streams>,
+    /// Who said that they watch what, and how fast streams are.
+    pub viewing: Arc<Viewing>,
     /// The port MediaMTX serves RTSP on, for links.
     pub rtsp_port: u16,
     /// Whose box it is, how often one may ask, what is written down.

@@ -13,7 +13,7 @@ use super::Desk;
 use super::error::{Code, Fault};
 use super::links::Reached;
 use super::methods::{
-    audit, cameras, configuration, controls, core, credentials, downloads, streams, video,
+    audit, cameras, configuration, controls, core, credentials, downloads, external, streams, video,
 };
 use super::params::Param;
 use super::session::Session;
@@ -121,5 +121,13 @@ pub const METHODS: &[Method] = &[
     downloads::DOWNLOAD_URL,
     configuration::GET,
     configuration::RELOAD,
+    streams::START,
+    streams::STOP,
+    streams::STATUS,
+    external::DISCOVER,
+    external::ADD,
+    external::REMOVE,
+    external::LIST,
+    external::INTERVAL,
     core::DISCOVER,
 ];

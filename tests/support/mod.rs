@@ -223,6 +223,8 @@ impl Rig {
                 media: Arc::new(media.clone()),
                 downloads: Arc::clone(&library) as Arc<dyn Downloads>,
                 configuration: Arc::new(Settled),
+                external: Arc::new(camera_service::external::Fixed::default()),
+                viewing: Arc::default(),
                 rtsp_port: 8554,
                 guard: Guard::default(),
             }),

@@ -209,6 +209,8 @@ fn room(media: MediaState) -> Room {
             media: Arc::new(Fixed(media)),
             downloads: Arc::new(Shelf),
             configuration: Arc::new(Settled),
+            external: Arc::new(external()),
+            viewing: Arc::default(),
             rtsp_port: 8554,
             guard: Default::default(),
         }),
@@ -218,6 +220,15 @@ fn room(media: MediaState) -> Room {
         )),
         from: "10.0.0.9".parse().unwrap(),
     }
+}
+
+/// A list with one stream, without a disk.
+fn external() -> crate::external::Fixed {
+    let mut book = crate::external::book::Book::default();
+    let url = "rtsp://ann:geheim@192.0.2.7/live".parse().unwrap();
+    let kind = crate::external::Kind::Generic;
+    book.add("drone", url, kind, NOW.wall).unwrap();
+    crate::external::Fixed(book.into())
 }
 
 fn media() -> MediaState {
@@ -279,6 +290,7 @@ impl Client {
 mod credentials;
 mod guarded;
 mod results;
+mod streams;
 
 #[test]
 fn ping_answers_before_a_login_with_metadata() {

@@ -3,7 +3,9 @@
 mod configuration;
 mod credentials;
 mod downloads;
+mod external;
 mod guard;
+mod streams;
 
 use serde_json::{Map, Value, json};
 
@@ -19,6 +21,8 @@ pub fn all() -> Map<String, Value> {
         .chain(guard::shapes())
         .chain(downloads::shapes())
         .chain(configuration::shapes())
+        .chain(streams::shapes())
+        .chain(external::shapes())
         .map(|(name, shape)| (name.to_owned(), shape))
         .collect()
 }
@@ -92,31 +96,6 @@ fn base() -> Vec<(&'static str, Value)> {
         (
             "KeyframeRequest",
             closed(&json!({ "device": text(), "requested": { "type": "boolean" } })),
-        ),
-        (
-            "StreamUrl",
-            closed(&json!({
-                "device": text(),
-                "stream_name": text(),
-                "stream_url": text(),
-                "available": { "type": "boolean" },
-                "active_consumers": count(),
-                "stream_status": words(&["READY", "NOT_READY", "ERROR"]),
-            })),
-        ),
-        (
-            "StreamInfo",
-            closed(&json!({
-                "name": text(),
-                "source": text(),
-                "ready": { "type": "boolean" },
-                "readers": count(),
-                "bytes_sent": count(),
-            })),
-        ),
-        (
-            "StreamList",
-            json!({ "type": "array", "items": link("StreamInfo") }),
         ),
         (
             "OpenRpc",

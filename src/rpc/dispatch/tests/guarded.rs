@@ -93,6 +93,8 @@ fn guarded(guard: Guard) -> Client {
         office: Arc::new(NoOffice),
         downloads: Arc::clone(&client.room.desk.downloads),
         configuration: Arc::clone(&client.room.desk.configuration),
+        external: Arc::clone(&client.room.desk.external),
+        viewing: Arc::clone(&client.room.desk.viewing),
         media: Arc::new(Fixed(media())),
         rtsp_port: 8554,
         guard,

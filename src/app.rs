@@ -19,6 +19,8 @@ use crate::camera::{CameraId, Directory};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::events::Announce;
+use crate::events::bus::Bus;
 use crate::http::bind::io::bind;
 use crate::http::{self, AuthCallback, Services};
 use crate::mediamtx;
@@ -98,12 +100,14 @@ impl App {
 
         // Control. MediaMTX must exist before the doors can show its state, and the doors must be
         // open before MediaMTX asks them: so its state starts as a place that is filled later.
+        let bus = Arc::new(Bus::default());
         let media_state = Arc::new(LateMedia::default());
         let services = Services {
             desk: Arc::new(Desk {
                 directory: Arc::clone(&directory),
                 verifier: Arc::new(Tokens(Arc::clone(&keyring))),
                 media: Arc::clone(&media_state) as Arc<dyn MediaServer>,
+                events: Arc::clone(&bus) as Arc<dyn Announce>,
                 rtsp_port: settings.rtsp.port(),
             }),
             methods: METHODS,

@@ -197,7 +197,7 @@ async fn connection(
         .unwrap_or_else(PoisonError::into_inner)
         .take();
     if let Some(upgrade) = upgrade {
-        Box::pin(ws::io::run(upgrade, shared, seat, until)).await;
+        Box::pin(ws::io::run::<TcpStream>(upgrade, shared, seat, until)).await;
     }
 }
 

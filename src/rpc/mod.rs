@@ -23,6 +23,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::camera::Directory;
+use crate::events::Announce;
 use media::MediaServer;
 use session::Verify;
 
@@ -34,6 +35,8 @@ pub struct Desk {
     pub verifier: Arc<dyn Verify>,
     /// What is known of MediaMTX; must answer from memory.
     pub media: Arc<dyn MediaServer>,
+    /// Takes what happened, for whoever subscribed.
+    pub events: Arc<dyn Announce>,
     /// The port MediaMTX serves RTSP on, for links.
     pub rtsp_port: u16,
 }

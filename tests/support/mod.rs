@@ -8,6 +8,8 @@ use camera_service::camera::{Camera, CameraId, Counters, Device, Directory, Mode
 use camera_service::capture::{Colour, Format, Matrix, PixelFormat, Range};
 use camera_service::clock::{self, Wall};
 use camera_service::encode::Route;
+use camera_service::events::Announce;
+use camera_service::events::bus::Bus;
 use camera_service::http::bind::io::bind;
 use camera_service::http::io::{Listeners, serve};
 use camera_service::http::{Limits, Services};
@@ -64,6 +66,7 @@ pub(crate) struct Rig {
     pub(crate) internal: SocketAddr,
     pub(crate) directory: Arc<Directory>,
     pub(crate) media: Media,
+    pub(crate) bus: Arc<Bus>,
     stop: watch::Sender<bool>,
     served: JoinHandle<()>,
 }
@@ -133,12 +136,14 @@ impl Rig {
             };
             state.paths.insert("camera0".to_owned(), ready);
         }
+        let bus = Arc::new(Bus::default());
         let nowhere: SocketAddr = "127.0.0.1:1".parse().unwrap();
         let mut services = Services {
             desk: Arc::new(Desk {
                 directory: Arc::clone(&directory),
                 verifier: Arc::new(RoleWords),
                 media: Arc::new(media.clone()),
+                events: Arc::clone(&bus) as Arc<dyn Announce>,
                 rtsp_port: 8554,
             }),
             methods: METHODS,
@@ -169,6 +174,7 @@ impl Rig {
             internal,
             directory,
             media,
+            bus,
             stop,
             served: tokio::spawn(serve(listeners, services, asked)),
         }

@@ -15,8 +15,7 @@ use futures_util::{SinkExt, StreamExt};
 use hyper::Request;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -76,7 +75,15 @@ pub(in crate::http) fn accept_key<B>(request: &Request<B>) -> Result<String, (u1
     }
 }
 
-type Ws = WebSocketStream<TcpStream>;
+/// What a socket runs over: TCP, or TLS over it.
+pub(in crate::http) trait Wire:
+    AsyncRead + AsyncWrite + Unpin + Send + 'static
+{
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Wire for S {}
+
+type Ws<S> = WebSocketStream<S>;
 type Running = FuturesUnordered<Pin<Box<dyn Future<Output = (Reply, Answer)> + Send>>>;
 
 /// How a conversation ends.
@@ -87,8 +94,8 @@ enum End {
     Close(CloseCode, &'static str),
 }
 
-/// Runs a socket from its upgrade to its end.
-pub(in crate::http) async fn run(
+/// Runs a socket from its upgrade to its end; `S` is what the connection was served on.
+pub(in crate::http) async fn run<S: Wire>(
     upgrade: Upgrade,
     shared: Arc<Shared>,
     seat: Arc<Seat>,
@@ -97,7 +104,7 @@ pub(in crate::http) async fn run(
     let Ok(upgraded) = upgrade.stream.await else {
         return;
     };
-    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+    let Ok(parts) = upgraded.downcast::<TokioIo<S>>() else {
         return;
     };
     let longest = shared.services.limits.message_bytes;
@@ -143,9 +150,9 @@ struct Talk {
 }
 
 impl Talk {
-    async fn converse(
+    async fn converse<S: Wire>(
         &mut self,
-        ws: &mut Ws,
+        ws: &mut Ws<S>,
         mut changes: broadcast::Receiver<Arc<Camera>>,
         mut shutdown: watch::Receiver<bool>,
     ) -> End {
@@ -199,7 +206,12 @@ impl Talk {
         }
     }
 
-    async fn take(&mut self, ws: &mut Ws, text: &str, running: &mut Running) -> Result<(), ()> {
+    async fn take<S: Wire>(
+        &mut self,
+        ws: &mut Ws<S>,
+        text: &str,
+        running: &mut Running,
+    ) -> Result<(), ()> {
         let now = clock::now();
         let turn = accept(&self.room, &mut self.session, text, now);
         if !self.known && self.session.login(now.wall).is_ok() {
@@ -217,14 +229,19 @@ impl Talk {
         }
     }
 
-    async fn answer(&self, ws: &mut Ws, reply: &Reply, answer: &Answer) -> Result<(), ()> {
+    async fn answer<S: Wire>(
+        &self,
+        ws: &mut Ws<S>,
+        reply: &Reply,
+        answer: &Answer,
+    ) -> Result<(), ()> {
         match reply.render(answer, clock::now()) {
             Some(text) => self.send(ws, Message::Text(text.into())).await,
             None => Ok(()),
         }
     }
 
-    async fn tell(&self, ws: &mut Ws, camera: &Camera) -> Result<(), ()> {
+    async fn tell<S: Wire>(&self, ws: &mut Ws<S>, camera: &Camera) -> Result<(), ()> {
         if self.session.login(clock::wall()).is_err() {
             return Ok(());
         }
@@ -232,7 +249,7 @@ impl Talk {
         self.send(ws, Message::Text(text.into())).await
     }
 
-    async fn send(&self, ws: &mut Ws, message: Message) -> Result<(), ()> {
+    async fn send<S: Wire>(&self, ws: &mut Ws<S>, message: Message) -> Result<(), ()> {
         let sent = ws.send(message);
         if self.patience.is_zero() {
             return sent.await.map_err(drop);
@@ -262,7 +279,7 @@ const fn end_of(error: &Error) -> End {
 
 /// Sends a close frame and lets it arrive: closing while bytes of the client are unread would make
 /// the kernel reset the connection and the client lose the frame.
-async fn goodbye(ws: &mut Ws, code: CloseCode, reason: &'static str) {
+async fn goodbye<S: Wire>(ws: &mut Ws<S>, code: CloseCode, reason: &'static str) {
     let frame = CloseFrame {
         code,
         reason: reason.into(),

@@ -11,6 +11,7 @@ use crate::camera::{Camera, CameraId, Counters, Device, Directory, Mode, Status}
 use crate::capture::{Colour, Format, Matrix, PixelFormat, Range};
 use crate::clock::Wall;
 use crate::encode::Route;
+use crate::events::bus::Bus;
 use crate::latency::{Recorder, Stamps};
 use crate::rpc::media::{MediaServer, MediaState, PathState};
 use crate::rpc::session::{Login, Refused, Verify};
@@ -127,6 +128,7 @@ fn room(media: MediaState) -> Room {
             directory: Arc::new(directory),
             verifier: Arc::new(Words),
             media: Arc::new(Fixed(media)),
+            events: Arc::new(Bus::default()),
             rtsp_port: 8554,
         }),
         reached: Arc::new(Reached::new(

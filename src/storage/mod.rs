@@ -64,6 +64,9 @@ pub trait Storage: Send + Sync {
     /// How full it is now.
     fn figures(&self) -> Later<Figures>;
 
+    /// Whether a recording may begin: `None`, or why not.
+    fn refusal(&self) -> Later<Option<String>>;
+
     /// Puts a policy in force and keeps it over restarts.
     fn set_policy(&self, policy: Policy) -> Later<()>;
 

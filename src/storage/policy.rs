@@ -234,6 +234,7 @@ mod tests {
             device: "camera0".to_owned(),
             size,
             modified: Wall::from_secs(NOW.as_secs() - days_old * DAY - 1),
+            created: None,
             path: std::path::PathBuf::new(),
         }
     }

@@ -5,7 +5,7 @@ use std::fs::{self, DirEntry, File, FileType, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Entry, Shelf};
 use crate::clock::Wall;
@@ -54,7 +54,7 @@ impl Folder {
     fn devices(&self) -> Result<Vec<PathBuf>> {
         let folders = entries(&self.root)?.into_iter().filter(|entry| {
             entry.file_type().is_ok_and(|kind| kind.is_dir())
-                && entry.file_name().to_str().is_some_and(|n| n.parse::<Stem>().is_ok())
+                && entry.file_name().to_str().is_some_and(|n| !n.starts_with('.'))
         });
         Ok(folders.map(|entry| entry.path()).collect())
     }
@@ -65,14 +65,18 @@ impl Folder {
     }
 
     fn entry(stem: Stem, path: PathBuf, found: &Metadata) -> Entry {
-        let since_epoch = found.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-        let nanos = since_epoch.map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX));
+        let wall = |time: io::Result<SystemTime>| {
+            let since_epoch = time.ok()?.duration_since(UNIX_EPOCH).ok()?;
+            Some(Wall::from_nanos(u64::try_from(since_epoch.as_nanos()).ok()?))
+        };
+        let modified = wall(found.modified()).unwrap_or_default();
         let device = path.parent().and_then(Path::file_name).unwrap_or_default();
         Entry {
             stem,
             device: device.to_string_lossy().into_owned(),
             size: found.len(),
-            modified: Wall::from_nanos(nanos),
+            modified,
+            created: wall(found.created()),
             path,
         }
     }

@@ -21,6 +21,8 @@ pub struct Entry {
     pub size: u64,
     /// When it was written last.
     pub modified: Wall,
+    /// When it was made, where the file system remembers it.
+    pub created: Option<Wall>,
     /// Where it lies.
     pub path: PathBuf,
 }
@@ -89,6 +91,7 @@ mod tests {
             device: "camera0".to_owned(),
             size: 1,
             modified: Wall::from_secs(modified),
+            created: None,
             path: PathBuf::new(),
         }
     }

@@ -26,6 +26,7 @@ use crate::http::{self, AuthCallback, Services};
 use crate::mediamtx;
 use crate::mediamtx::auth::{self, Decision, SERVICE_USER, Secret};
 use crate::mediamtx::io::{MediaMtx, Ownership, pick_free_ports};
+use crate::mediamtx::paths::io::PathKeeper;
 use crate::pipeline::fleet;
 use crate::rpc::Desk;
 use crate::rpc::media::MediaServer;
@@ -60,6 +61,8 @@ pub struct Addresses {
 pub struct App {
     directory: Arc<Directory>,
     keyring: Arc<Keyring>,
+    /// Before MediaMTX, so that it ends before it.
+    path_keeper: PathKeeper,
     media: MediaMtx,
     fleet: Worker,
     supervisor: Supervisor,
@@ -102,6 +105,7 @@ impl App {
         // open before MediaMTX asks them: so its state starts as a place that is filled later.
         let bus = Arc::new(Bus::default());
         let media_state = Arc::new(LateMedia::default());
+        let mut path_keeper = PathKeeper::default();
         let services = Services {
             desk: Arc::new(Desk {
                 directory: Arc::clone(&directory),
@@ -144,6 +148,7 @@ impl App {
         let file = config.storage.runtime_dir.join("mediamtx.yml");
         let media = MediaMtx::start(settings, ownership, &file, &secret).await?;
         media_state.fill(media.shared());
+        path_keeper.serve(&media);
         let fleet = fleet::io::start(
             fleet::Settings {
                 rtsp: SocketAddr::new(publish_ip, addresses.rtsp.port()),
@@ -164,6 +169,7 @@ impl App {
         Ok(Self {
             directory,
             keyring,
+            path_keeper,
             media,
             fleet,
             supervisor,
@@ -226,6 +232,7 @@ impl App {
         {
             error!("the cameras did not stop cleanly");
         }
+        drop(self.path_keeper);
         self.media.stop().await;
         self.supervisor.stop().await;
         info!("stopped");

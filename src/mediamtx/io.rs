@@ -128,6 +128,12 @@ impl MediaMtx {
         self.eye.shared.clone()
     }
 
+    /// Told after every change of [`MediaMtx::shared`].
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.eye.changed.subscribe()
+    }
+
     /// What it was started with.
     #[must_use]
     pub const fn settings(&self) -> &Settings {

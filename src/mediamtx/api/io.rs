@@ -4,18 +4,20 @@ use data_encoding::BASE64;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
 use super::{Info, Page, PathInfo, Session, SessionKind, complaint, page_path};
 use crate::error::{Error, Kind, Result};
 use crate::mediamtx::auth::{SERVICE_USER, Secret};
+use crate::mediamtx::paths::PathConf;
 
 /// What a question may take, in all.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -56,6 +58,29 @@ impl Api {
         self.list("paths").await
     }
 
+    /// All entries for paths, patterns among them.
+    pub async fn path_configs(&self) -> Result<Vec<PathConf>> {
+        self.list("config/paths").await
+    }
+
+    /// Adds the entry of one path, or makes an existing one exactly this. The error may repeat what is in `body`.
+    pub async fn put_path_config(&self, name: &str, body: &Value) -> Result<()> {
+        let path = format!("/v3/config/paths/replace/{name}");
+        match self.ask(Method::POST, &path, Some(body)).await? {
+            (status, _) if status.is_success() => Ok(()),
+            (status, body) => Err(self.refused(&path, status, &body)),
+        }
+    }
+
+    /// Removes the entry of one path. One that is not there is as good as removed.
+    pub async fn delete_path_config(&self, name: &str) -> Result<()> {
+        let path = format!("/v3/config/paths/delete/{name}");
+        match self.ask(Method::DELETE, &path, None).await? {
+            (status, _) if status.is_success() || status == StatusCode::NOT_FOUND => Ok(()),
+            (status, body) => Err(self.refused(&path, status, &body)),
+        }
+    }
+
     /// All sessions of one kind.
     pub async fn sessions(&self, kind: SessionKind) -> Result<Vec<Session>> {
         self.list(kind.as_str()).await
@@ -64,7 +89,7 @@ impl Api {
     /// Ends a session. One that has already gone is as good as kicked.
     pub async fn kick(&self, kind: SessionKind, id: Uuid) -> Result<()> {
         let path = format!("/v3/{}/kick/{id}", kind.as_str());
-        match self.ask(Method::POST, &path).await? {
+        match self.ask(Method::POST, &path, None).await? {
             (status, _) if status.is_success() || status == StatusCode::NOT_FOUND => Ok(()),
             (status, body) => Err(self.refused(&path, status, &body)),
         }
@@ -83,7 +108,7 @@ impl Api {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        let (status, body) = self.ask(Method::GET, path).await?;
+        let (status, body) = self.ask(Method::GET, path, None).await?;
         if !status.is_success() {
             return Err(self.refused(path, status, &body));
         }
@@ -97,7 +122,12 @@ impl Api {
         })
     }
 
-    async fn ask(&self, method: Method, path: &str) -> Result<(StatusCode, Bytes)> {
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Bytes)> {
         let failed = |what: &str| {
             Error::new(
                 Kind::Gone,
@@ -110,11 +140,13 @@ impl Api {
                     .because(e)
                     .action("see in the log why MediaMTX is not running")
             })?;
-            self.exchange(stream, method, path).await.map_err(|e| {
-                failed("broke off")
-                    .because(e)
-                    .action("ask again; see its log if it stays")
-            })
+            self.exchange(stream, method, path, body)
+                .await
+                .map_err(|e| {
+                    failed("broke off")
+                        .because(e)
+                        .action("ask again; see its log if it stays")
+                })
         };
         tokio::time::timeout(PATIENCE, asked)
             .await
@@ -129,15 +161,17 @@ impl Api {
         stream: TcpStream,
         method: Method,
         path: &str,
+        body: Option<&Value>,
     ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let body = body.map_or_else(Bytes::new, |b| Bytes::from(b.to_string()));
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, self.address.to_string())
             .header(header::AUTHORIZATION, &self.authorization)
             .header(header::CONNECTION, "close")
-            .body(Empty::<Bytes>::new())?;
+            .body(Full::new(body))?;
         let answer = async {
             let response = sender.send_request(request).await?;
             let status = response.status();

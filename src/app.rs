@@ -1,6 +1,7 @@
 //! The wiring diagram: builds every part, hands each what it needs, and stops them in order.
 
 mod adapters;
+pub mod records;
 pub mod signals;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -13,6 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use tracing::{debug, error, info, warn};
 
 use self::adapters::{LateMedia, Tokens};
+use self::records::Records;
 pub use self::signals::io::Signals;
 use crate::access::{self, Keyring, Role};
 use crate::camera::{CameraId, Directory};
@@ -106,12 +108,17 @@ impl App {
         let bus = Arc::new(Bus::default());
         let media_state = Arc::new(LateMedia::default());
         let mut path_keeper = PathKeeper::default();
+        let events = Arc::clone(&bus) as Arc<dyn Announce>;
+        let records = Records::new(&config.storage, path_keeper.paths(), &directory, &events);
         let services = Services {
             desk: Arc::new(Desk {
                 directory: Arc::clone(&directory),
                 verifier: Arc::new(Tokens(Arc::clone(&keyring))),
                 media: Arc::clone(&media_state) as Arc<dyn MediaServer>,
                 events: Arc::clone(&bus) as Arc<dyn Announce>,
+                recordings: Arc::new(records.recorder.clone()),
+                snapshots: Arc::new(records.taker),
+                storage: Arc::new(records.warden.clone()),
                 rtsp_port: settings.rtsp.port(),
             }),
             methods: METHODS,
@@ -149,6 +156,10 @@ impl App {
         let media = MediaMtx::start(settings, ownership, &file, &secret).await?;
         media_state.fill(media.shared());
         path_keeper.serve(&media);
+        let stopping = supervisor.stopping();
+        supervisor.spawn("the recorder", records.recorder.run(stopping));
+        let stopping = supervisor.stopping();
+        supervisor.spawn("the storage", records.warden.run(stopping));
         let fleet = fleet::io::start(
             fleet::Settings {
                 rtsp: SocketAddr::new(publish_ip, addresses.rtsp.port()),

@@ -133,6 +133,7 @@ impl StandIn {
                 video.rate = change.rate.unwrap_or(video.rate);
                 Ok(Reply::Video(*video))
             }
+            (_, Command::Coded(_)) => Err(Error::new(Kind::Gone, "there is no picture")),
         }
     }
 }

@@ -54,7 +54,8 @@ pub fn read(file: &mut (impl Read + Seek)) -> io::Result<Told> {
         match &head.kind {
             b"moov" if tracks.is_none() => {
                 let body = body(file, head)?;
-                let (duration, found) = moov(&body).ok_or_else(|| bad("its moov box is damaged"))?;
+                let (duration, found) =
+                    moov(&body).ok_or_else(|| bad("its moov box is damaged"))?;
                 tracks = Some(found);
                 if !duration.is_zero() {
                     return Ok(Told {
@@ -66,7 +67,9 @@ pub fn read(file: &mut (impl Read + Seek)) -> io::Result<Told> {
                 told.whole = head.end;
             }
             b"moof" => {
-                let known = tracks.as_deref().ok_or_else(|| bad("it begins in the middle"))?;
+                let known = tracks
+                    .as_deref()
+                    .ok_or_else(|| bad("it begins in the middle"))?;
                 // Torn or damaged: what came before is good.
                 let Some(span) = body(file, head).ok().and_then(|b| moof(&b, known)) else {
                     break;
@@ -114,7 +117,9 @@ fn head(file: &mut (impl Read + Seek), at: u64, length: u64) -> io::Result<Optio
         }
         size => (u64::from(size), 8),
     };
-    let end = at.checked_add(size).filter(|end| size >= taken && *end <= length);
+    let end = at
+        .checked_add(size)
+        .filter(|end| size >= taken && *end <= length);
     Ok(end.map(|end| Head {
         kind,
         body: at + taken,
@@ -145,7 +150,9 @@ fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
 }
 
 fn inside<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
-    boxes(bytes).find(|(k, _)| k == kind).map(|(_, inner)| inner)
+    boxes(bytes)
+        .find(|(k, _)| k == kind)
+        .map(|(_, inner)| inner)
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
@@ -160,7 +167,8 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 
 /// `ticks` of a clock of `scale` per second.
 fn span(ticks: u64, scale: u32) -> Option<Duration> {
-    let nanos = u128::from(ticks) * 1_000_000_000 / u128::from(std::num::NonZero::new(scale)?.get());
+    let nanos =
+        u128::from(ticks) * 1_000_000_000 / u128::from(std::num::NonZero::new(scale)?.get());
     Some(Duration::from_nanos(u64::try_from(nanos).ok()?))
 }
 
@@ -177,15 +185,24 @@ fn moov(bytes: &[u8]) -> Option<(Duration, Vec<Track>)> {
     let (scale, ticks) = times(inside(bytes, b"mvhd")?)?;
     // All ones: unknown (8.2.2.3).
     let unknown = ticks == u64::from(u32::MAX) || ticks == u64::MAX;
-    let duration = if unknown { Duration::ZERO } else { span(ticks, scale)? };
+    let duration = if unknown {
+        Duration::ZERO
+    } else {
+        span(ticks, scale)?
+    };
     let mut tracks = Vec::new();
     for (_, trak) in boxes(bytes).filter(|(kind, _)| kind == b"trak") {
         let tkhd = inside(trak, b"tkhd")?;
         let id = u32_at(tkhd, if tkhd.first()? == &0 { 12 } else { 20 })?;
         let (scale, _) = times(inside(inside(trak, b"mdia")?, b"mdhd")?)?;
-        tracks.push(Track { id, scale, default: 0 });
+        tracks.push(Track {
+            id,
+            scale,
+            default: 0,
+        });
     }
-    for (_, trex) in boxes(inside(bytes, b"mvex").unwrap_or_default()).filter(|(k, _)| k == b"trex") {
+    for (_, trex) in boxes(inside(bytes, b"mvex").unwrap_or_default()).filter(|(k, _)| k == b"trex")
+    {
         let (id, default) = (u32_at(trex, 4)?, u32_at(trex, 12)?);
         for track in tracks.iter_mut().filter(|t| t.id == id) {
             track.default = default;
@@ -205,7 +222,11 @@ fn moof(bytes: &[u8], tracks: &[Track]) -> Option<(Duration, Duration)> {
         };
         // 8.8.7: base data offset, description index, then the default duration.
         let at = 8 + if flags & 1 != 0 { 8 } else { 0 } + if flags & 2 != 0 { 4 } else { 0 };
-        let default = if flags & 8 != 0 { u32_at(tfhd, at)? } else { track.default };
+        let default = if flags & 8 != 0 {
+            u32_at(tfhd, at)?
+        } else {
+            track.default
+        };
         let tfdt = inside(traf, b"tfdt")?;
         let begin = match tfdt.first()? {
             0 => u64::from(u32_at(tfdt, 4)?),
@@ -228,13 +249,18 @@ fn samples(trun: &[u8], default: u32) -> Option<u64> {
         return u64::from(count).checked_mul(u64::from(default));
     }
     let head = 8 + if flags & 1 != 0 { 4 } else { 0 } + if flags & 4 != 0 { 4 } else { 0 };
-    let fields = [0x100, 0x200, 0x400, 0x800].iter().filter(|f| flags & **f != 0).count();
+    let fields = [0x100, 0x200, 0x400, 0x800]
+        .iter()
+        .filter(|f| flags & **f != 0)
+        .count();
     let rows = trun.get(head..)?.chunks_exact(4 * fields);
     let count = usize::try_from(count).ok()?;
     if rows.len() < count {
         return None;
     }
-    rows.take(count).try_fold(0_u64, |sum, row| sum.checked_add(u64::from(u32_at(row, 0)?)))
+    rows.take(count).try_fold(0_u64, |sum, row| {
+        sum.checked_add(u64::from(u32_at(row, 0)?))
+    })
 }
 
 #[cfg(test)]
@@ -293,9 +319,17 @@ pub(crate) mod tests {
 
     #[test]
     fn a_running_file_plays_as_long_as_its_fragments() {
-        let file = [head(0), fragment(0, &[3000; 30]), fragment(90_000, &[4500; 10])].concat();
+        let file = [
+            head(0),
+            fragment(0, &[3000; 30]),
+            fragment(90_000, &[4500; 10]),
+        ]
+        .concat();
         let found = told(&file).unwrap();
-        assert_eq!((found.duration, found.closed), (Duration::from_millis(1500), false));
+        assert_eq!(
+            (found.duration, found.closed),
+            (Duration::from_millis(1500), false)
+        );
         assert_eq!(found.whole, file.len() as u64);
         assert_eq!(told(&head(0)).unwrap().duration, Duration::ZERO);
     }
@@ -313,7 +347,11 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_no_recording_is_refused() {
-        for bad in [&b""[..], b"hello, this is no video at all", &fragment(0, &[1])] {
+        for bad in [
+            &b""[..],
+            b"hello, this is no video at all",
+            &fragment(0, &[1]),
+        ] {
             assert_eq!(told(bad).unwrap_err().kind(), ErrorKind::InvalidData);
         }
     }
@@ -322,7 +360,9 @@ pub(crate) mod tests {
     fn sizes_beyond_the_file_and_absurd_counts_end_the_reading() {
         let mut large = [head(0), fragment(0, &[3000; 30])].concat();
         let end = large.len();
-        large.extend([0, 0, 0, 1, b'm', b'o', b'o', b'f', 255, 255, 255, 255, 255, 255, 255, 255]);
+        large.extend([
+            0, 0, 0, 1, b'm', b'o', b'o', b'f', 255, 255, 255, 255, 255, 255, 255, 255,
+        ]);
         assert_eq!(told(&large).unwrap().whole, end as u64);
         let mut lying = fragment(90_000, &[3000; 30]);
         let trun = lying.windows(4).position(|w| w == b"trun").unwrap();

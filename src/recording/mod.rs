@@ -4,6 +4,7 @@
 //! file is there it gets its name in the folder people see, while MediaMTX goes on writing. A file that begins anew (the
 //! camera's thread or MediaMTX was started again) becomes `name-2`, `name-3` …: nothing is ever overwritten.
 
+pub mod disk;
 pub mod fmp4;
 pub mod io;
 pub mod ledger;

@@ -46,7 +46,9 @@ pub fn record(root: &Path) -> Option<Record> {
 pub fn begun(file: &Path) -> Option<Wall> {
     let (secs, micros) = file.file_stem()?.to_str()?.split_once('-')?;
     let (secs, micros): (u64, u64) = (secs.parse().ok()?, micros.parse().ok()?);
-    let nanos = secs.checked_mul(1_000_000_000)?.checked_add(micros.checked_mul(1000)?)?;
+    let nanos = secs
+        .checked_mul(1_000_000_000)?
+        .checked_add(micros.checked_mul(1000)?)?;
     Some(Wall::from_nanos(nanos))
 }
 
@@ -57,8 +59,16 @@ mod tests {
     #[test]
     fn a_files_name_tells_its_first_pictures_time() {
         let begun = |name: &str| begun(Path::new(name)).map(Wall::as_nanos);
-        assert_eq!(begun("/r/.recording/camera0/1790000000-000250.mp4"), Some(1_790_000_000_000_250_000));
-        for bad in ["/r/x.mp4", "/r/1-x.mp4", "/r/99999999999999999999-1.mp4", "/"] {
+        assert_eq!(
+            begun("/r/.recording/camera0/1790000000-000250.mp4"),
+            Some(1_790_000_000_000_250_000)
+        );
+        for bad in [
+            "/r/x.mp4",
+            "/r/1-x.mp4",
+            "/r/99999999999999999999-1.mp4",
+            "/",
+        ] {
             assert_eq!(begun(bad), None, "{bad}");
         }
     }

@@ -24,6 +24,9 @@ use std::sync::Arc;
 
 use crate::camera::Directory;
 use crate::events::Announce;
+use crate::recording::Recordings;
+use crate::snapshot::Snapshots;
+use crate::storage::Storage;
 use media::MediaServer;
 use session::Verify;
 
@@ -37,6 +40,12 @@ pub struct Desk {
     pub media: Arc<dyn MediaServer>,
     /// Takes what happened, for whoever subscribed.
     pub events: Arc<dyn Announce>,
+    /// Starts, stops and lists recordings.
+    pub recordings: Arc<dyn Recordings>,
+    /// Takes and lists snapshots.
+    pub snapshots: Arc<dyn Snapshots>,
+    /// Looks after the medium.
+    pub storage: Arc<dyn Storage>,
     /// The port MediaMTX serves RTSP on, for links.
     pub rtsp_port: u16,
 }

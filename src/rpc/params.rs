@@ -1,5 +1,7 @@
 //! What parameters a method takes, and the check of what came against it.
 
+pub mod plain;
+
 use serde_json::{Map, Value, json};
 
 use super::envelope::Params;
@@ -9,7 +11,7 @@ use crate::nearest::nearest;
 use crate::units::Size;
 
 /// The rule a parameter's value must keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rule {
     /// A camera id: `^camera(0|[1-9][0-9]{0,3})$`.
     Camera,
@@ -28,6 +30,17 @@ pub enum Rule {
     Size,
     /// An object of at least one name with a number, a boolean, a string or null each.
     Controls,
+    /// True or false.
+    Boolean,
+    /// A number, fractions allowed.
+    Number {
+        /// The least.
+        min: f64,
+        /// The greatest.
+        max: f64,
+    },
+    /// The name of a recording or snapshot: a stem, with or without this extension.
+    File(&'static str),
 }
 
 /// No camera has more controls than this; a longer list is a mistake.
@@ -74,6 +87,11 @@ impl Rule {
                 json!({ "type": "integer", "minimum": min, "maximum": max })
             }
             Self::Size => json!({ "type": "string", "pattern": "^[0-9]+x[0-9]+$" }),
+            Self::Boolean => json!({ "type": "boolean" }),
+            Self::Number { min, max } => {
+                json!({ "type": "number", "minimum": min, "maximum": max })
+            }
+            Self::File(_) => plain::file_schema(),
             Self::Controls => json!({
                 "type": "object",
                 "minProperties": 1,
@@ -87,6 +105,9 @@ impl Rule {
         match self {
             Self::Integer { min, max } => integer(name, value, min, max),
             Self::Controls => controls(name, value),
+            Self::Boolean => plain::boolean(name, value),
+            Self::Number { min, max } => plain::number(name, value, min, max),
+            Self::File(extension) => plain::file(name, value, extension),
             Self::Camera | Self::Text | Self::OneOf(_) | Self::Size => match value {
                 Value::String(text) => self.check_text(name, text),
                 _ => Err(Fault::param(
@@ -134,7 +155,13 @@ impl Rule {
                 format!("{name} is not one of {}", words.join(", ")),
                 format!("send one of {}", words.join(", ")),
             )),
-            Self::Text | Self::OneOf(_) | Self::Integer { .. } | Self::Controls => Ok(()),
+            Self::Text
+            | Self::OneOf(_)
+            | Self::Integer { .. }
+            | Self::Controls
+            | Self::Boolean
+            | Self::Number { .. }
+            | Self::File(_) => Ok(()),
         }
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::Desk;
 use super::error::{Code, Fault};
 use super::links::Reached;
-use super::methods::{cameras, controls, core, streams, video};
+use super::methods::{cameras, controls, core, recordings, snapshots, storage, streams, video};
 use super::params::Param;
 use super::session::Session;
 use crate::access::Role;
@@ -109,5 +109,17 @@ pub const METHODS: &[Method] = &[
     video::KEYFRAME_NOW,
     streams::URL,
     streams::LIST,
+    recordings::START,
+    recordings::STOP,
+    recordings::LIST,
+    recordings::INFO,
+    recordings::DELETE,
+    snapshots::TAKE,
+    snapshots::LIST,
+    snapshots::INFO,
+    snapshots::DELETE,
+    storage::INFO,
+    storage::SET_POLICY,
+    storage::CLEAN,
     core::DISCOVER,
 ];

@@ -16,6 +16,7 @@ use super::space::Space;
 use super::{Cleaned, Figures, Protect, Storage};
 use crate::clock;
 use crate::error::{Error, Kind, Later, Result};
+use crate::supervise::blocking;
 
 /// From one scheduled clean-up to the next.
 const EVERY: Duration = Duration::from_secs(600);
@@ -108,7 +109,9 @@ impl Warden {
             let was = low;
             low = self.look(low).await;
             if low && !was {
-                warn!("the medium of the recordings is fuller than storage.warn_percent: delete some, or set a retention policy");
+                warn!(
+                    "the medium of the recordings is fuller than storage.warn_percent: delete some, or set a retention policy"
+                );
             }
             tokio::select! {
                 _ = stopping.changed() => return Ok(()),
@@ -151,7 +154,8 @@ impl Inner {
         let policy = self.policy();
         if !policy.is_in_force() {
             return Ok(Cleaned {
-                message: "no retention policy is in force; set one with set_retention_policy".to_owned(),
+                message: "no retention policy is in force; set one with set_retention_policy"
+                    .to_owned(),
                 ..Cleaned::default()
             });
         }
@@ -161,11 +165,19 @@ impl Inner {
         };
         let mut files = self.recordings.all()?;
         files.extend(self.snapshots.all()?);
-        let verdict = judge(&policy, files, |stem| self.protect.is_running(stem), clock::wall());
+        let verdict = judge(
+            &policy,
+            files,
+            |stem| self.protect.is_running(stem),
+            clock::wall(),
+        );
         let mut failure = None;
         for victim in verdict.victims {
             let shelf = if victim.path.starts_with(self.recordings.root())
-                && victim.path.extension().is_some_and(|e| e == self.recordings.extension())
+                && victim
+                    .path
+                    .extension()
+                    .is_some_and(|e| e == self.recordings.extension())
             {
                 &self.recordings
             } else {
@@ -184,12 +196,14 @@ impl Inner {
         }
         done.message = format!("{} files deleted, {} bytes freed", done.files, done.bytes);
         if verdict.clock_is_wrong {
-            done.message.push_str("; nothing was deleted by its age, because the clock is obviously wrong");
+            done.message
+                .push_str("; nothing was deleted by its age, because the clock is obviously wrong");
         }
         match failure {
             Some(error) if done.files == 0 => Err(error),
             Some(error) => {
-                done.message.push_str(&format!("; not all could be: {error}"));
+                done.message
+                    .push_str(&format!("; not all could be: {error}"));
                 Ok(done)
             }
             None => Ok(done),
@@ -234,12 +248,6 @@ impl Storage for Warden {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|e| Error::new(Kind::Internal, "work on the disk panicked").because(e))?
-}
-
 /// The file system of `folder`, or of the nearest folder above it that is there.
 fn space(folder: &Path) -> Result<Space> {
     let there: PathBuf = folder
@@ -247,9 +255,12 @@ fn space(folder: &Path) -> Result<Space> {
         .find(|p| p.is_dir())
         .map_or_else(|| "/".into(), Path::to_path_buf);
     let found = statvfs(&there).map_err(|e| {
-        Error::new(Kind::Config, format!("cannot ask the file system of {}", there.display()))
-            .because(e)
-            .action("look at the medium with df and dmesg")
+        Error::new(
+            Kind::Config,
+            format!("cannot ask the file system of {}", there.display()),
+        )
+        .because(e)
+        .action("look at the medium with df and dmesg")
     })?;
     // Wider types on 32-bit boards than there, hence `from`.
     Ok(Space::of(
@@ -336,12 +347,24 @@ mod tests {
         }
         let (warden, recordings, snapshots) = warden(&dir);
         for name in ["running", "old"] {
-            recordings.put("camera0", &name.parse().unwrap(), &[1; 100]).unwrap();
+            recordings
+                .put("camera0", &name.parse().unwrap(), &[1; 100])
+                .unwrap();
         }
-        snapshots.put("camera0", &"shot".parse().unwrap(), &[1; 10]).unwrap();
+        snapshots
+            .put("camera0", &"shot".parse().unwrap(), &[1; 10])
+            .unwrap();
         let cleaned = warden.clean().await.unwrap();
-        assert_eq!((cleaned.executed, cleaned.files, cleaned.bytes), (true, 2, 110));
-        let left: Vec<String> = recordings.all().unwrap().iter().map(|e| e.stem.to_string()).collect();
+        assert_eq!(
+            (cleaned.executed, cleaned.files, cleaned.bytes),
+            (true, 2, 110)
+        );
+        let left: Vec<String> = recordings
+            .all()
+            .unwrap()
+            .iter()
+            .map(|e| e.stem.to_string())
+            .collect();
         assert_eq!(left, ["running"]);
         std::fs::remove_dir_all(dir).unwrap();
     }
@@ -350,7 +373,10 @@ mod tests {
     async fn a_full_medium_lets_no_recording_begin() {
         let dir = scratch();
         let (mut warden, ..) = warden(&dir);
-        assert_eq!(warden.refusal().await.unwrap().is_some(), warden.0.space().unwrap().percent() >= 90.0);
+        assert_eq!(
+            warden.refusal().await.unwrap().is_some(),
+            warden.0.space().unwrap().percent() >= 90.0
+        );
         Arc::get_mut(&mut warden.0).unwrap().block_percent = 0;
         let why = warden.refusal().await.unwrap().unwrap();
         assert!(why.contains("storage.block_percent"), "{why}");

@@ -40,15 +40,16 @@ impl Stem {
     /// `camera0_2026-11-21_10-15-00`: what is called after its camera and moment, in UTC.
     #[must_use]
     pub fn of(device: &str, at: Wall) -> Self {
-        let format = time::macros::format_description!(
-            "[year]-[month]-[day]_[hour]-[minute]-[second]"
-        );
+        let format =
+            time::macros::format_description!("[year]-[month]-[day]_[hour]-[minute]-[second]");
         let moment = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.as_nanos()))
             .ok()
             .and_then(|t| t.format(&format).ok())
             .unwrap_or_else(|| "1970-01-01_00-00-00".to_owned());
         // Devices are camera ids or names of streams: legal here, too.
-        format!("{device}_{moment}").parse().unwrap_or_else(|_| Self(moment))
+        format!("{device}_{moment}")
+            .parse()
+            .unwrap_or_else(|_| Self(moment))
     }
 
     /// The same with a number: `name-2`. The longest stem gives up its end for it.
@@ -112,7 +113,10 @@ mod tests {
     fn both_forms_of_a_name_are_the_same_recording() {
         let bare = Stem::given("birthday", "mp4").unwrap();
         assert_eq!(Stem::given("birthday.mp4", "mp4").unwrap(), bare);
-        assert_eq!(Stem::given("birthday.jpg", "mp4").unwrap().as_str(), "birthday.jpg");
+        assert_eq!(
+            Stem::given("birthday.jpg", "mp4").unwrap().as_str(),
+            "birthday.jpg"
+        );
         assert_eq!(bare.with("mp4"), "birthday.mp4");
     }
 
@@ -120,8 +124,22 @@ mod tests {
     fn what_is_not_plainly_a_name_is_refused() {
         let long = "a".repeat(LONGEST + 1);
         for bad in [
-            "", ".", "..", ".mp4", "../x", "a/b", "/etc/passwd", "a\\b", "a\0b", "-rf", "ä", "a b", "a\n",
-            ".hidden", "%2e%2e", long.as_str(),
+            "",
+            ".",
+            "..",
+            ".mp4",
+            "../x",
+            "a/b",
+            "/etc/passwd",
+            "a\\b",
+            "a\0b",
+            "-rf",
+            "ä",
+            "a b",
+            "a\n",
+            ".hidden",
+            "%2e%2e",
+            long.as_str(),
         ] {
             assert_eq!(Stem::given(bad, "mp4"), Err(NoName), "{bad:?}");
         }
@@ -134,7 +152,10 @@ mod tests {
         assert_eq!(stem.free(|s| taken.contains(s.as_str())).as_str(), "a-3");
         let longest: Stem = "b".repeat(LONGEST).parse().unwrap();
         let next = longest.free(|s| *s == longest);
-        assert_eq!((next.as_str().len(), next.as_str().ends_with("b-2")), (LONGEST, true));
+        assert_eq!(
+            (next.as_str().len(), next.as_str().ends_with("b-2")),
+            (LONGEST, true)
+        );
     }
 
     #[test]

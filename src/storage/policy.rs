@@ -163,7 +163,9 @@ impl Policy {
         let value: Value = serde_json::from_str(text).map_err(|e| e.to_string())?;
         let policy: Self = serde_json::from_value(value).map_err(|e| e.to_string())?;
         policy.check().map_err(|misfit| misfit.what.to_owned())?;
-        let age = policy.max_age_days.is_none_or(|d| (1..=MOST_DAYS).contains(&d));
+        let age = policy
+            .max_age_days
+            .is_none_or(|d| (1..=MOST_DAYS).contains(&d));
         let size = policy.max_size_gb.is_none_or(|g| g > 0.0 && g <= MOST_GB);
         (age && size)
             .then_some(policy)
@@ -249,7 +251,11 @@ mod tests {
     }
 
     fn victims(policy: &Policy, now: Wall) -> Vec<String> {
-        let files = vec![file("new", 0, 400_000_000), file("old", 9, 300_000_000), file("mid", 5, 500_000_000)];
+        let files = vec![
+            file("new", 0, 400_000_000),
+            file("old", 9, 300_000_000),
+            file("mid", 5, 500_000_000),
+        ];
         let verdict = judge(policy, files, |s| s.as_str() == "protected", now);
         verdict.victims.iter().map(|f| f.stem.to_string()).collect()
     }
@@ -258,11 +264,17 @@ mod tests {
     fn the_oldest_go_first_and_no_more_than_needed() {
         assert_eq!(victims(&policy(Type::Age, Some(7), None), NOW), ["old"]);
         assert_eq!(victims(&policy(Type::Size, None, Some(1.0)), NOW), ["old"]);
-        assert_eq!(victims(&policy(Type::Size, None, Some(0.5)), NOW), ["old", "mid"]);
+        assert_eq!(
+            victims(&policy(Type::Size, None, Some(0.5)), NOW),
+            ["old", "mid"]
+        );
         let none: [&str; 0] = [];
         assert_eq!(victims(&policy(Type::Size, None, Some(1.2)), NOW), none);
         // Both limits hold, whichever is named first.
-        assert_eq!(victims(&policy(Type::Size, Some(4), Some(1.2)), NOW), ["old", "mid"]);
+        assert_eq!(
+            victims(&policy(Type::Size, Some(4), Some(1.2)), NOW),
+            ["old", "mid"]
+        );
     }
 
     #[test]
@@ -283,16 +295,33 @@ mod tests {
         assert!(verdict.clock_is_wrong && verdict.victims.is_empty());
         assert!(!judge(&by_age, files(), |_| false, NOW).clock_is_wrong);
         let by_size = policy(Type::Size, None, Some(1e-9));
-        assert_eq!(judge(&by_size, files(), |_| false, Wall::default()).victims.len(), 1);
+        assert_eq!(
+            judge(&by_size, files(), |_| false, Wall::default())
+                .victims
+                .len(),
+            1
+        );
     }
 
     #[test]
     fn each_type_needs_its_limit_and_manual_refuses_both() {
         let broken = |p: Policy| p.check().err().map(|m| (m.param, m.rule));
-        assert_eq!(broken(policy(Type::Age, None, Some(1.0))), Some(("max_age_days", "required")));
-        assert_eq!(broken(policy(Type::Size, Some(1), None)), Some(("max_size_gb", "required")));
-        assert_eq!(broken(policy(Type::Manual, Some(1), None)), Some(("max_age_days", "forbidden")));
-        assert_eq!(broken(policy(Type::Manual, None, Some(1.0))), Some(("max_size_gb", "forbidden")));
+        assert_eq!(
+            broken(policy(Type::Age, None, Some(1.0))),
+            Some(("max_age_days", "required"))
+        );
+        assert_eq!(
+            broken(policy(Type::Size, Some(1), None)),
+            Some(("max_size_gb", "required"))
+        );
+        assert_eq!(
+            broken(policy(Type::Manual, Some(1), None)),
+            Some(("max_age_days", "forbidden"))
+        );
+        assert_eq!(
+            broken(policy(Type::Manual, None, Some(1.0))),
+            Some(("max_size_gb", "forbidden"))
+        );
         assert_eq!(broken(policy(Type::Age, Some(1), Some(1.0))), None);
     }
 
@@ -300,7 +329,12 @@ mod tests {
     fn a_policy_survives_the_disk_and_a_damaged_one_is_refused() {
         let kept = policy(Type::Size, Some(30), Some(12.5));
         assert_eq!(Policy::from_text(&kept.to_text()), Ok(kept));
-        for bad in ["", "{}", r#"{"policy_type":"age","enabled":true}"#, r#"{"policy_type":"size","enabled":true,"max_size_gb":-1}"#] {
+        for bad in [
+            "",
+            "{}",
+            r#"{"policy_type":"age","enabled":true}"#,
+            r#"{"policy_type":"size","enabled":true,"max_size_gb":-1}"#,
+        ] {
             assert!(Policy::from_text(bad).is_err(), "{bad}");
         }
     }

@@ -50,8 +50,15 @@ mod tests {
     #[test]
     fn what_root_keeps_for_itself_is_no_room_for_us() {
         let space = Space::of(4096, 1000, 150, 100);
-        assert_eq!((space.total, space.used, space.available), (4_096_000, 3_481_600, 409_600));
-        assert!((space.percent() - 89.473).abs() < 0.001, "{}", space.percent());
+        assert_eq!(
+            (space.total, space.used, space.available),
+            (4_096_000, 3_481_600, 409_600)
+        );
+        assert!(
+            (space.percent() - 89.473).abs() < 0.001,
+            "{}",
+            space.percent()
+        );
         assert!(space.is_beyond(89) && !space.is_beyond(90));
     }
 

@@ -4,15 +4,18 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use camera_service::app::records::Records;
 use camera_service::camera::{Camera, CameraId, Counters, Device, Directory, Mode, Status};
 use camera_service::capture::{Colour, Format, Matrix, PixelFormat, Range};
 use camera_service::clock::{self, Wall};
+use camera_service::config;
 use camera_service::encode::Route;
 use camera_service::events::Announce;
 use camera_service::events::bus::Bus;
 use camera_service::http::bind::io::bind;
 use camera_service::http::io::{Listeners, serve};
 use camera_service::http::{Limits, Services};
+use camera_service::mediamtx::paths::io::PathKeeper;
 use camera_service::rpc::Desk;
 use camera_service::rpc::media::{MediaServer, MediaState, PathState};
 use camera_service::rpc::session::{Login, Refused, Verify};
@@ -67,6 +70,8 @@ pub(crate) struct Rig {
     pub(crate) directory: Arc<Directory>,
     pub(crate) media: Media,
     pub(crate) bus: Arc<Bus>,
+    /// Where recordings and snapshots would lie; there is no such folder yet.
+    pub(crate) data_dir: std::path::PathBuf,
     stop: watch::Sender<bool>,
     served: JoinHandle<()>,
 }
@@ -137,13 +142,23 @@ impl Rig {
             state.paths.insert("camera0".to_owned(), ready);
         }
         let bus = Arc::new(Bus::default());
+        let events = Arc::clone(&bus) as Arc<dyn Announce>;
+        let storage = config::Storage {
+            data_dir: std::env::temp_dir()
+                .join(format!("camera-service-rig-{}", uuid::Uuid::new_v4())),
+            ..config::Config::default().storage
+        };
+        let records = Records::new(&storage, PathKeeper::default().paths(), &directory, &events);
         let nowhere: SocketAddr = "127.0.0.1:1".parse().unwrap();
         let mut services = Services {
             desk: Arc::new(Desk {
                 directory: Arc::clone(&directory),
                 verifier: Arc::new(RoleWords),
                 media: Arc::new(media.clone()),
-                events: Arc::clone(&bus) as Arc<dyn Announce>,
+                events: Arc::clone(&events),
+                recordings: Arc::new(records.recorder),
+                snapshots: Arc::new(records.taker),
+                storage: Arc::new(records.warden),
                 rtsp_port: 8554,
             }),
             methods: METHODS,
@@ -175,6 +190,7 @@ impl Rig {
             directory,
             media,
             bus,
+            data_dir: storage.data_dir,
             stop,
             served: tokio::spawn(serve(listeners, services, asked)),
         }

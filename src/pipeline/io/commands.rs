@@ -3,7 +3,8 @@
 use tracing::warn;
 
 use super::Hand;
-use crate::camera::remote::{Command, Reply, Video, VideoChange};
+use crate::camera::remote::{Coded, Command, Reply, Video, VideoChange, Wanted};
+use crate::clock::Mono;
 use crate::encode::Route;
 use crate::error::{Error, Kind, Result};
 
@@ -24,7 +25,33 @@ impl Hand {
                 .collect::<Result<_>>()
                 .map(Reply::Controls),
             Command::Video(change) => self.change_video(change).map(Reply::Video),
+            Command::Coded(wanted) => self.coded(wanted).map(Reply::Coded),
         }
+    }
+
+    /// Copies what was sent last.
+    fn coded(&self, wanted: Wanted) -> Result<Coded> {
+        if self.slate.is_some() {
+            return Err(no_picture());
+        }
+        let mut group = self.publisher.last_group().peekable();
+        let take = match wanted {
+            Wanted::KeyframeSince(at) => usize::from(
+                group
+                    .peek()
+                    .is_some_and(|first| first.stamps.captured >= at),
+            ),
+            Wanted::Group => usize::MAX,
+        };
+        let mut coded = Coded {
+            units: Vec::new(),
+            captured: Mono::default(),
+        };
+        for held in group.take(take) {
+            coded.captured = held.stamps.captured;
+            coded.units.push(held.data.to_vec());
+        }
+        Ok(coded)
     }
 
     /// Changes the picture inside the running session: a new bit rate at once, a new size by a new chain whose first

@@ -7,12 +7,16 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::access::Role;
+use crate::app::records::Records;
 use crate::camera::{Camera, CameraId, Counters, Device, Directory, Mode, Status};
 use crate::capture::{Colour, Format, Matrix, PixelFormat, Range};
 use crate::clock::Wall;
+use crate::config;
 use crate::encode::Route;
+use crate::events::Announce;
 use crate::events::bus::Bus;
 use crate::latency::{Recorder, Stamps};
+use crate::mediamtx::paths::io::PathKeeper;
 use crate::rpc::media::{MediaServer, MediaState, PathState};
 use crate::rpc::session::{Login, Refused, Verify};
 use crate::rpc::table::METHODS;
@@ -122,13 +126,23 @@ fn room(media: MediaState) -> Room {
     let directory = Directory::default();
     directory.put(camera(0, Status::Connected));
     directory.put(camera(2, gone()));
+    let directory = Arc::new(directory);
+    let events: Arc<dyn Announce> = Arc::new(Bus::default());
+    let storage = config::Storage {
+        data_dir: "/nonexistent".into(),
+        ..config::Config::default().storage
+    };
+    let records = Records::new(&storage, PathKeeper::default().paths(), &directory, &events);
     Room {
         methods: METHODS,
         desk: Arc::new(Desk {
-            directory: Arc::new(directory),
+            directory,
             verifier: Arc::new(Words),
             media: Arc::new(Fixed(media)),
-            events: Arc::new(Bus::default()),
+            events,
+            recordings: Arc::new(records.recorder),
+            snapshots: Arc::new(records.taker),
+            storage: Arc::new(records.warden),
             rtsp_port: 8554,
         }),
         reached: Arc::new(Reached::new(

@@ -4,7 +4,11 @@ pub mod cameras;
 pub mod controls;
 pub mod core;
 mod extensions;
+mod files;
+pub mod recordings;
 pub mod running;
+pub mod snapshots;
+pub mod storage;
 pub mod streams;
 pub mod video;
 

@@ -26,7 +26,10 @@ impl Paper {
 
     fn replace(&self, text: &str) -> io::Result<()> {
         let folder = self.path.parent().ok_or(ErrorKind::InvalidInput)?;
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
         let fresh = self.path.with_extension("new");
         let mut file = OpenOptions::new()
             .write(true)
@@ -44,17 +47,16 @@ impl Paper {
 impl Note for Paper {
     fn read(&self) -> Result<Option<String>> {
         let mut text = String::new();
-        let read = File::open(&self.path)
-            .and_then(|file| file.take(LONGEST).read_to_string(&mut text));
+        let read =
+            File::open(&self.path).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
         match read {
             Ok(_) => Ok(Some(text)),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(Error::new(
-                Kind::Config,
-                format!("cannot read {}", self.path.display()),
-            )
-            .because(e)
-            .action("let the service's user own it, or delete it")),
+            Err(e) => Err(
+                Error::new(Kind::Config, format!("cannot read {}", self.path.display()))
+                    .because(e)
+                    .action("let the service's user own it, or delete it"),
+            ),
         }
     }
 
@@ -89,7 +91,12 @@ mod tests {
 
     #[test]
     fn a_note_that_cannot_be_written_says_where() {
-        let said = Paper::new("/proc/nowhere/note.json".into()).write("x").unwrap_err();
-        assert!(said.to_string().contains("/proc/nowhere/note.json"), "{said}");
+        let said = Paper::new("/proc/nowhere/note.json".into())
+            .write("x")
+            .unwrap_err();
+        assert!(
+            said.to_string().contains("/proc/nowhere/note.json"),
+            "{said}"
+        );
     }
 }

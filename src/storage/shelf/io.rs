@@ -54,20 +54,28 @@ impl Folder {
     fn devices(&self) -> Result<Vec<PathBuf>> {
         let folders = entries(&self.root)?.into_iter().filter(|entry| {
             entry.file_type().is_ok_and(|kind| kind.is_dir())
-                && entry.file_name().to_str().is_some_and(|n| !n.starts_with('.'))
+                && entry
+                    .file_name()
+                    .to_str()
+                    .is_some_and(|n| !n.starts_with('.'))
         });
         Ok(folders.map(|entry| entry.path()).collect())
     }
 
     fn stem_of(&self, name: &OsStr) -> Option<Stem> {
-        let stem = name.to_str()?.strip_suffix(self.extension)?.strip_suffix('.')?;
+        let stem = name
+            .to_str()?
+            .strip_suffix(self.extension)?
+            .strip_suffix('.')?;
         stem.parse().ok()
     }
 
     fn entry(stem: Stem, path: PathBuf, found: &Metadata) -> Entry {
         let wall = |time: io::Result<SystemTime>| {
             let since_epoch = time.ok()?.duration_since(UNIX_EPOCH).ok()?;
-            Some(Wall::from_nanos(u64::try_from(since_epoch.as_nanos()).ok()?))
+            Some(Wall::from_nanos(
+                u64::try_from(since_epoch.as_nanos()).ok()?,
+            ))
         };
         let modified = wall(found.modified()).unwrap_or_default();
         let device = path.parent().and_then(Path::file_name).unwrap_or_default();
@@ -90,7 +98,9 @@ impl Folder {
         let folders = self.devices()?;
         let taken = |stem: &Stem| {
             let name = stem.with(self.extension);
-            folders.iter().any(|f| f.join(&name).symlink_metadata().is_ok())
+            folders
+                .iter()
+                .any(|f| f.join(&name).symlink_metadata().is_ok())
         };
         let stem = wish.free(taken);
         let path = folder.join(stem.with(self.extension));
@@ -121,7 +131,9 @@ impl Shelf for Folder {
                     continue;
                 };
                 // Neither follows a link; a file that has just been deleted is none.
-                let Ok(found) = entry.metadata() else { continue };
+                let Ok(found) = entry.metadata() else {
+                    continue;
+                };
                 if found.is_file() {
                     all.push(Self::entry(stem, entry.path(), &found));
                 }
@@ -189,9 +201,13 @@ fn at(what: &str, path: &Path, source: io::Error) -> Error {
         _ => Kind::Config,
     };
     let action = match source.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "delete recordings or snapshots that are not needed",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "delete recordings or snapshots that are not needed"
+        }
         ErrorKind::PermissionDenied => "let the service's user own the folder",
-        ErrorKind::ReadOnlyFilesystem => "the medium has been made read-only: look at it with dmesg and fsck",
+        ErrorKind::ReadOnlyFilesystem => {
+            "the medium has been made read-only: look at it with dmesg and fsck"
+        }
         _ => "look at the medium with df and dmesg",
     };
     Error::new(kind, format!("{what} {}", path.display()))
@@ -273,7 +289,13 @@ mod tests {
         let shelf = Folder::new(scratch.0.clone(), "jpg");
         let names: Vec<String> = ["camera0", "camera1", "camera0"]
             .iter()
-            .map(|device| shelf.put(device, &stem("party"), device.as_bytes()).unwrap().stem.to_string())
+            .map(|device| {
+                shelf
+                    .put(device, &stem("party"), device.as_bytes())
+                    .unwrap()
+                    .stem
+                    .to_string()
+            })
             .collect();
         assert_eq!(names, ["party", "party-2", "party-3"]);
         let second = shelf.find(&stem("party-2")).unwrap().unwrap();
@@ -291,7 +313,12 @@ mod tests {
         let camera = scratch.0.join("camera0");
         fs::create_dir_all(camera.join("folder.mp4")).unwrap();
         fs::create_dir_all(scratch.0.join(".recording/camera0")).unwrap();
-        for stranger in ["camera0/a.txt", "camera0/ä.mp4", ".recording/camera0/b.mp4", "loose.mp4"] {
+        for stranger in [
+            "camera0/a.txt",
+            "camera0/ä.mp4",
+            ".recording/camera0/b.mp4",
+            "loose.mp4",
+        ] {
             fs::write(scratch.0.join(stranger), "x").unwrap();
         }
         fs::write(camera.join(format!("{UNFINISHED}1")), "x").unwrap();
@@ -311,7 +338,10 @@ mod tests {
         assert_eq!(shelf.all().unwrap(), []);
         let file = scratch.0.join("file");
         fs::write(&file, "x").unwrap();
-        let said = Folder::new(file.clone(), "mp4").all().unwrap_err().to_string();
+        let said = Folder::new(file.clone(), "mp4")
+            .all()
+            .unwrap_err()
+            .to_string();
         assert!(said.contains(&file.display().to_string()), "{said}");
     }
 
@@ -341,7 +371,13 @@ mod tests {
             }
         }
         let begin = clock::mono();
-        let part = page(shelf.all().unwrap(), Page { limit: 50, offset: 9_980 });
+        let part = page(
+            shelf.all().unwrap(),
+            Page {
+                limit: 50,
+                offset: 9_980,
+            },
+        );
         let took = clock::mono().since(begin);
         println!("10,000 files listed in {took:?}");
         assert_eq!((part.total, part.files.len()), (10_000, 20));

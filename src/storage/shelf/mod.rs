@@ -101,7 +101,10 @@ mod tests {
         let all = vec![entry("a", 1), entry("c", 3), entry("b1", 2), entry("b2", 2)];
         let names = |limit, offset| -> (Vec<String>, usize) {
             let part = page(all.clone(), Page { limit, offset });
-            (part.files.iter().map(|e| e.stem.to_string()).collect(), part.total)
+            (
+                part.files.iter().map(|e| e.stem.to_string()).collect(),
+                part.total,
+            )
         };
         assert_eq!(names(3, 0), (vec!["c".into(), "b2".into(), "b1".into()], 4));
         assert_eq!(names(3, 3), (vec!["a".into()], 4));

@@ -208,6 +208,7 @@ impl Client {
     }
 }
 
+mod records;
 mod results;
 
 #[test]

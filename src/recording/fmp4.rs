@@ -39,39 +39,71 @@ struct Track {
     default: u32,
 }
 
-/// Reads a file.
+/// How far a growing file has been read, so that the next reading begins there. Of one file only.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    tracks: Vec<Track>,
+    first: Option<Duration>,
+    last: Duration,
+    /// Where the last whole fragment ends; 0: nothing was read.
+    whole: u64,
+}
+
+/// Reads a file from its beginning.
 ///
 /// # Errors
 /// `InvalidData` when it is no MP4 with a `moov`; whatever reading it brings.
 pub fn read(file: &mut (impl Read + Seek)) -> io::Result<Told> {
+    read_on(file, &mut Memory::default())
+}
+
+/// Reads a file whose beginning may have been read before.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_on(file: &mut (impl Read + Seek), memory: &mut Memory) -> io::Result<Told> {
     let length = file.seek(SeekFrom::End(0))?;
-    let mut told = Told::default();
-    let mut tracks = None;
-    let (mut first, mut last) = (None::<Duration>, Duration::ZERO);
-    let mut pending = None;
+    // The head is written anew when the file is closed, so it is read every time.
     let mut at = 0;
+    let head_end = loop {
+        let head = head(file, at, length)?.ok_or_else(|| bad("it has no moov box"))?;
+        if &head.kind == b"moov" {
+            let (duration, tracks) =
+                moov(&body(file, head)?).ok_or_else(|| bad("its moov box is damaged"))?;
+            if !duration.is_zero() {
+                return Ok(Told {
+                    duration,
+                    closed: true,
+                    whole: length,
+                });
+            }
+            memory.tracks = tracks;
+            break head.end;
+        }
+        if &head.kind == b"moof" {
+            return Err(bad("it begins in the middle"));
+        }
+        at = head.end;
+    };
+    memory.whole = memory.whole.max(head_end);
+    fragments(file, memory, length)?;
+    Ok(Told {
+        duration: memory.last.saturating_sub(memory.first.unwrap_or_default()),
+        closed: false,
+        whole: memory.whole,
+    })
+}
+
+/// Reads fragments from where the memory ends to the last whole one.
+fn fragments(file: &mut (impl Read + Seek), memory: &mut Memory, length: u64) -> io::Result<()> {
+    let mut pending = None;
+    let mut at = memory.whole;
     while let Some(head) = head(file, at, length)? {
         match &head.kind {
-            b"moov" if tracks.is_none() => {
-                let body = body(file, head)?;
-                let (duration, found) =
-                    moov(&body).ok_or_else(|| bad("its moov box is damaged"))?;
-                tracks = Some(found);
-                if !duration.is_zero() {
-                    return Ok(Told {
-                        duration,
-                        closed: true,
-                        whole: length,
-                    });
-                }
-                told.whole = head.end;
-            }
             b"moof" => {
-                let known = tracks
-                    .as_deref()
-                    .ok_or_else(|| bad("it begins in the middle"))?;
                 // Torn or damaged: what came before is good.
-                let Some(span) = body(file, head).ok().and_then(|b| moof(&b, known)) else {
+                let Some(span) = body(file, head).ok().and_then(|b| moof(&b, &memory.tracks))
+                else {
                     break;
                 };
                 pending = Some(span);
@@ -79,20 +111,16 @@ pub fn read(file: &mut (impl Read + Seek)) -> io::Result<Told> {
             // The samples of the fragment before it.
             b"mdat" => {
                 if let Some((begin, end)) = pending.take() {
-                    first = Some(first.map_or(begin, |f| f.min(begin)));
-                    last = last.max(end);
+                    memory.first = Some(memory.first.map_or(begin, |first| first.min(begin)));
+                    memory.last = memory.last.max(end);
                 }
-                told.whole = head.end;
+                memory.whole = head.end;
             }
             _ => {}
         }
         at = head.end;
     }
-    if tracks.is_none() {
-        return Err(bad("it has no moov box"));
-    }
-    told.duration = last.saturating_sub(first.unwrap_or_default());
-    Ok(told)
+    Ok(())
 }
 
 fn bad(what: &str) -> io::Error {
@@ -343,6 +371,28 @@ pub(crate) mod tests {
             assert_eq!(found.duration, Duration::from_secs(1), "torn at {torn}");
             assert_eq!(found.whole, good.len() as u64);
         }
+    }
+
+    #[test]
+    fn a_growing_file_is_not_read_twice_and_its_end_is_noticed() {
+        let mut file = [head(0), fragment(0, &[3000; 30])].concat();
+        let mut memory = Memory::default();
+        let mut told = |file: &[u8]| read_on(&mut Cursor::new(file), &mut memory).unwrap();
+        assert_eq!(told(&file).duration, Duration::from_secs(1));
+        // Whoever read it again would stumble over this.
+        let begin = head(0).len();
+        file[begin..].fill(0);
+        file.extend(fragment(90_000, &[3000; 60]));
+        assert_eq!(told(&file).duration, Duration::from_secs(3));
+        let torn = fragment(270_000, &[3000; 30]);
+        let whole = file.len();
+        file.extend(&torn[..20]);
+        assert_eq!(told(&file).duration, Duration::from_secs(3));
+        file.truncate(whole);
+        file.extend(torn);
+        assert_eq!(told(&file).duration, Duration::from_secs(4));
+        file[..begin].copy_from_slice(&head(4000));
+        assert!(told(&file).closed);
     }
 
     #[test]

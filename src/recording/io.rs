@@ -1,7 +1,7 @@
 //! Has MediaMTX record, gives its files their names, ends what is due.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,41 +10,26 @@ use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 use super::disk::io as disk;
-use super::ledger::{Due, Ledger, Session, State};
-use super::{Deletion, Info, Order, Recordings, Running, Start, Started, Stop, Stopped, spool};
-use crate::camera::{CameraId, Directory};
-use crate::clock::{self, Mono, Wall};
+use super::fmp4::{Memory, Told};
+use super::ledger::{Due, Ledger, State};
+use super::{Deletion, Info, Order, Recordings, Running, Start, Stop, spool};
+use crate::camera::Directory;
+use crate::clock::{self, Mono};
 use crate::error::{Error, Kind, Later, Result};
 use crate::events::{Announce, Event, Topic};
 use crate::mediamtx::paths::Paths;
 use crate::storage::names::Stem;
 use crate::storage::note::Note;
-use crate::storage::shelf::{Listing, Page, Shelf, page};
+use crate::storage::shelf::{Entry, Listing, Page, Shelf, page};
 use crate::storage::{Protect, Storage};
 use crate::supervise::blocking;
 
-/// MediaMTX takes a wish within milliseconds while it runs.
-const SETTLE: Duration = Duration::from_secs(4);
-/// From the wish to the first file: a key frame, one part, and a slow card.
-const APPEAR: Duration = Duration::from_secs(8);
-/// From the wish to the last byte.
-const CLOSE: Duration = Duration::from_secs(4);
-/// How often a file that must come, or be finished, is looked for.
-const GLANCE: Duration = Duration::from_millis(20);
-/// How often a key frame is asked for until the file is there: each one a little later, because MediaMTX may begin to
-/// look for one only after the last was made.
-const KEYFRAMES: [Duration; 4] = [
-    Duration::ZERO,
-    Duration::from_millis(150),
-    Duration::from_millis(1000),
-    Duration::from_millis(3000),
-];
 /// How often a running recording is looked at for a further file.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Recordings. Cheap to clone; all clones are one.
 #[derive(Clone)]
-pub struct Recorder(Arc<Inner>);
+pub struct Recorder(pub(in crate::recording) Arc<Inner>);
 
 /// What a [`Recorder`] works with.
 pub struct Parts {
@@ -64,15 +49,17 @@ pub struct Parts {
     pub directory: Arc<Directory>,
 }
 
-struct Inner {
-    parts: Parts,
+pub(in crate::recording) struct Inner {
+    pub(in crate::recording) parts: Parts,
     ledger: Mutex<Ledger>,
     /// The ledger is another one.
-    changed: Notify,
+    pub(in crate::recording) changed: Notify,
     /// One writer of the note at a time, so that the last one wins.
     keeping: tokio::sync::Mutex<()>,
+    /// How far the files of running recordings have been read: a day has 170,000 fragments.
+    read: Mutex<BTreeMap<Stem, Memory>>,
     /// One adopter of files at a time, so that none is adopted twice.
-    adopting: tokio::sync::Mutex<()>,
+    pub(in crate::recording) adopting: tokio::sync::Mutex<()>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -84,6 +71,24 @@ impl std::fmt::Debug for Parts {
 impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Recorder").finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn reading(&self) -> MutexGuard<'_, BTreeMap<Stem, Memory>> {
+        // What a panic left behind is a file that has been read less far.
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long a file plays; of one that grows only what is new is read.
+    pub(in crate::recording) fn measure(&self, entry: &Entry) -> Told {
+        if !self.parts.running.is_running(&entry.stem) {
+            return disk::measure(&entry.path, &mut Memory::default());
+        }
+        let mut memory = self.reading().remove(&entry.stem).unwrap_or_default();
+        let told = disk::measure(&entry.path, &mut memory);
+        self.reading().insert(entry.stem.clone(), memory);
+        told
     }
 }
 
@@ -117,6 +122,7 @@ impl Recorder {
             ledger: Mutex::new(ledger),
             changed: Notify::new(),
             keeping: tokio::sync::Mutex::new(()),
+            read: Mutex::default(),
             adopting: tokio::sync::Mutex::new(()),
         }))
     }
@@ -158,19 +164,19 @@ impl Recorder {
         }
     }
 
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    pub(in crate::recording) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         // Every change of the ledger is one insertion or removal: it is whole whoever panicked.
         self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn growing(&self) -> Vec<String> {
+    pub(in crate::recording) fn growing(&self) -> Vec<String> {
         let ledger = self.ledger();
         let mut devices = ledger.devices();
         devices.retain(|d| ledger.get(d).is_some_and(|s| s.state == State::Recording));
         devices
     }
 
-    fn spool(&self, device: &str) -> PathBuf {
+    pub(in crate::recording) fn spool(&self, device: &str) -> PathBuf {
         spool::folder(&self.0.parts.shelf.root(), device)
     }
 
@@ -198,254 +204,14 @@ impl Recorder {
         self.keep().await;
     }
 
-    fn wish(&self, device: &str) -> Result<()> {
-        let root = self.0.parts.shelf.root();
-        let record = spool::record(&root).ok_or_else(|| {
-            Error::new(
-                Kind::Config,
-                format!("MediaMTX cannot write beneath {}", root.display()),
-            )
-            .action("choose a storage.recordings_dir in UTF-8 without a % in its path")
-        })?;
-        self.0.parts.paths.wish(device, |w| w.record = Some(record));
-        Ok(())
-    }
-
-    async fn begin(&self, order: &Order) -> Result<Started> {
-        let device = &order.device;
-        self.adopt_orphans(device).await;
-        self.wish(device)?;
-        self.0.parts.paths.settled(device, SETTLE).await?;
-        let file = self.first_file(device).await?;
-        let now = clock::now();
-        let start = spool::begun(&file).unwrap_or(now.wall);
-        let wish = order
-            .name
-            .clone()
-            .unwrap_or_else(|| Stem::of(device, start));
-        let stem = self.adopt(device, wish, file).await?;
-        let until = self
-            .ledger()
-            .started(device, stem.clone(), start, order.duration, now);
-        self.keep().await;
-        self.0.changed.notify_one();
-        Ok(Started { stem, start, until })
-    }
-
-    /// Waits for the file of a recording that has just been asked for.
-    async fn first_file(&self, device: &str) -> Result<PathBuf> {
-        let asked = clock::mono();
-        let mut keyframes = KEYFRAMES.into_iter().peekable();
-        loop {
-            let waited = clock::mono().since(asked);
-            if keyframes.next_if(|after| *after <= waited).is_some() {
-                self.ask_keyframe(device);
-            }
-            let folder = self.spool(device);
-            let found = blocking(move || disk::fresh(&folder).map_err(unreadable)).await?;
-            if let Some(first) = found.into_iter().next() {
-                return Ok(first);
-            }
-            if waited > APPEAR {
-                return Err(Error::new(
-                    Kind::Gone,
-                    format!("MediaMTX wrote no file of {device} within {} s", APPEAR.as_secs()),
-                )
-                .action("see get_camera_status whether its picture reaches MediaMTX, and the log for what the recorder says"));
-            }
-            tokio::time::sleep(GLANCE).await;
-        }
-    }
-
-    fn ask_keyframe(&self, device: &str) {
-        let camera = device.parse::<CameraId>().ok();
-        if let Some(camera) = camera.and_then(|id| self.0.parts.directory.get(id)) {
-            camera
-                .counters
-                .keyframe_wanted
-                .store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Undoes what a start has done that came to nothing.
-    async fn give_up(&self, device: &str) {
-        self.0.parts.paths.wish(device, |w| w.record = None);
-        if let Err(error) = self.0.parts.paths.settled(device, SETTLE).await {
-            warn!(device, %error, "MediaMTX has not been told to stop recording; it is told as soon as it answers");
-        }
-        let folder = self.spool(device);
-        let cleared = blocking(move || {
-            disk::clear(&folder);
-            Ok(())
-        });
-        if let Err(error) = cleared.await {
-            warn!(device, %error, "files may be left");
-        }
-        self.ledger().remove(device);
-    }
-
-    async fn start_now(self, order: Order) -> Result<Start> {
-        if let Some(why) = self.0.parts.storage.refusal().await? {
-            return Ok(Start::Full(why));
-        }
-        if let Err(state) = self.ledger().begin(&order.device) {
-            return Ok(Start::Busy {
-                state: state.as_str(),
-            });
-        }
-        match self.begin(&order).await {
-            Ok(started) => {
-                info!(device = order.device, name = %started.stem, "recording");
-                let said = [
-                    ("filename", started.stem.as_str().into()),
-                    ("duration", 0.into()),
-                ];
-                self.tell(Topic::RecordingStart, &order.device, "STARTED", said);
-                Ok(Start::Started(started))
-            }
-            Err(error) => {
-                warn!(device = order.device, %error, "cannot record");
-                self.give_up(&order.device).await;
-                let name = order.name.as_ref().map_or("", Stem::as_str);
-                let said = [
-                    ("filename", name.into()),
-                    ("reason", error.to_string().into()),
-                ];
-                self.tell(Topic::RecordingError, &order.device, "FAILED", said);
-                Err(error)
-            }
-        }
-    }
-
-    /// Ends a recording that [`Ledger::end`] has been asked for.
-    async fn finish(self, device: String, session: Session) -> Result<Stop> {
-        self.keep().await;
-        self.0.parts.paths.wish(&device, |w| w.record = None);
-        if let Err(error) = self.0.parts.paths.settled(&device, SETTLE).await {
-            warn!(device, %error, "MediaMTX has not been told to stop recording; it is told as soon as it answers");
-        }
-        let session = self.closed(&device, session).await;
-        let mut files = Vec::new();
-        for stem in &session.files {
-            match self.clone().look(stem.clone(), true).await {
-                Ok(info) => files.extend(info),
-                Err(error) => warn!(device, name = %stem, %error, "not counted"),
-            }
-        }
-        let duration: Duration = files.iter().map(|f| f.duration).sum();
-        let played = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        let end = match files.as_slice() {
-            [_, .., last] => last.entry.modified,
-            _ => Wall::from_nanos(session.start.as_nanos().saturating_add(played)),
-        };
-        let stopped = Stopped {
-            stem: session.stem,
-            start: session.start,
-            end,
-            duration,
-            size: files.iter().map(|f| f.entry.size).sum(),
-            files,
-        };
-        self.ledger().remove(&device);
-        self.keep().await;
-        info!(device, name = %stopped.stem, bytes = stopped.size, duration_ms = duration.as_millis(), "recorded");
-        let said = [
-            ("filename", stopped.stem.as_str().into()),
-            ("duration", duration.as_secs_f64().into()),
-            ("file_size", stopped.size.into()),
-        ];
-        self.tell(Topic::RecordingStop, &device, "STOPPED", said);
-        Ok(Stop::Stopped(stopped))
-    }
-
-    /// Waits until MediaMTX has closed the last file, which it says in the file's head, but not for ever; then the
-    /// file is on the medium.
-    async fn closed(&self, device: &str, mut session: Session) -> Session {
-        let asked = clock::mono();
-        loop {
-            self.adopt_further(device).await;
-            if let Some(now) = self.ledger().get(device) {
-                session = now.clone();
-            }
-            let shelf = Arc::clone(&self.0.parts.shelf);
-            let last = session.files.last().cloned();
-            let done = blocking(move || {
-                let Some(entry) = last.map(|l| shelf.find(&l)).transpose()?.flatten() else {
-                    return Ok(true);
-                };
-                let closed = disk::measure(&entry.path).closed;
-                if closed {
-                    disk::flush(&entry.path);
-                }
-                Ok(closed)
-            });
-            if done.await.unwrap_or(true) || clock::mono().since(asked) > CLOSE {
-                return session;
-            }
-            tokio::time::sleep(GLANCE).await;
-        }
-    }
-
-    /// Gives the files of an interrupted recording their names.
-    async fn adopt_further(&self, device: &str) {
-        let _one = self.0.adopting.lock().await;
-        let folder = self.spool(device);
-        let Ok(found) = blocking(move || disk::fresh(&folder).map_err(unreadable)).await else {
-            return;
-        };
-        for file in found {
-            let Some(first) = self.ledger().get(device).map(|s| s.stem.clone()) else {
-                return;
-            };
-            match self.adopt(device, first.clone(), file).await {
-                Ok(stem) => {
-                    self.ledger().add(device, stem.clone());
-                    self.keep().await;
-                    warn!(device, name = %first, goes_on_in = %stem, "the recording was interrupted");
-                    let said = [
-                        ("filename", first.as_str().into()),
-                        (
-                            "reason",
-                            format!("it was interrupted and goes on in {stem}").into(),
-                        ),
-                    ];
-                    self.tell(Topic::RecordingError, device, "ERROR", said);
-                }
-                Err(error) => warn!(device, %error, "a file of the recording has no name yet"),
-            }
-        }
-    }
-
-    /// Gives files that were left behind their names: those of the recording that ran, or names of their own.
-    async fn adopt_orphans(&self, device: &str) {
-        if self.ledger().get(device).is_some() {
-            return self.adopt_further(device).await;
-        }
-        let _one = self.0.adopting.lock().await;
-        let folder = self.spool(device);
-        let found = blocking(move || disk::fresh(&folder).map_err(unreadable)).await;
-        for file in found.unwrap_or_default() {
-            let wish = Stem::of(device, spool::begun(&file).unwrap_or_else(clock::wall));
-            match self.adopt(device, wish, file).await {
-                Ok(stem) => {
-                    warn!(device, name = %stem, "a recording that was left without a name has one now")
-                }
-                Err(error) => warn!(device, %error, "a recording was left without a name"),
-            }
-        }
-    }
-
-    async fn adopt(&self, device: &str, wish: Stem, file: PathBuf) -> Result<Stem> {
-        let (shelf, device) = (Arc::clone(&self.0.parts.shelf), device.to_owned());
-        blocking(move || Ok(shelf.adopt(&device, &wish, &file)?.stem)).await
-    }
-
     /// Writes down what runs.
-    async fn keep(&self) {
+    pub(in crate::recording) async fn keep(&self) {
         let _one = self.0.keeping.lock().await;
         let text = {
             let ledger = self.ledger();
-            self.0.parts.running.set(ledger.files());
+            let files = ledger.files();
+            self.0.reading().retain(|stem, _| files.contains(stem));
+            self.0.parts.running.set(files);
             ledger.to_text()
         };
         let inner = Arc::clone(&self.0);
@@ -454,7 +220,11 @@ impl Recorder {
         }
     }
 
-    async fn look(self, stem: Stem, flushed: bool) -> Result<Option<Info>> {
+    pub(in crate::recording) async fn look(
+        self,
+        stem: Stem,
+        flushed: bool,
+    ) -> Result<Option<Info>> {
         let running = self.0.parts.running.is_running(&stem);
         blocking(move || {
             let Some(entry) = self.0.parts.shelf.find(&stem)? else {
@@ -463,7 +233,7 @@ impl Recorder {
             if flushed {
                 disk::flush(&entry.path);
             }
-            let duration = disk::measure(&entry.path).duration;
+            let duration = self.0.measure(&entry).duration;
             Ok(Some(Info {
                 entry,
                 duration,
@@ -492,7 +262,7 @@ impl Recorder {
         self.tell(Topic::RecordingProgress, device, "RECORDING", said);
     }
 
-    fn tell<const N: usize>(
+    pub(in crate::recording) fn tell<const N: usize>(
         &self,
         topic: Topic,
         device: &str,
@@ -551,12 +321,6 @@ impl Recordings for Recorder {
     fn is_running(&self, stem: &Stem) -> bool {
         self.0.parts.running.is_running(stem)
     }
-}
-
-fn unreadable(source: std::io::Error) -> Error {
-    Error::new(Kind::Config, "cannot read MediaMTX's recordings")
-        .because(source)
-        .action("let the service's user read and write what MediaMTX records")
 }
 
 async fn until(at: Option<Mono>) {

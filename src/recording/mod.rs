@@ -4,10 +4,12 @@
 //! file is there it gets its name in the folder people see, while MediaMTX goes on writing. A file that begins anew (the
 //! camera's thread or MediaMTX was started again) becomes `name-2`, `name-3` …: nothing is ever overwritten.
 
+pub mod adopt;
 pub mod disk;
 pub mod fmp4;
 pub mod io;
 pub mod ledger;
+pub mod session;
 pub mod spool;
 
 use std::collections::BTreeSet;

@@ -203,3 +203,182 @@ impl Snapshots for Taker {
         Box::pin(blocking(move || Ok(shelf.delete(&stem)?.is_some())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::camera::remote::Answer;
+    use crate::camera::{Camera, Counters, Device, Status};
+    use crate::events::bus::Bus;
+    use crate::storage::shelf::io::Folder;
+    use std::path::PathBuf;
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicUsize;
+
+    /// How a stand-in for a camera's thread answers.
+    #[derive(Debug, Clone, Copy)]
+    enum Manner {
+        /// A key frame when one was asked for.
+        Well,
+        /// It makes key frames when it likes.
+        Stubborn,
+        /// No picture.
+        Dark,
+    }
+
+    #[derive(Debug)]
+    struct Line(Manner, Arc<Counters>);
+
+    impl Remote for Line {
+        fn ask(&self, command: Command, answer: Answer) -> Result<()> {
+            let Command::Coded(wanted) = command else {
+                return Err(Error::new(Kind::Internal, "nothing else is asked"));
+            };
+            let asked = self.1.keyframe_wanted.load(Ordering::Relaxed);
+            let there = match (self.0, wanted) {
+                (Manner::Dark, _) => {
+                    answer(Err(Error::new(
+                        Kind::Gone,
+                        "the camera gives no picture now",
+                    )));
+                    return Ok(());
+                }
+                (_, Wanted::Group) => true,
+                (Manner::Well, Wanted::KeyframeSince(_)) => asked,
+                (Manner::Stubborn, Wanted::KeyframeSince(_)) => false,
+            };
+            answer(Ok(Reply::Coded(Coded {
+                units: if there { vec![vec![0; 4]] } else { Vec::new() },
+                captured: clock::mono(),
+            })));
+            Ok(())
+        }
+    }
+
+    struct Bench {
+        taker: Taker,
+        dir: PathBuf,
+        heard: Arc<Mutex<Vec<Event>>>,
+    }
+
+    fn bench(manner: Manner, decode: Decode) -> Bench {
+        let directory = Arc::new(Directory::default());
+        let counters = Arc::new(Counters::default());
+        directory.put(Camera {
+            id: CameraId::TEST,
+            name: "Stand-in".to_owned(),
+            device: Device::Test,
+            status: Status::Connected,
+            format: None,
+            route: None,
+            route_why: None,
+            slate_since: None,
+            fault: None,
+            avoided: None,
+            history: Arc::default(),
+            remote: Some(Arc::new(Line(manner, Arc::clone(&counters)))),
+            publish_trouble: None,
+            modes: Arc::from([]),
+            since: clock::mono(),
+            counters,
+        });
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let bus = Bus::default();
+        let note = Arc::clone(&heard);
+        bus.listen(Box::new(move |event| {
+            note.lock().unwrap().push((**event).clone())
+        }));
+        let dir = std::env::temp_dir().join(format!("taker-{}", uuid::Uuid::new_v4()));
+        let shelf = Arc::new(Folder::new(dir.clone(), "jpg"));
+        Bench {
+            taker: Taker::new(shelf, directory, Arc::new(bus), decode),
+            dir,
+            heard,
+        }
+    }
+
+    impl Drop for Bench {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.dir);
+        }
+    }
+
+    fn grey(_: &[Vec<u8>], _: Duration) -> Option<Planar> {
+        Some(Planar::new(64, 48))
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_is_announced_with_its_name_and_size() {
+        let bench = bench(Manner::Well, grey);
+        let name = Some("a".parse().unwrap());
+        let taken = bench.taker.take(CameraId::TEST, name).await.unwrap();
+        assert_eq!(std::fs::metadata(&taken.path).unwrap().len(), taken.size);
+        let heard = bench.heard.lock().unwrap();
+        assert_eq!(heard[0].topic, Topic::SnapshotTaken);
+        assert_eq!(
+            (heard[0].device.as_deref(), &heard[0].data["filename"]),
+            (Some("camera0"), &"a".into())
+        );
+    }
+
+    #[tokio::test]
+    async fn a_camera_that_makes_key_frames_when_it_likes_gives_its_last_pictures() {
+        let bench = bench(Manner::Stubborn, grey);
+        let asked = clock::mono();
+        bench.taker.take(CameraId::TEST, None).await.unwrap();
+        let took = clock::mono().since(asked);
+        assert!(took >= KEYFRAME && took < PATIENCE, "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_told_to_the_caller_and_announced_and_leaves_no_file() {
+        for (manner, decode) in [(Manner::Dark, grey as Decode), (Manner::Well, |_, _| None)] {
+            let bench = bench(manner, decode);
+            bench.taker.take(CameraId::TEST, None).await.unwrap_err();
+            assert_eq!(bench.heard.lock().unwrap()[0].topic, Topic::SnapshotError);
+            assert_eq!(
+                bench
+                    .taker
+                    .list(Page {
+                        limit: 9,
+                        offset: 0
+                    })
+                    .await
+                    .unwrap()
+                    .total,
+                0
+            );
+        }
+        let bench = bench(Manner::Well, grey);
+        let unknown = CameraId::new(7).unwrap();
+        assert_eq!(
+            bench.taker.take(unknown, None).await.unwrap_err().kind(),
+            Kind::Gone
+        );
+    }
+
+    static NOW: AtomicUsize = AtomicUsize::new(0);
+    static MOST: AtomicUsize = AtomicUsize::new(0);
+
+    fn slow(_: &[Vec<u8>], _: Duration) -> Option<Planar> {
+        let now = NOW.fetch_add(1, Ordering::SeqCst) + 1;
+        MOST.fetch_max(now, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(30));
+        NOW.fetch_sub(1, Ordering::SeqCst);
+        Some(Planar::new(64, 48))
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_more_than_two_are_made_at_once_and_all_get_names_of_their_own() {
+        let bench = bench(Manner::Well, slow);
+        let asked: Vec<_> = (0..6)
+            .map(|_| tokio::spawn(bench.taker.take(CameraId::TEST, Some("x".parse().unwrap()))))
+            .collect();
+        let mut names = std::collections::BTreeSet::new();
+        for one in asked {
+            names.insert(one.await.unwrap().unwrap().stem.to_string());
+        }
+        assert_eq!(names.len(), 6, "{names:?}");
+        assert_eq!(MOST.load(Ordering::SeqCst), AT_ONCE);
+    }
+}

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::recording::fmp4::{self, Told};
+use crate::recording::fmp4::{self, Memory, Told};
 
 /// An empty file that nobody has written to for so long is what a full medium left.
 const EMPTY: Duration = Duration::from_secs(10);
@@ -61,10 +61,10 @@ pub(in crate::recording) fn clear(folder: &Path) {
     }
 }
 
-/// How long a file plays. One that cannot be read as a recording plays nothing.
-pub(in crate::recording) fn measure(path: &Path) -> Told {
+/// How long a file plays, read from where `memory` ends. One that cannot be read as a recording plays nothing.
+pub(in crate::recording) fn measure(path: &Path, memory: &mut Memory) -> Told {
     File::open(path)
-        .and_then(|mut file| fmp4::read(&mut io::BufReader::with_capacity(512, &mut file)))
+        .and_then(|mut file| fmp4::read_on(&mut file, memory))
         .unwrap_or_default()
 }
 

@@ -23,6 +23,8 @@ use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::events::Announce;
 use crate::events::bus::Bus;
+use crate::external::Streams;
+use crate::external::io::External;
 use crate::http::bind::io::bind;
 use crate::http::{self, AuthCallback, Services};
 use crate::mediamtx;
@@ -35,6 +37,7 @@ use crate::rpc::media::MediaServer;
 use crate::rpc::table::METHODS;
 use crate::supervise::{Supervisor, Worker};
 use crate::units::Rate;
+use crate::viewing::{self, Viewing};
 
 /// After a viewer was let in, key frames are asked for at these moments: at once for RTSP, later
 /// for WebRTC, whose connection stands some hundred milliseconds after the question.
@@ -110,6 +113,12 @@ impl App {
         let mut path_keeper = PathKeeper::default();
         let events = Arc::clone(&bus) as Arc<dyn Announce>;
         let records = Records::new(&config.storage, path_keeper.paths(), &directory, &events);
+        let external = External::load(
+            &config.storage.data_dir,
+            path_keeper.paths(),
+            config.external_discovery.settings(),
+        )?;
+        let viewing = Arc::new(Viewing::default());
         let services = Services {
             desk: Arc::new(Desk {
                 directory: Arc::clone(&directory),
@@ -119,6 +128,8 @@ impl App {
                 recordings: Arc::new(records.recorder.clone()),
                 snapshots: Arc::new(records.taker),
                 storage: Arc::new(records.warden.clone()),
+                external: Arc::new(external.clone()) as Arc<dyn Streams>,
+                viewing: Arc::clone(&viewing),
                 rtsp_port: settings.rtsp.port(),
             }),
             methods: METHODS,
@@ -160,6 +171,14 @@ impl App {
         supervisor.spawn("the recorder", records.recorder.run(stopping));
         let stopping = supervisor.stopping();
         supervisor.spawn("the storage", records.warden.run(stopping));
+        let counters = adapters::counters(media_state, Arc::clone(&directory), external.clone());
+        let stopping = supervisor.stopping();
+        supervisor.spawn(
+            "the viewing marks",
+            viewing::io::observe(viewing, counters, stopping),
+        );
+        let stopping = supervisor.stopping();
+        supervisor.spawn("the search for streams", external.look(stopping));
         let fleet = fleet::io::start(
             fleet::Settings {
                 rtsp: SocketAddr::new(publish_ip, addresses.rtsp.port()),

@@ -20,6 +20,7 @@ pub mod demo;
 pub mod encode;
 pub mod error;
 pub mod events;
+pub mod external;
 pub mod health;
 pub mod http;
 pub mod latency;
@@ -42,3 +43,4 @@ pub mod supervise;
 )]
 pub mod sys;
 pub mod units;
+pub mod viewing;

@@ -1,12 +1,17 @@
 //! Where one concern asks for a trait and another has the thing: the plugs between them.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use crate::access::Keyring;
-use crate::clock::Wall;
+use crate::camera::Directory;
+use crate::clock::{self, Wall};
+use crate::external::Streams;
+use crate::external::io::External;
 use crate::mediamtx::{ApiState, ProcessState, Shared};
 use crate::rpc::media::{MediaServer, MediaState, PathState};
 use crate::rpc::session::{Login, Refused, Verify};
+use crate::viewing::Sample;
 
 /// Tokens, as the control plane asks about them.
 pub(super) struct Tokens(pub(super) Arc<Keyring>);
@@ -64,6 +69,7 @@ impl MediaServer for LateMedia {
             version: snapshot.version.clone(),
             since,
             last_reason: reason,
+            checked: snapshot.checked,
             paths: snapshot
                 .paths
                 .iter()
@@ -79,5 +85,43 @@ impl MediaServer for LateMedia {
                 })
                 .collect(),
         }
+    }
+}
+
+/// Reads the counters of every stream there is, and tells the list of external ones which of them come in.
+pub(super) fn counters(
+    media: Arc<LateMedia>,
+    directory: Arc<Directory>,
+    external: External,
+) -> impl Fn() -> Vec<Sample> + Send {
+    move || {
+        let (media, now) = (media.state(), clock::now());
+        external.saw(
+            |name| media.paths.get(name).is_some_and(|p| p.ready),
+            now.wall,
+        );
+        let readers = |name: &str| media.paths.get(name).map_or(0, |p| p.readers);
+        let cameras = directory.list().into_iter().map(|camera| {
+            let name = camera.id.to_string();
+            Sample {
+                readers: readers(&name),
+                name,
+                bytes: camera.counters.bytes_sent.load(Ordering::Relaxed),
+                frames: Some(camera.counters.sent.load(Ordering::Relaxed)),
+                at: now.mono,
+            }
+        });
+        let others = external.list().into_iter().map(|stream| Sample {
+            readers: readers(&stream.name),
+            bytes: media
+                .paths
+                .get(&stream.name)
+                .map_or(0, |p| p.bytes_received),
+            name: stream.name,
+            frames: None,
+            // MediaMTX was asked then.
+            at: media.checked,
+        });
+        cameras.chain(others).collect()
     }
 }

@@ -88,4 +88,11 @@ keys! {
     storage.block_percent: "From so full on, in percent, no recording begins.",
     logging.level: "error, warn, info, debug or trace; or a tracing filter such as info,camera_service::stream=debug.",
     logging.format: "auto (journald under systemd, else text), text or json.",
+    external_discovery.enabled: "Whether networks may be searched for streams of drones and other cameras. Streams can be added without.",
+    external_discovery.scan_interval: "Seconds from the end of one search to the next; 0 searches on demand only.",
+    external_discovery.scan_timeout: "Seconds a whole search takes at most (1 to 60); who asks waits no longer.",
+    external_discovery.max_concurrent_scans: "Addresses and ports asked at the same time (1 to 256).",
+    external_discovery.enable_startup_scan: "Searches when the service starts.",
+    external_discovery.skydio: "Where Skydio drones are looked for: ranges of at most 1,024 addresses, and addresses asked first.",
+    external_discovery.generic_uav: "Where other streams are looked for, likewise; each port is asked for each path.",
 }

@@ -174,6 +174,9 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
     if config.server.max_message_size < 1024 {
         wrong("server.max_message_size", "must be at least 1024 bytes");
     }
+    for (key, what) in config.external_discovery.mistakes() {
+        wrong(&format!("external_discovery.{key}"), &what);
+    }
     for part in config.logging.level.split(',') {
         let level = part.rsplit('=').next().unwrap_or(part).trim();
         if !LEVELS.contains(&level) {

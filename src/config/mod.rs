@@ -12,6 +12,7 @@ use crate::capture::PixelFormat;
 use crate::encode::Choice;
 use crate::units::{BitRate, Size};
 
+pub mod external;
 pub mod io;
 pub mod keys;
 pub mod load;
@@ -36,6 +37,8 @@ pub struct Config {
     pub storage: Storage,
     /// What is written to the log.
     pub logging: Logging,
+    /// Where streams of somebody else are looked for.
+    pub external_discovery: external::ExternalDiscovery,
 }
 
 /// The JSON-RPC listener.
@@ -245,6 +248,7 @@ impl Default for Config {
                 level: "info".into(),
                 format: LogFormat::Auto,
             },
+            external_discovery: external::ExternalDiscovery::default(),
         }
     }
 }

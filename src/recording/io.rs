@@ -160,7 +160,20 @@ impl Recorder {
             }
             for device in self.growing() {
                 self.adopt_further(&device).await;
+                let wish = self.0.parts.paths.wished(&device);
+                if wish.is_none_or(|w| w.record.is_none()) {
+                    self.end_removed(device);
+                }
             }
+        }
+    }
+
+    /// Ends what nobody can stop any more: the external stream was removed, and its path with it.
+    fn end_removed(&self, device: String) {
+        let ended = self.ledger().end(&device);
+        if let Ok(session) = ended {
+            info!(device, "its stream was removed: the recording ends");
+            tokio::spawn(self.clone().finish(device, session));
         }
     }
 

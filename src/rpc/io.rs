@@ -23,6 +23,12 @@ pub fn later<T: 'static>(
     Outcome::Later(Box::pin(async move { finish(work.await) }))
 }
 
+/// The number of this process.
+#[must_use]
+pub fn own_pid() -> u32 {
+    std::process::id()
+}
+
 /// What came back.
 #[derive(Debug)]
 pub enum Heard {

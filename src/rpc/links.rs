@@ -1,8 +1,7 @@
 //! Links that work where the client is: built on the name or address it itself used to reach us.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-
-use crate::camera::CameraId;
 
 /// Where a client reached us.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,21 +30,21 @@ impl Reached {
         &self.host
     }
 
-    /// The RTSP link of a camera.
+    /// The RTSP link of a camera or external stream.
     #[must_use]
-    pub fn rtsp(&self, camera: CameraId, port: u16) -> String {
+    pub fn rtsp(&self, camera: impl fmt::Display, port: u16) -> String {
         format!("rtsp://{}:{port}/{camera}", self.host)
     }
 
-    /// The HLS link of a camera, through our own port.
+    /// The HLS link of a camera or external stream, through our own port.
     #[must_use]
-    pub fn hls(&self, camera: CameraId) -> String {
+    pub fn hls(&self, camera: impl fmt::Display) -> String {
         format!("http://{}:{}/hls/{camera}.m3u8", self.host, self.port)
     }
 
-    /// The WHEP link of a camera, through our own port.
+    /// The WHEP link of a camera or external stream, through our own port.
     #[must_use]
-    pub fn webrtc(&self, camera: CameraId) -> String {
+    pub fn webrtc(&self, camera: impl fmt::Display) -> String {
         format!("http://{}:{}/whep/{camera}", self.host, self.port)
     }
 }
@@ -94,6 +93,7 @@ pub fn split_host(value: &str) -> Option<(String, Option<u16>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::camera::CameraId;
     use proptest::prelude::*;
 
     fn local() -> SocketAddr {

@@ -32,6 +32,8 @@ pub struct MediaState {
     pub since: Mono,
     /// Why it is not reachable, or was not the last time.
     pub last_reason: Option<String>,
+    /// When it was last asked.
+    pub checked: Mono,
     /// Its paths by name.
     pub paths: BTreeMap<String, PathState>,
 }

@@ -24,9 +24,11 @@ use std::sync::Arc;
 
 use crate::camera::Directory;
 use crate::events::Announce;
+use crate::external::Streams;
 use crate::recording::Recordings;
 use crate::snapshot::Snapshots;
 use crate::storage::Storage;
+use crate::viewing::Viewing;
 use media::MediaServer;
 use session::Verify;
 
@@ -46,6 +48,10 @@ pub struct Desk {
     pub snapshots: Arc<dyn Snapshots>,
     /// Looks after the medium.
     pub storage: Arc<dyn Storage>,
+    /// Streams of somebody else.
+    pub external: Arc<dyn Streams>,
+    /// Who said that they watch what, and how fast streams are.
+    pub viewing: Arc<Viewing>,
     /// The port MediaMTX serves RTSP on, for links.
     pub rtsp_port: u16,
 }

@@ -1,22 +1,34 @@
 //! What parameters a method takes, and the check of what came against it.
 
-pub mod plain;
+mod file;
 
 use serde_json::{Map, Value, json};
 
 use super::envelope::Params;
 use super::error::Fault;
 use crate::camera::CameraId;
+use crate::mediamtx::paths;
 use crate::nearest::nearest;
 use crate::units::Size;
 
 /// The rule a parameter's value must keep.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
     /// A camera id: `^camera(0|[1-9][0-9]{0,3})$`.
     Camera,
+    /// A camera id, or the name of an external stream: `^[a-z0-9_-]{1,64}$`.
+    Stream,
     /// A string that is not empty.
     Text,
+    /// true or false.
+    Bool,
+    /// A number, with or without a fraction.
+    Number {
+        /// The least.
+        min: u32,
+        /// The greatest.
+        max: u32,
+    },
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// A whole number.
@@ -30,15 +42,6 @@ pub enum Rule {
     Size,
     /// An object of at least one name with a number, a boolean, a string or null each.
     Controls,
-    /// True or false.
-    Boolean,
-    /// A number, fractions allowed.
-    Number {
-        /// The least.
-        min: f64,
-        /// The greatest.
-        max: f64,
-    },
     /// The name of a recording or snapshot: a stem, with or without this extension.
     File(&'static str),
 }
@@ -81,17 +84,18 @@ impl Rule {
             Self::Camera => {
                 json!({ "type": "string", "pattern": "^camera(0|[1-9][0-9]{0,3})$" })
             }
+            Self::Stream => json!({ "type": "string", "pattern": "^[a-z0-9_-]{1,64}$" }),
             Self::Text => json!({ "type": "string", "minLength": 1 }),
+            Self::Bool => json!({ "type": "boolean" }),
+            Self::Number { min, max } => {
+                json!({ "type": "number", "minimum": min, "maximum": max })
+            }
             Self::OneOf(words) => json!({ "type": "string", "enum": words }),
             Self::Integer { min, max } => {
                 json!({ "type": "integer", "minimum": min, "maximum": max })
             }
             Self::Size => json!({ "type": "string", "pattern": "^[0-9]+x[0-9]+$" }),
-            Self::Boolean => json!({ "type": "boolean" }),
-            Self::Number { min, max } => {
-                json!({ "type": "number", "minimum": min, "maximum": max })
-            }
-            Self::File(_) => plain::file_schema(),
+            Self::File(_) => file::schema(),
             Self::Controls => json!({
                 "type": "object",
                 "minProperties": 1,
@@ -104,11 +108,17 @@ impl Rule {
     fn check(self, name: &str, value: &Value) -> Result<(), Fault> {
         match self {
             Self::Integer { min, max } => integer(name, value, min, max),
+            Self::Number { min, max } => number(name, value, min, max),
+            Self::Bool if value.is_boolean() => Ok(()),
+            Self::Bool => Err(Fault::param(
+                name,
+                "type",
+                format!("{name} is neither true nor false"),
+                format!("send {name} as true or false"),
+            )),
             Self::Controls => controls(name, value),
-            Self::Boolean => plain::boolean(name, value),
-            Self::Number { min, max } => plain::number(name, value, min, max),
-            Self::File(extension) => plain::file(name, value, extension),
-            Self::Camera | Self::Text | Self::OneOf(_) | Self::Size => match value {
+            Self::File(extension) => file::check(name, value, extension),
+            Self::Camera | Self::Stream | Self::Text | Self::OneOf(_) | Self::Size => match value {
                 Value::String(text) => self.check_text(name, text),
                 _ => Err(Fault::param(
                     name,
@@ -130,6 +140,12 @@ impl Rule {
                     "cameras are called camera0, camera1, …; get_camera_list names them",
                 )
             }),
+            Self::Stream if !paths::is_name(text) => Err(Fault::param(
+                name,
+                "pattern",
+                format!("{name} is neither a camera id nor the name of a stream"),
+                "send 1 to 64 small letters, digits, _ or -; get_camera_list and get_external_streams tell them",
+            )),
             Self::Size => text
                 .parse::<Size>()
                 .ok()
@@ -155,12 +171,13 @@ impl Rule {
                 format!("{name} is not one of {}", words.join(", ")),
                 format!("send one of {}", words.join(", ")),
             )),
-            Self::Text
+            Self::Stream
+            | Self::Text
+            | Self::Bool
             | Self::OneOf(_)
             | Self::Integer { .. }
-            | Self::Controls
-            | Self::Boolean
             | Self::Number { .. }
+            | Self::Controls
             | Self::File(_) => Ok(()),
         }
     }
@@ -176,6 +193,20 @@ fn integer(name: &str, value: &Value, min: i64, max: i64) -> Result<(), Fault> {
         None => wrong("type", "is not a whole number"),
         Some(n) if n < min => wrong("minimum", &format!("is less than {min}")),
         Some(n) if n > max => wrong("maximum", &format!("is more than {max}")),
+        Some(_) => Ok(()),
+    }
+}
+
+fn number(name: &str, value: &Value, min: u32, max: u32) -> Result<(), Fault> {
+    let wrong = |rule, what: &str| {
+        let details = format!("{name} {what}");
+        let suggestion = format!("send a number from {min} to {max}");
+        Err(Fault::param(name, rule, details, suggestion))
+    };
+    match value.as_f64() {
+        None => wrong("type", "is not a number"),
+        Some(n) if n < f64::from(min) => wrong("minimum", &format!("is less than {min}")),
+        Some(n) if n > f64::from(max) => wrong("maximum", &format!("is more than {max}")),
         Some(_) => Ok(()),
     }
 }
@@ -340,6 +371,29 @@ mod tests {
             assert_eq!(
                 rule(number, bad.clone()),
                 Some(format!("p {broken}")),
+                "{bad}"
+            );
+        }
+        let span = Rule::Number { min: 0, max: 60 };
+        for good in [json!(0), json!(0.25), json!(60)] {
+            assert_eq!(rule(span, good.clone()), None, "{good}");
+        }
+        for (bad, broken) in [
+            (json!(-0.1), "minimum"),
+            (json!(60.1), "maximum"),
+            (json!("1"), "type"),
+        ] {
+            assert_eq!(rule(span, bad).as_deref(), Some(&*format!("p {broken}")));
+        }
+        assert_eq!(rule(Rule::Bool, json!(false)), None);
+        assert_eq!(rule(Rule::Bool, json!(0)).as_deref(), Some("p type"));
+        for good in ["camera0", "drone-1", "a_b"] {
+            assert_eq!(rule(Rule::Stream, json!(good)), None, "{good}");
+        }
+        for bad in ["", "Camera0", "/dev/video0", "a b", "../x", "a.b"] {
+            assert_eq!(
+                rule(Rule::Stream, json!(bad)).as_deref(),
+                Some("p pattern"),
                 "{bad}"
             );
         }

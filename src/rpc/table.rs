@@ -12,7 +12,9 @@ use serde_json::{Map, Value};
 use super::Desk;
 use super::error::{Code, Fault};
 use super::links::Reached;
-use super::methods::{cameras, controls, core, recordings, snapshots, storage, streams, video};
+use super::methods::{
+    cameras, controls, core, external, recordings, snapshots, storage, streams, video,
+};
 use super::params::Param;
 use super::session::Session;
 use crate::access::Role;
@@ -121,5 +123,13 @@ pub const METHODS: &[Method] = &[
     storage::INFO,
     storage::SET_POLICY,
     storage::CLEAN,
+    streams::START,
+    streams::STOP,
+    streams::STATUS,
+    external::DISCOVER,
+    external::ADD,
+    external::REMOVE,
+    external::LIST,
+    external::INTERVAL,
     core::DISCOVER,
 ];

@@ -12,7 +12,7 @@ pub const GIGABYTE: f64 = 1e9;
 /// The longest age: a hundred years.
 pub const MOST_DAYS: u32 = 36_500;
 /// The largest size in gigabytes: a petabyte.
-pub const MOST_GB: f64 = 1e6;
+pub const MOST_GB: u32 = 1_000_000;
 /// A clock before this is wrong: the service was not yet written (2026-01-01).
 pub const EARLIEST: Wall = Wall::from_secs(1_767_225_600);
 
@@ -166,7 +166,9 @@ impl Policy {
         let age = policy
             .max_age_days
             .is_none_or(|d| (1..=MOST_DAYS).contains(&d));
-        let size = policy.max_size_gb.is_none_or(|g| g > 0.0 && g <= MOST_GB);
+        let size = policy
+            .max_size_gb
+            .is_none_or(|g| g > 0.0 && g <= f64::from(MOST_GB));
         (age && size)
             .then_some(policy)
             .ok_or_else(|| "a limit is out of range".to_owned())

@@ -159,6 +159,8 @@ impl Rig {
                 recordings: Arc::new(records.recorder),
                 snapshots: Arc::new(records.taker),
                 storage: Arc::new(records.warden),
+                external: Arc::new(camera_service::external::Fixed::default()),
+                viewing: Arc::default(),
                 rtsp_port: 8554,
             }),
             methods: METHODS,

@@ -143,6 +143,8 @@ fn room(media: MediaState) -> Room {
             recordings: Arc::new(records.recorder),
             snapshots: Arc::new(records.taker),
             storage: Arc::new(records.warden),
+            external: Arc::new(external()),
+            viewing: Arc::default(),
             rtsp_port: 8554,
         }),
         reached: Arc::new(Reached::new(
@@ -150,6 +152,15 @@ fn room(media: MediaState) -> Room {
             "10.0.0.1:8002".parse().unwrap(),
         )),
     }
+}
+
+/// A list with one stream, without a disk.
+fn external() -> crate::external::Fixed {
+    let mut book = crate::external::book::Book::default();
+    let url = "rtsp://ann:geheim@192.0.2.7/live".parse().unwrap();
+    let kind = crate::external::Kind::Generic;
+    book.add("drone", url, kind, NOW.wall).unwrap();
+    crate::external::Fixed(book.into())
 }
 
 fn media() -> MediaState {
@@ -210,6 +221,7 @@ impl Client {
 
 mod records;
 mod results;
+mod streams;
 
 #[test]
 fn ping_answers_before_a_login_with_metadata() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::files::{self, PAGE};
-use super::{DEVICE, camera_of};
+use super::{STREAM, Target, target_of};
 use crate::access::Role;
 use crate::camera::Status;
 use crate::error::{Error, Kind};
@@ -33,12 +33,12 @@ pub const START: Method = Method {
     name: "start_recording",
     role: Some(Role::Operator),
     params: &[
-        DEVICE,
+        STREAM,
         Param {
             name: "duration",
             rule: Rule::Number {
-                min: 1.0,
-                max: 86_400.0,
+                min: 1,
+                max: 86_400,
             },
             required: false,
             doc: "seconds after which it ends by itself; absent: when stop_recording is called",
@@ -62,7 +62,7 @@ pub const START: Method = Method {
         Code::Unsupported,
         Code::DependencyFailed,
     ],
-    doc: "Records a camera; answers when the file is on the disk and grows.",
+    doc: "Records a camera or an external stream; answers when the file is on the disk and grows.",
     handler: |_, call| start(&call).unwrap_or_else(|fault| Outcome::Now(Err(fault))),
 };
 
@@ -70,10 +70,10 @@ pub const START: Method = Method {
 pub const STOP: Method = Method {
     name: "stop_recording",
     role: Some(Role::Operator),
-    params: &[DEVICE],
+    params: &[STREAM],
     result: "RecStop",
     errors: &[Code::NotFound, Code::InvalidState, Code::DependencyFailed],
-    doc: "Ends a camera's recording; answers when the file is finished.",
+    doc: "Ends the recording of a camera or an external stream; answers when the file is finished.",
     handler: |_, call| stop(&call).unwrap_or_else(|fault| Outcome::Now(Err(fault))),
 };
 
@@ -127,7 +127,7 @@ pub(super) fn state(
 }
 
 fn start(call: &Call) -> Result<Outcome, Fault> {
-    let camera = camera_of(call)?;
+    let target = target_of(call)?;
     let format = call.params.get("format").and_then(Value::as_str);
     if let Some(format) = format.filter(|f| *f != FORMAT) {
         return Err(Fault::new(
@@ -138,8 +138,10 @@ fn start(call: &Call) -> Result<Outcome, Fault> {
         )
         .with("feature", format!("format:{format}")));
     }
-    let device = camera.id.to_string();
-    if let Status::Disconnected { reason } = &camera.status {
+    let device = target.name();
+    if let Target::Camera(camera) = &target
+        && let Status::Disconnected { reason } = &camera.status
+    {
         return Err(state(
             "camera_disconnected",
             "DISCONNECTED",
@@ -211,7 +213,7 @@ fn started_json(device: &str, started: &Started) -> Value {
 }
 
 fn stop(call: &Call) -> Result<Outcome, Fault> {
-    let device = camera_of(call)?.id.to_string();
+    let device = target_of(call)?.name();
     let work = call.desk.recordings.stop(&device);
     Ok(later(work, move |came| match came {
         Ok(Stop::Stopped(stopped)) => Ok(stopped_json(&device, &stopped)),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::files::{self, PAGE};
 use super::recordings::state;
-use super::{DEVICE, camera_of};
+use super::{STREAM, Target, target_of};
 use crate::access::Role;
 use crate::camera::Status;
 use crate::error::{Error, Kind};
@@ -29,7 +29,7 @@ pub const TAKE: Method = Method {
     name: "take_snapshot",
     role: Some(Role::Operator),
     params: &[
-        DEVICE,
+        STREAM,
         Param {
             required: false,
             doc: "a name for it; a taken one gets -2, -3 and so on. Absent: the camera and the time in UTC",
@@ -37,7 +37,12 @@ pub const TAKE: Method = Method {
         },
     ],
     result: "Snapshot",
-    errors: &[Code::NotFound, Code::InvalidState, Code::DependencyFailed],
+    errors: &[
+        Code::NotFound,
+        Code::InvalidState,
+        Code::Unsupported,
+        Code::DependencyFailed,
+    ],
     doc: "Writes a camera's picture of now as a JPEG file.",
     handler: |_, call| take(&call).unwrap_or_else(|fault| Outcome::Now(Err(fault))),
 };
@@ -76,8 +81,19 @@ pub const DELETE: Method = Method {
 };
 
 fn take(call: &Call) -> Result<Outcome, Fault> {
-    let camera = camera_of(call)?;
-    let device = camera.id.to_string();
+    let target = target_of(call)?;
+    let device = target.name();
+    let Target::Camera(camera) = target else {
+        return Err(Fault::new(
+            Code::Unsupported,
+            "unsupported_source",
+            format!(
+                "{device} is an external stream, and snapshots are made of our own cameras only"
+            ),
+            "record it with start_recording, or take the picture from the stream itself",
+        )
+        .with("feature", "snapshot:external"));
+    };
     match &camera.status {
         Status::Connected => {}
         Status::Disconnected { reason } => {

@@ -40,7 +40,7 @@ pub const SET_POLICY: Method = Method {
         },
         Param {
             name: "enabled",
-            rule: Rule::Boolean,
+            rule: Rule::Bool,
             required: true,
             doc: "false: nothing is deleted, whatever the limits",
         },
@@ -56,7 +56,7 @@ pub const SET_POLICY: Method = Method {
         Param {
             name: "max_size_gb",
             rule: Rule::Number {
-                min: 0.0,
+                min: 0,
                 max: MOST_GB,
             },
             required: false,

@@ -1,6 +1,8 @@
 //! The shapes of results as JSON Schema; the OpenRPC document refers to them by name.
 
+mod external;
 mod records;
+mod streams;
 
 use serde_json::{Map, Value, json};
 
@@ -80,37 +82,14 @@ pub fn all() -> Map<String, Value> {
             closed(&json!({ "device": text(), "requested": { "type": "boolean" } })),
         ),
         (
-            "StreamUrl",
-            closed(&json!({
-                "device": text(),
-                "stream_name": text(),
-                "stream_url": text(),
-                "available": { "type": "boolean" },
-                "active_consumers": count(),
-                "stream_status": words(&["READY", "NOT_READY", "ERROR"]),
-            })),
-        ),
-        (
-            "StreamInfo",
-            closed(&json!({
-                "name": text(),
-                "source": text(),
-                "ready": { "type": "boolean" },
-                "readers": count(),
-                "bytes_sent": count(),
-            })),
-        ),
-        (
-            "StreamList",
-            json!({ "type": "array", "items": link("StreamInfo") }),
-        ),
-        (
             "OpenRpc",
             json!({ "type": "object", "description": "an OpenRPC document" }),
         ),
     ]
     .into_iter()
     .chain(records::shapes())
+    .chain(streams::shapes())
+    .chain(external::shapes())
     .map(|(name, shape)| (name.to_owned(), shape))
     .collect()
 }

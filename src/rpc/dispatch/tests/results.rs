@@ -17,7 +17,15 @@ fn results_have_the_documented_shape_and_no_field_more() {
             || super::records::METHODS.contains(&name)
     };
     let mut client = Client::viewer();
-    for row in METHODS.iter().filter(|row| !asked_elsewhere(row.name)) {
+    // These take parameters of their own, and are in streams.rs.
+    let elsewhere = |name: &str| {
+        asked_elsewhere(name)
+            || name.ends_with("_streaming")
+            || name.ends_with("external_stream")
+            || name.starts_with("discover_")
+            || name.starts_with("set_discovery")
+    };
+    for row in METHODS.iter().filter(|row| !elsewhere(row.name)) {
         let params = match row.name {
             "authenticate" => json!({ "token": "viewer:60" }),
             _ if row.params.is_empty() => json!({}),

@@ -200,7 +200,7 @@ impl Recorder {
             .await
             .unwrap_or_default();
         for device in devices {
-            self.adopt_orphans(&device).await;
+            self.adopt_orphans(&device, false).await;
         }
         for device in self.growing() {
             let over = self
@@ -351,3 +351,6 @@ fn detached<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 's
             .map_err(|e| Error::new(Kind::Internal, "the recorder panicked").because(e))?
     })
 }
+
+#[cfg(test)]
+mod tests;

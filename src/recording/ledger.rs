@@ -147,6 +147,12 @@ impl Ledger {
         self.sessions.get(device)?.as_ref()
     }
 
+    /// Whether a recording of a device begins, runs or ends.
+    #[must_use]
+    pub fn is_known(&self, device: &str) -> bool {
+        self.sessions.contains_key(device)
+    }
+
     /// It got a further file.
     pub fn add(&mut self, device: &str, file: Stem) {
         if let Some(Some(session)) = self.sessions.get_mut(device) {

@@ -46,11 +46,15 @@ impl Recorder {
     }
 
     /// Gives files that were left behind their names: those of the recording that ran, or names of their own.
-    pub(in crate::recording) async fn adopt_orphans(&self, device: &str) {
+    /// A file that has just been begun is none of them: `starting` says that the caller begins it later.
+    pub(in crate::recording) async fn adopt_orphans(&self, device: &str, starting: bool) {
         if self.ledger().get(device).is_some() {
             return self.adopt_further(device).await;
         }
         let _one = self.0.adopting.lock().await;
+        if !starting && self.ledger().is_known(device) {
+            return;
+        }
         let folder = self.spool(device);
         let found = blocking(move || disk::fresh(&folder).map_err(unreadable)).await;
         for file in found.unwrap_or_default() {

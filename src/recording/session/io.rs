@@ -52,7 +52,7 @@ impl Recorder {
 
     pub(in crate::recording) async fn begin(&self, order: &Order) -> Result<Started> {
         let device = &order.device;
-        self.adopt_orphans(device).await;
+        self.adopt_orphans(device, true).await;
         self.wish(device)?;
         self.0.parts.paths.settled(device, SETTLE).await?;
         let file = self.first_file(device).await?;

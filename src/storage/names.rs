@@ -47,9 +47,7 @@ impl Stem {
             .and_then(|t| t.format(&format).ok())
             .unwrap_or_else(|| "1970-01-01_00-00-00".to_owned());
         // Devices are camera ids or names of streams: legal here, too.
-        format!("{device}_{moment}")
-            .parse()
-            .unwrap_or_else(|_| Self(moment))
+        format!("{device}_{moment}").parse().unwrap_or(Self(moment))
     }
 
     /// The same with a number: `name-2`. The longest stem gives up its end for it.

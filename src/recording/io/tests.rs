@@ -35,11 +35,25 @@ impl Media {
         self.open.lock().unwrap().insert(name.to_owned(), file);
     }
 
+    /// Closes its file at once, as it is.
     fn close(&self, name: &str) {
         if let Some(mut file) = self.open.lock().unwrap().remove(name) {
             file.seek(SeekFrom::Start(0)).unwrap();
             file.write_all(&head(1000)).unwrap();
         }
+    }
+
+    /// Writes one second more and closes its file, a while after it was told to.
+    fn close_late(&self, name: &str) {
+        let Some(mut file) = self.open.lock().unwrap().remove(name) else {
+            return;
+        };
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(150));
+            file.write_all(&fragment(90_000, &[3000; 30])).unwrap();
+            file.seek(SeekFrom::Start(0)).unwrap();
+            file.write_all(&head(2000)).unwrap();
+        });
     }
 }
 
@@ -51,7 +65,7 @@ impl Keeper for Arc<Media> {
         change(wish);
         match (before, wish.record.is_some()) {
             (false, true) if !self.refuses => self.begin(name, 0),
-            (true, false) => self.close(name),
+            (true, false) => self.close_late(name),
             _ => {}
         }
     }
@@ -227,11 +241,11 @@ async fn a_recording_has_its_name_while_it_grows_and_its_true_figures_when_it_en
     let stopped = bench.stopped("camera0").await;
     assert_eq!(
         (stopped.stem.as_str(), stopped.duration),
-        (name, Duration::from_secs(1))
+        (name, Duration::from_secs(2))
     );
     let path = bench.media.root.join("camera0").join(format!("{name}.mp4"));
     assert_eq!(stopped.size, fs::metadata(path).unwrap().len());
-    assert_eq!(stopped.end, Wall::from_secs(1_790_000_001));
+    assert_eq!(stopped.end, Wall::from_secs(1_790_000_002));
     assert_eq!(bench.note(), "[]");
     let topics: Vec<Topic> = bench
         .heard
@@ -301,7 +315,7 @@ async fn an_interrupted_recording_goes_on_in_a_further_file_and_both_are_counted
     let stopped = bench.stopped("camera0").await;
     assert_eq!(
         (stopped.files.len(), stopped.duration),
-        (2, Duration::from_secs(2))
+        (2, Duration::from_secs(3))
     );
     assert_eq!(bench.files("camera0"), ["night-2.mp4", "night.mp4"]);
 }
@@ -350,4 +364,17 @@ async fn the_recording_of_a_stream_that_was_removed_ends_by_itself() {
         bench.recorder.stop("drone").await.unwrap(),
         Stop::Idle { state: "IDLE" }
     );
+}
+
+#[tokio::test]
+async fn a_file_that_a_start_is_waiting_for_is_nobodys_orphan() {
+    let bench = Bench::new();
+    bench.recorder.ledger().begin("camera0").unwrap();
+    bench.media.begin("camera0", 0);
+    bench.recorder.adopt_orphans("camera0", false).await;
+    let none: [&str; 0] = [];
+    assert_eq!(bench.files("camera0"), none);
+    bench.recorder.ledger().remove("camera0");
+    bench.recorder.adopt_orphans("camera0", false).await;
+    assert_eq!(bench.files("camera0").len(), 1);
 }

@@ -2,6 +2,7 @@
 
 mod adapters;
 mod configure;
+pub mod records;
 pub mod signals;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -15,6 +16,7 @@ use tracing::{debug, error, info, warn};
 
 use self::adapters::{LateMedia, Tokens};
 use self::configure::io::{Configurator, Hands, test_camera};
+use self::records::Records;
 pub use self::signals::io::{Signals, Told};
 use crate::access::audit::{Entry, Verdict};
 use crate::access::claim::Owner;
@@ -27,6 +29,8 @@ use crate::clock;
 use crate::config::live::Configuration as _;
 use crate::config::{self, Config, Source, Tls};
 use crate::error::{Error, Kind, Result};
+use crate::events::Announce;
+use crate::events::bus::Bus;
 use crate::external::Streams;
 use crate::external::io::External;
 use crate::http::bind::io::bind;
@@ -146,8 +150,11 @@ impl App {
             config.storage.snapshots(),
             Signer::new(access.judge().keyring.derive(DOWNLOAD_KEY).as_bytes()),
         ));
+        let bus = Arc::new(Bus::default());
         let media_state = Arc::new(LateMedia::default());
         let mut path_keeper = PathKeeper::default();
+        let events = Arc::clone(&bus) as Arc<dyn Announce>;
+        let records = Records::new(&config.storage, path_keeper.paths(), &directory, &events);
         let external = External::load(
             &config.storage.data_dir,
             path_keeper.paths(),
@@ -162,6 +169,10 @@ impl App {
                 media: Arc::clone(&media_state) as Arc<dyn MediaServer>,
                 downloads: Arc::clone(&library) as Arc<dyn Downloads>,
                 configuration: Arc::new(configuration.clone()),
+                events: Arc::clone(&bus) as Arc<dyn Announce>,
+                recordings: Arc::new(records.recorder.clone()),
+                snapshots: Arc::new(records.taker),
+                storage: Arc::new(records.warden.clone()),
                 external: Arc::new(external.clone()) as Arc<dyn Streams>,
                 viewing: Arc::clone(&viewing),
                 rtsp_port: settings.rtsp.port(),
@@ -232,6 +243,10 @@ impl App {
         supervisor.spawn("the kicks", kicks);
         let kept = Store::open(&config.storage.data_dir)?;
         path_keeper.serve(&media);
+        let stopping = supervisor.stopping();
+        supervisor.spawn("the recorder", records.recorder.run(stopping));
+        let stopping = supervisor.stopping();
+        supervisor.spawn("the storage", records.warden.run(stopping));
         let counters = adapters::counters(media_state, Arc::clone(&directory), external.clone());
         let stopping = supervisor.stopping();
         supervisor.spawn(

@@ -30,9 +30,12 @@ pub mod mediamtx;
 pub mod nearest;
 pub mod pipeline;
 mod raster;
+pub mod recording;
 pub mod recover;
 pub mod rpc;
 pub mod slate;
+pub mod snapshot;
+pub mod storage;
 pub mod stream;
 pub mod supervise;
 #[expect(

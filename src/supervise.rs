@@ -96,6 +96,18 @@ impl Supervisor {
     }
 }
 
+/// Does work that may wait for the disk where waiting is allowed.
+///
+/// # Errors
+/// The work's own; `Internal` when it panicked.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| Error::new(Kind::Internal, "work on the disk panicked").because(e))?
+}
+
 /// How a thread learns that it should end: a flag, and a descriptor to wait for beside its own.
 #[derive(Debug, Clone)]
 pub struct Stop {

@@ -144,6 +144,7 @@ impl StandIn {
                 }
                 Ok(Reply::Video(*video))
             }
+            (_, Command::Coded(_)) => Err(Error::new(Kind::Gone, "there is no picture")),
         }
     }
 }

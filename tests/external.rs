@@ -19,7 +19,7 @@ use std::time::Duration;
 use camera_service::access::Role;
 use camera_service::app::App;
 use camera_service::clock;
-use camera_service::config::Config;
+use camera_service::config::{Config, Source};
 use camera_service::external::discovery::{Generic, Skydio};
 use media::{Dir, PATIENCE};
 use nix::sys::signal::{Signal, kill};
@@ -145,9 +145,9 @@ struct Service {
 
 impl Service {
     async fn start(config: Config) -> Self {
-        let app = App::start(config).await.unwrap();
+        let app = App::start(config, Source::default()).await.unwrap();
         let token = app.mint("ada", Role::Operator, 600);
-        let mut client = Client::connect(app.addresses().api).await;
+        let mut client = Client::connect(app.addresses().api.unwrap()).await;
         let login = client.call("authenticate", json!({ "token": token })).await;
         assert_eq!(login["result"]["authenticated"], true);
         Self { app, token, client }
@@ -258,7 +258,7 @@ async fn a_stream_is_found_added_watched_and_survives_restarts() {
         assert!(good && said.contains("h264"), "{name}: {said}");
         let (good, said) = service.probe(name, "").await;
         assert!(!good && said.contains("401"), "{name}: {said}");
-        let page = service.app.addresses().api;
+        let page = service.app.addresses().api.unwrap();
         let bearer = format!("authorization: Bearer {}\r\n", service.token);
         let list = format!("/hls/{name}/index.m3u8?cookieCheck=1");
         assert_eq!(http(page, "GET", &list, "", "").await.status, 401);

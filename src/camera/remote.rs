@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use super::controls::{Control, Setting};
+use crate::clock::Mono;
 use crate::error::Result;
 use crate::units::{BitRate, Rate, Size};
 
@@ -49,6 +50,26 @@ pub enum Command {
     Video(VideoChange),
     /// Give a key frame as soon as possible.
     Keyframe,
+    /// Copy coded pictures out.
+    Coded(Wanted),
+}
+
+/// Which coded pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// The newest key frame alone, if it was taken at this moment or later.
+    KeyframeSince(Mono),
+    /// Everything from the newest key frame on.
+    Group,
+}
+
+/// Coded pictures, copied out of the camera's thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coded {
+    /// H.264 access units in Annex B, the first one a key frame; none when there is none as wanted.
+    pub units: Vec<Vec<u8>>,
+    /// When the last of them was taken.
+    pub captured: Mono,
 }
 
 /// The answer.
@@ -60,6 +81,8 @@ pub enum Reply {
     Video(Video),
     /// To [`Command::Keyframe`]: whoever codes the picture was told.
     Keyframe,
+    /// To [`Command::Coded`].
+    Coded(Coded),
 }
 
 /// Called once, on the camera's thread; must not block.

@@ -97,6 +97,8 @@ keys! {
     storage.runtime_dir: "What does not: MediaMTX's generated configuration.",
     storage.recordings_dir: "Recordings, one folder per camera or stream; empty: the folder recordings beneath data_dir.",
     storage.snapshots_dir: "Snapshots, likewise; empty: the folder snapshots beneath data_dir.",
+    storage.warn_percent: "From so full on, in percent, get_storage_info warns.",
+    storage.block_percent: "From so full on, in percent, no recording begins.",
     logging.level: "error, warn, info, debug or trace; or a tracing filter such as info,camera_service::stream=debug.",
     logging.format: "auto (journald under systemd, else text), text or json.",
     logging.file: "A log file beside that, as text or, where the format says so, as json; empty: none.",

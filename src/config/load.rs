@@ -252,6 +252,20 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
     if config.logging.file.is_relative() && !config.logging.file.as_os_str().is_empty() {
         wrong("logging.file", "must be a whole path, beginning with /");
     }
+    for (path, percent) in [
+        ("storage.warn_percent", config.storage.warn_percent),
+        ("storage.block_percent", config.storage.block_percent),
+    ] {
+        if !(1..=100).contains(&percent) {
+            wrong(path, "must be from 1 to 100");
+        }
+    }
+    if config.storage.warn_percent > config.storage.block_percent {
+        wrong(
+            "storage.warn_percent",
+            "is more than storage.block_percent: the warning would come too late",
+        );
+    }
     let ports = [
         ("server.port", config.server.port),
         ("http_health.port", config.http_health.port),

@@ -201,6 +201,10 @@ pub struct Storage {
     pub recordings_dir: PathBuf,
     /// Snapshots, likewise; empty = `snapshots` beneath `data_dir`.
     pub snapshots_dir: PathBuf,
+    /// From so full on `get_storage_info` warns.
+    pub warn_percent: u32,
+    /// From so full on no recording begins.
+    pub block_percent: u32,
 }
 
 impl Storage {
@@ -324,6 +328,8 @@ impl Default for Config {
                 runtime_dir: "/run/camera-service".into(),
                 recordings_dir: PathBuf::new(),
                 snapshots_dir: PathBuf::new(),
+                warn_percent: 80,
+                block_percent: 90,
             },
             logging: Logging {
                 level: "info".into(),

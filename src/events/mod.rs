@@ -2,6 +2,8 @@
 //!
 //! Every concern announces through [`Announce`]; who listens is none of its business.
 
+pub mod bus;
+
 use serde_json::{Map, Value};
 
 use crate::clock::Wall;

@@ -26,8 +26,12 @@ use std::sync::Arc;
 use crate::access::Office;
 use crate::camera::Directory;
 use crate::config::live::Configuration;
+use crate::events::Announce;
 use crate::external::Streams;
 use crate::http::files::Downloads;
+use crate::recording::Recordings;
+use crate::snapshot::Snapshots;
+use crate::storage::Storage;
 use crate::viewing::Viewing;
 use guard::Guard;
 use media::MediaServer;
@@ -47,6 +51,14 @@ pub struct Desk {
     pub downloads: Arc<dyn Downloads>,
     /// The configuration: what holds, and the way to read it anew.
     pub configuration: Arc<dyn Configuration>,
+    /// Takes what happened, for whoever subscribed.
+    pub events: Arc<dyn Announce>,
+    /// Starts, stops and lists recordings.
+    pub recordings: Arc<dyn Recordings>,
+    /// Takes and lists snapshots.
+    pub snapshots: Arc<dyn Snapshots>,
+    /// Looks after the medium.
+    pub storage: Arc<dyn Storage>,
     /// Streams of somebody else.
     pub external: Arc<dyn Streams>,
     /// Who said that they watch what, and how fast streams are.

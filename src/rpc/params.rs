@@ -1,5 +1,7 @@
 //! What parameters a method takes, and the check of what came against it.
 
+mod file;
+
 use serde_json::{Map, Value, json};
 
 use super::envelope::Params;
@@ -40,6 +42,8 @@ pub enum Rule {
     Size,
     /// An object of at least one name with a number, a boolean, a string or null each.
     Controls,
+    /// The name of a recording or snapshot: a stem, with or without this extension.
+    File(&'static str),
 }
 
 /// No camera has more controls than this; a longer list is a mistake.
@@ -97,6 +101,7 @@ impl Rule {
                 json!({ "type": "integer", "minimum": min, "maximum": max })
             }
             Self::Size => json!({ "type": "string", "pattern": "^[0-9]+x[0-9]+$" }),
+            Self::File(_) => file::schema(),
             Self::Controls => json!({
                 "type": "object",
                 "minProperties": 1,
@@ -118,6 +123,7 @@ impl Rule {
                 format!("send {name} as true or false"),
             )),
             Self::Controls => controls(name, value),
+            Self::File(extension) => file::check(name, value, extension),
             Self::Camera | Self::Stream | Self::Text | Self::OneOf(_) | Self::Size => match value {
                 Value::String(text) => self.check_text(name, text),
                 _ => Err(Fault::param(
@@ -177,7 +183,8 @@ impl Rule {
             | Self::OneOf(_)
             | Self::Integer { .. }
             | Self::Number { .. }
-            | Self::Controls => Ok(()),
+            | Self::Controls
+            | Self::File(_) => Ok(()),
         }
     }
 }

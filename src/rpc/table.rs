@@ -13,7 +13,8 @@ use super::Desk;
 use super::error::{Code, Fault};
 use super::links::Reached;
 use super::methods::{
-    audit, cameras, configuration, controls, core, credentials, downloads, external, streams, video,
+    audit, cameras, configuration, controls, core, credentials, downloads, external, recordings,
+    snapshots, storage, streams, video,
 };
 use super::params::Param;
 use super::session::Session;
@@ -121,6 +122,18 @@ pub const METHODS: &[Method] = &[
     downloads::DOWNLOAD_URL,
     configuration::GET,
     configuration::RELOAD,
+    recordings::START,
+    recordings::STOP,
+    recordings::LIST,
+    recordings::INFO,
+    recordings::DELETE,
+    snapshots::TAKE,
+    snapshots::LIST,
+    snapshots::INFO,
+    snapshots::DELETE,
+    storage::INFO,
+    storage::SET_POLICY,
+    storage::CLEAN,
     streams::START,
     streams::STOP,
     streams::STATUS,

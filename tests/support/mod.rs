@@ -8,19 +8,23 @@ use std::time::Duration;
 use camera_service::access::Office;
 use camera_service::access::store::{Expiry, KeyRecord, Target, Wanted};
 use camera_service::access::stream::{Direction, StreamToken};
+use camera_service::app::records::Records;
 use camera_service::camera::{Camera, CameraId, Counters, Device, Directory, Mode, Status};
 use camera_service::capture::{Colour, Format, Matrix, PixelFormat, Range};
 use camera_service::clock::{self, Wall};
-use camera_service::config::Config;
 use camera_service::config::live::{self as configuration, Configuration, Reloaded};
+use camera_service::config::{self, Config};
 use camera_service::encode::Route;
 use camera_service::error::Later;
+use camera_service::events::Announce;
+use camera_service::events::bus::Bus;
 use camera_service::http::bind::io::bind;
 use camera_service::http::files::Downloads;
 use camera_service::http::files::io::Library;
 use camera_service::http::files::permit::Signer;
 use camera_service::http::io::{Listeners, serve};
 use camera_service::http::{Limits, Live, Services};
+use camera_service::mediamtx::paths::io::PathKeeper;
 use camera_service::rpc::Desk;
 use camera_service::rpc::guard::Guard;
 use camera_service::rpc::media::{MediaServer, MediaState, PathState};
@@ -135,6 +139,9 @@ pub(crate) struct Rig {
     pub(crate) internal: SocketAddr,
     pub(crate) directory: Arc<Directory>,
     pub(crate) media: Media,
+    pub(crate) bus: Arc<Bus>,
+    /// Where recordings and snapshots would lie; there is no such folder yet.
+    pub(crate) data_dir: std::path::PathBuf,
     stop: watch::Sender<bool>,
     served: JoinHandle<()>,
 }
@@ -213,6 +220,14 @@ impl Rig {
             };
             state.paths.insert("camera0".to_owned(), ready);
         }
+        let bus = Arc::new(Bus::default());
+        let events = Arc::clone(&bus) as Arc<dyn Announce>;
+        let storage = config::Storage {
+            data_dir: std::env::temp_dir()
+                .join(format!("camera-service-rig-{}", uuid::Uuid::new_v4())),
+            ..Config::default().storage
+        };
+        let records = Records::new(&storage, PathKeeper::default().paths(), &directory, &events);
         let nowhere: SocketAddr = "127.0.0.1:1".parse().unwrap();
         let library = Arc::new(library("/nowhere/camera-service"));
         let mut services = Services {
@@ -223,6 +238,10 @@ impl Rig {
                 media: Arc::new(media.clone()),
                 downloads: Arc::clone(&library) as Arc<dyn Downloads>,
                 configuration: Arc::new(Settled),
+                events: Arc::clone(&events),
+                recordings: Arc::new(records.recorder),
+                snapshots: Arc::new(records.taker),
+                storage: Arc::new(records.warden),
                 external: Arc::new(camera_service::external::Fixed::default()),
                 viewing: Arc::default(),
                 rtsp_port: 8554,
@@ -275,6 +294,8 @@ impl Rig {
             internal,
             directory,
             media,
+            bus,
+            data_dir: storage.data_dir,
             stop,
             served: tokio::spawn(serve(listeners, services, asked)),
         }

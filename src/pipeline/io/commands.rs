@@ -4,7 +4,8 @@ use tracing::{info, warn};
 
 use super::Hand;
 use crate::camera::controls::{Control, Setting};
-use crate::camera::remote::{Command, Reply, Video, VideoChange};
+use crate::camera::remote::{Coded, Command, Reply, Video, VideoChange, Wanted};
+use crate::clock::Mono;
 use crate::encode::Route;
 use crate::error::{Error, Kind, Result};
 use crate::kept::Remembered;
@@ -25,7 +26,33 @@ impl Hand {
             Command::SetControls(settings) => self.set_controls(&settings).map(Reply::Controls),
             Command::Video(change) => self.change_video(change).map(Reply::Video),
             Command::Keyframe => self.give_keyframe().map(|()| Reply::Keyframe),
+            Command::Coded(wanted) => self.coded(wanted).map(Reply::Coded),
         }
+    }
+
+    /// Copies what was sent last.
+    fn coded(&self, wanted: Wanted) -> Result<Coded> {
+        if self.slate.is_some() {
+            return Err(no_picture());
+        }
+        let mut group = self.publisher.last_group().peekable();
+        let take = match wanted {
+            Wanted::KeyframeSince(at) => usize::from(
+                group
+                    .peek()
+                    .is_some_and(|first| first.stamps.captured >= at),
+            ),
+            Wanted::Group => usize::MAX,
+        };
+        let mut coded = Coded {
+            units: Vec::new(),
+            captured: Mono::default(),
+        };
+        for held in group.take(take) {
+            coded.captured = held.stamps.captured;
+            coded.units.push(held.data.to_vec());
+        }
+        Ok(coded)
     }
 
     fn chain(&mut self) -> Result<&mut Box<dyn Chain>> {

@@ -10,15 +10,19 @@ use crate::access::Office;
 use crate::access::Role;
 use crate::access::store::{Expiry, KeyRecord, Target, Wanted};
 use crate::access::stream::{Direction, StreamToken};
+use crate::app::records::Records;
 use crate::camera::{Camera, CameraId, Counters, Device, Directory, Mode, Status};
 use crate::capture::{Colour, Format, Matrix, PixelFormat, Range};
 use crate::clock::Wall;
-use crate::config::Config;
 use crate::config::live::{self as configuration, Configuration, Reloaded};
+use crate::config::{self, Config};
 use crate::encode::Route;
 use crate::error::Later;
+use crate::events::Announce;
+use crate::events::bus::Bus;
 use crate::http::files::{Downloads, Kind, Located};
 use crate::latency::{Recorder, Stamps};
+use crate::mediamtx::paths::io::PathKeeper;
 use crate::rpc::media::{MediaServer, MediaState, PathState};
 use crate::rpc::session::{Login, Refused, Verify};
 use crate::rpc::table::METHODS;
@@ -200,15 +204,26 @@ fn room(media: MediaState) -> Room {
     let directory = Directory::default();
     directory.put(camera(0, Status::Connected));
     directory.put(camera(2, gone()));
+    let directory = Arc::new(directory);
+    let events: Arc<dyn Announce> = Arc::new(Bus::default());
+    let storage = config::Storage {
+        data_dir: "/nonexistent".into(),
+        ..Config::default().storage
+    };
+    let records = Records::new(&storage, PathKeeper::default().paths(), &directory, &events);
     Room {
         methods: METHODS,
         desk: Arc::new(Desk {
-            directory: Arc::new(directory),
+            directory,
             verifier: Arc::new(Words),
             office: Arc::new(NoOffice),
             media: Arc::new(Fixed(media)),
             downloads: Arc::new(Shelf),
             configuration: Arc::new(Settled),
+            events,
+            recordings: Arc::new(records.recorder),
+            snapshots: Arc::new(records.taker),
+            storage: Arc::new(records.warden),
             external: Arc::new(external()),
             viewing: Arc::default(),
             rtsp_port: 8554,
@@ -289,6 +304,7 @@ impl Client {
 
 mod credentials;
 mod guarded;
+mod records;
 mod results;
 mod streams;
 

@@ -9,7 +9,11 @@ pub mod credentials;
 pub mod downloads;
 mod extensions;
 pub mod external;
+mod files;
+pub mod recordings;
 pub mod running;
+pub mod snapshots;
+pub mod storage;
 pub mod streams;
 pub mod video;
 

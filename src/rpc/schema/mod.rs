@@ -5,6 +5,7 @@ mod credentials;
 mod downloads;
 mod external;
 mod guard;
+mod records;
 mod streams;
 
 use serde_json::{Map, Value, json};
@@ -23,6 +24,7 @@ pub fn all() -> Map<String, Value> {
         .chain(configuration::shapes())
         .chain(streams::shapes())
         .chain(external::shapes())
+        .chain(records::shapes())
         .map(|(name, shape)| (name.to_owned(), shape))
         .collect()
 }

@@ -1,0 +1,3 @@
+//! How the files MediaMTX has written get the names people know them by.
+
+pub mod io;

@@ -1,0 +1,356 @@
+//! Has MediaMTX record, gives its files their names, ends what is due.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
+use tracing::{info, warn};
+
+use super::disk::io as disk;
+use super::fmp4::{Memory, Told};
+use super::ledger::{Due, Ledger, State};
+use super::{Deletion, Info, Order, Recordings, Running, Start, Stop, spool};
+use crate::camera::Directory;
+use crate::clock::{self, Mono};
+use crate::error::{Error, Kind, Later, Result};
+use crate::events::{Announce, Event, Topic};
+use crate::mediamtx::paths::Paths;
+use crate::storage::names::Stem;
+use crate::storage::note::Note;
+use crate::storage::shelf::{Entry, Listing, Page, Shelf, page};
+use crate::storage::{Protect, Storage};
+use crate::supervise::blocking;
+
+/// How often a running recording is looked at for a further file.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Recordings. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Recorder(pub(in crate::recording) Arc<Inner>);
+
+/// What a [`Recorder`] works with.
+pub struct Parts {
+    /// The folder people see.
+    pub shelf: Arc<dyn Shelf>,
+    /// Where it is kept which recordings run.
+    pub note: Box<dyn Note>,
+    /// Told which files must stay.
+    pub running: Arc<Running>,
+    /// Asked whether a recording may begin.
+    pub storage: Arc<dyn Storage>,
+    /// MediaMTX.
+    pub paths: Paths,
+    /// Told what happens.
+    pub events: Arc<dyn Announce>,
+    /// Asked for key frames.
+    pub directory: Arc<Directory>,
+}
+
+pub(in crate::recording) struct Inner {
+    pub(in crate::recording) parts: Parts,
+    ledger: Mutex<Ledger>,
+    /// The ledger is another one.
+    pub(in crate::recording) changed: Notify,
+    /// One writer of the note at a time, so that the last one wins.
+    keeping: tokio::sync::Mutex<()>,
+    /// How far the files of running recordings have been read: a day has 170,000 fragments.
+    read: Mutex<BTreeMap<Stem, Memory>>,
+    /// One adopter of files at a time, so that none is adopted twice.
+    pub(in crate::recording) adopting: tokio::sync::Mutex<()>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recorder").finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn reading(&self) -> MutexGuard<'_, BTreeMap<Stem, Memory>> {
+        // What a panic left behind is a file that has been read less far.
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long a file plays; of one that grows only what is new is read.
+    pub(in crate::recording) fn measure(&self, entry: &Entry) -> Told {
+        if !self.parts.running.is_running(&entry.stem) {
+            return disk::measure(&entry.path, &mut Memory::default());
+        }
+        let mut memory = self.reading().remove(&entry.stem).unwrap_or_default();
+        let told = disk::measure(&entry.path, &mut memory);
+        self.reading().insert(entry.stem.clone(), memory);
+        told
+    }
+}
+
+impl Recorder {
+    /// A recorder that knows what ran when the service ended. Nothing is recorded before [`Recorder::run`].
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let kept = parts.note.read().map(|text| {
+            text.map_or_else(
+                || Ok(Ledger::default()),
+                |text| Ledger::from_text(&text, clock::now()),
+            )
+        });
+        let ledger = match kept {
+            Ok(Ok(ledger)) => ledger,
+            Ok(Err(error)) => {
+                warn!(
+                    error,
+                    "the note of running recordings is damaged: none is resumed"
+                );
+                Ledger::default()
+            }
+            Err(error) => {
+                warn!(%error, "none is resumed");
+                Ledger::default()
+            }
+        };
+        parts.running.set(ledger.files());
+        Self(Arc::new(Inner {
+            parts,
+            ledger: Mutex::new(ledger),
+            changed: Notify::new(),
+            keeping: tokio::sync::Mutex::new(()),
+            read: Mutex::default(),
+            adopting: tokio::sync::Mutex::new(()),
+        }))
+    }
+
+    /// Resumes what ran, then ends what is due and names further files, until the service stops.
+    ///
+    /// # Errors
+    /// Never: what fails is told and tried again.
+    pub async fn run(self, mut stopping: watch::Receiver<bool>) -> Result<()> {
+        self.resume().await;
+        loop {
+            let wake = {
+                let ledger = self.ledger();
+                let look = (!ledger.devices().is_empty()).then(|| clock::mono() + LOOK);
+                look.map(|look| ledger.wake().map_or(look, |wake| wake.min(look)))
+            };
+            tokio::select! {
+                _ = stopping.changed() => return Ok(()),
+                () = self.0.changed.notified() => {}
+                () = until(wake) => {}
+            }
+            let due = self.ledger().due(clock::mono());
+            for due in due {
+                match due {
+                    Due::End(device) => {
+                        // Taken here, so that it is not due again.
+                        let ended = self.ledger().end(&device);
+                        if let Ok(session) = ended {
+                            info!(device, "the recording's time is up");
+                            tokio::spawn(self.clone().finish(device, session));
+                        }
+                    }
+                    Due::Progress(device) => self.tell_progress(&device).await,
+                }
+            }
+            for device in self.growing() {
+                self.adopt_further(&device).await;
+                let wish = self.0.parts.paths.wished(&device);
+                if wish.is_none_or(|w| w.record.is_none()) {
+                    self.end_removed(device);
+                }
+            }
+        }
+    }
+
+    /// Ends what nobody can stop any more: the external stream was removed, and its path with it.
+    fn end_removed(&self, device: String) {
+        let ended = self.ledger().end(&device);
+        if let Ok(session) = ended {
+            info!(device, "its stream was removed: the recording ends");
+            tokio::spawn(self.clone().finish(device, session));
+        }
+    }
+
+    pub(in crate::recording) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        // Every change of the ledger is one insertion or removal: it is whole whoever panicked.
+        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(in crate::recording) fn growing(&self) -> Vec<String> {
+        let ledger = self.ledger();
+        let mut devices = ledger.devices();
+        devices.retain(|d| ledger.get(d).is_some_and(|s| s.state == State::Recording));
+        devices
+    }
+
+    pub(in crate::recording) fn spool(&self, device: &str) -> PathBuf {
+        spool::folder(&self.0.parts.shelf.root(), device)
+    }
+
+    /// Names the files that nobody has named yet, and goes on with what ran.
+    async fn resume(&self) {
+        let folder = spool::all(&self.0.parts.shelf.root());
+        let devices = blocking(move || Ok(disk::devices(&folder)))
+            .await
+            .unwrap_or_default();
+        for device in devices {
+            self.adopt_orphans(&device, false).await;
+        }
+        for device in self.growing() {
+            let over = self
+                .ledger()
+                .get(&device)
+                .is_some_and(|s| s.until.is_some_and(|(_, at)| at <= clock::mono()));
+            if !over {
+                info!(device, "goes on recording");
+                if let Err(error) = self.wish(&device) {
+                    warn!(device, %error, "cannot go on recording");
+                }
+            }
+        }
+        self.keep().await;
+    }
+
+    /// Writes down what runs.
+    pub(in crate::recording) async fn keep(&self) {
+        let _one = self.0.keeping.lock().await;
+        let text = {
+            let ledger = self.ledger();
+            let files = ledger.files();
+            self.0.reading().retain(|stem, _| files.contains(stem));
+            self.0.parts.running.set(files);
+            ledger.to_text()
+        };
+        let inner = Arc::clone(&self.0);
+        if let Err(error) = blocking(move || inner.parts.note.write(&text)).await {
+            warn!(%error, "a restart of the service would forget which recordings run");
+        }
+    }
+
+    pub(in crate::recording) async fn look(
+        self,
+        stem: Stem,
+        flushed: bool,
+    ) -> Result<Option<Info>> {
+        let running = self.0.parts.running.is_running(&stem);
+        blocking(move || {
+            let Some(entry) = self.0.parts.shelf.find(&stem)? else {
+                return Ok(None);
+            };
+            if flushed {
+                disk::flush(&entry.path);
+            }
+            let duration = self.0.measure(&entry).duration;
+            Ok(Some(Info {
+                entry,
+                duration,
+                running,
+            }))
+        })
+        .await
+    }
+
+    async fn tell_progress(&self, device: &str) {
+        let Some(session) = self.ledger().get(device).cloned() else {
+            return;
+        };
+        let (mut duration, mut size) = (Duration::ZERO, 0);
+        for stem in session.files {
+            if let Ok(Some(info)) = self.clone().look(stem, false).await {
+                duration += info.duration;
+                size += info.entry.size;
+            }
+        }
+        let said = [
+            ("filename", session.stem.as_str().into()),
+            ("duration", duration.as_secs_f64().into()),
+            ("file_size", size.into()),
+        ];
+        self.tell(Topic::RecordingProgress, device, "RECORDING", said);
+    }
+
+    pub(in crate::recording) fn tell<const N: usize>(
+        &self,
+        topic: Topic,
+        device: &str,
+        status: &str,
+        said: [(&str, Value); N],
+    ) {
+        let event = Event::new(topic, clock::wall())
+            .of(device)
+            .with("status", status);
+        let event = said
+            .into_iter()
+            .fold(event, |event, (name, value)| event.with(name, value));
+        self.0.parts.events.announce(event);
+    }
+}
+
+impl Recordings for Recorder {
+    fn start(&self, order: Order) -> Later<Start> {
+        detached(self.clone().start_now(order))
+    }
+
+    fn stop(&self, device: &str) -> Later<Stop> {
+        // Taken at once, so that calls of one connection take effect in their order.
+        let ended = self.ledger().end(device);
+        match ended {
+            Ok(session) => detached(self.clone().finish(device.to_owned(), session)),
+            Err(state) => {
+                let state = state.map_or("IDLE", State::as_str);
+                Box::pin(std::future::ready(Ok(Stop::Idle { state })))
+            }
+        }
+    }
+
+    fn list(&self, wanted: Page) -> Later<Listing> {
+        let shelf = Arc::clone(&self.0.parts.shelf);
+        Box::pin(blocking(move || Ok(page(shelf.all()?, wanted))))
+    }
+
+    fn info(&self, stem: Stem) -> Later<Option<Info>> {
+        Box::pin(self.clone().look(stem, false))
+    }
+
+    fn delete(&self, stem: Stem) -> Later<Deletion> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(blocking(move || {
+            if inner.parts.running.is_running(&stem) {
+                return Ok(Deletion::Running);
+            }
+            Ok(match inner.parts.shelf.delete(&stem)? {
+                Some(_) => Deletion::Done,
+                None => Deletion::Unknown,
+            })
+        }))
+    }
+
+    fn is_running(&self, stem: &Stem) -> bool {
+        self.0.parts.running.is_running(stem)
+    }
+}
+
+async fn until(at: Option<Mono>) {
+    match at {
+        Some(at) => tokio::time::sleep(at.since(clock::mono())).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Goes on when nobody waits any more: a client that hangs up must not leave a half-started recording.
+fn detached<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Later<T> {
+    let work = tokio::spawn(work);
+    Box::pin(async move {
+        work.await
+            .map_err(|e| Error::new(Kind::Internal, "the recorder panicked").because(e))?
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,425 @@
+//! Which recordings run: decides who may start and stop, what is due when, and what outlives a restart.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{Mono, Now, Wall};
+use crate::storage::names::Stem;
+
+/// From one `recording.progress` to the next.
+const PROGRESS: Duration = Duration::from_secs(10);
+
+/// Where a recording stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Asked for; its file is not there yet. Left when it is, or when it cannot be.
+    Starting,
+    /// Its file grows.
+    Recording,
+    /// Somebody ends it. Left when its file is finished.
+    Stopping,
+}
+
+impl State {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "STARTING",
+            Self::Recording => "RECORDING",
+            Self::Stopping => "STOPPING",
+        }
+    }
+}
+
+/// A recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Where it stands.
+    pub state: State,
+    /// Its identifier: the name of its first file.
+    pub stem: Stem,
+    /// When its first picture was taken.
+    pub start: Wall,
+    /// When it ends by itself: on the wall for a restart, and on the clock that does not jump.
+    pub until: Option<(Wall, Mono)>,
+    /// Its files, in order.
+    pub files: Vec<Stem>,
+    next_progress: Mono,
+}
+
+/// What is to be done now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due {
+    /// Its time is up.
+    End(String),
+    /// Tell how far it is.
+    Progress(String),
+}
+
+/// All that run, by device.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    sessions: BTreeMap<String, Option<Session>>,
+}
+
+/// One line of the note.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    device: String,
+    files: Vec<String>,
+    start_nanos: u64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    until_nanos: Option<u64>,
+}
+
+impl Ledger {
+    /// Takes a device for a start.
+    ///
+    /// # Errors
+    /// The state of the recording that is there.
+    pub fn begin(&mut self, device: &str) -> Result<(), State> {
+        match self.sessions.get(device) {
+            Some(Some(session)) => Err(session.state),
+            Some(None) => Err(State::Starting),
+            None => {
+                self.sessions.insert(device.to_owned(), None);
+                Ok(())
+            }
+        }
+    }
+
+    /// Its file is there, its first picture was taken at `start`; returns when it ends by itself.
+    pub fn started(
+        &mut self,
+        device: &str,
+        stem: Stem,
+        start: Wall,
+        duration: Option<Duration>,
+        now: Now,
+    ) -> Option<Wall> {
+        let until = duration.map(|whole| {
+            let gone = Duration::from_nanos(now.wall.as_nanos().saturating_sub(start.as_nanos()));
+            (
+                after(start, whole),
+                now.mono + whole.saturating_sub(gone.min(whole)),
+            )
+        });
+        let session = Session {
+            state: State::Recording,
+            files: vec![stem.clone()],
+            stem,
+            start,
+            until,
+            next_progress: now.mono + PROGRESS,
+        };
+        self.sessions.insert(device.to_owned(), Some(session));
+        until.map(|(wall, _)| wall)
+    }
+
+    /// It could not be started, or is finished.
+    pub fn remove(&mut self, device: &str) {
+        self.sessions.remove(device);
+    }
+
+    /// Takes a running recording for its end.
+    ///
+    /// # Errors
+    /// The state it is in instead; `None`: there is none.
+    pub fn end(&mut self, device: &str) -> Result<Session, Option<State>> {
+        match self.sessions.get_mut(device) {
+            None => Err(None),
+            Some(None) => Err(Some(State::Starting)),
+            Some(Some(session)) if session.state == State::Recording => {
+                session.state = State::Stopping;
+                Ok(session.clone())
+            }
+            Some(Some(session)) => Err(Some(session.state)),
+        }
+    }
+
+    /// A recording of a device.
+    #[must_use]
+    pub fn get(&self, device: &str) -> Option<&Session> {
+        self.sessions.get(device)?.as_ref()
+    }
+
+    /// Whether a recording of a device begins, runs or ends.
+    #[must_use]
+    pub fn is_known(&self, device: &str) -> bool {
+        self.sessions.contains_key(device)
+    }
+
+    /// It got a further file.
+    pub fn add(&mut self, device: &str, file: Stem) {
+        if let Some(Some(session)) = self.sessions.get_mut(device) {
+            session.files.push(file);
+        }
+    }
+
+    /// The devices whose files grow.
+    #[must_use]
+    pub fn devices(&self) -> Vec<String> {
+        let growing = self.sessions.iter().filter(|(_, s)| s.is_some());
+        growing.map(|(device, _)| device.clone()).collect()
+    }
+
+    /// Every file of a recording that runs.
+    #[must_use]
+    pub fn files(&self) -> BTreeSet<Stem> {
+        let running = self.sessions.values().flatten();
+        running.flat_map(|s| s.files.iter().cloned()).collect()
+    }
+
+    /// What is to be done at `now`; each thing once.
+    pub fn due(&mut self, now: Mono) -> Vec<Due> {
+        let mut due = Vec::new();
+        for (device, session) in &mut self.sessions {
+            let Some(session) = session.as_mut().filter(|s| s.state == State::Recording) else {
+                continue;
+            };
+            if session.until.is_some_and(|(_, at)| at <= now) {
+                due.push(Due::End(device.clone()));
+            } else if session.next_progress <= now {
+                session.next_progress = now + PROGRESS;
+                due.push(Due::Progress(device.clone()));
+            }
+        }
+        due
+    }
+
+    /// When to call [`Ledger::due`] next; `None` while nothing runs.
+    #[must_use]
+    pub fn wake(&self) -> Option<Mono> {
+        let running = self.sessions.values().flatten();
+        running
+            .filter(|s| s.state == State::Recording)
+            .flat_map(|s| {
+                s.until
+                    .map(|(_, at)| at)
+                    .into_iter()
+                    .chain([s.next_progress])
+            })
+            .min()
+    }
+
+    /// What must outlive a restart: all but those that somebody has ended.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let lines: Vec<Line> = self
+            .sessions
+            .iter()
+            .filter_map(|(device, session)| {
+                let session = session.as_ref().filter(|s| s.state == State::Recording)?;
+                Some(Line {
+                    device: device.clone(),
+                    files: session.files.iter().map(Stem::to_string).collect(),
+                    start_nanos: session.start.as_nanos(),
+                    until_nanos: session.until.map(|(wall, _)| wall.as_nanos()),
+                })
+            })
+            .collect();
+        // Texts and whole numbers always have a JSON form.
+        serde_json::to_string_pretty(&lines).unwrap_or_default()
+    }
+
+    /// What ran when the service ended; those whose time is up are due at once.
+    ///
+    /// # Errors
+    /// What is wrong with the note.
+    pub fn from_text(text: &str, now: Now) -> Result<Self, String> {
+        let lines: Vec<Line> = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        let mut ledger = Self::default();
+        for line in lines {
+            let files: Vec<Stem> = line
+                .files
+                .iter()
+                .map(|name| name.parse().map_err(|_| format!("{name:?} is no name")))
+                .collect::<Result<_, _>>()?;
+            let stem = files.first().cloned().ok_or("a recording has no file")?;
+            if !crate::mediamtx::paths::is_name(&line.device) {
+                return Err(format!("{:?} is no camera or stream", line.device));
+            }
+            let start = Wall::from_nanos(line.start_nanos);
+            let until = line.until_nanos.map(|nanos| {
+                // A clock that stands before the beginning knows nothing of the end: the whole time counts anew.
+                let from = now.wall.as_nanos().max(line.start_nanos);
+                let rest = if now.wall < start {
+                    nanos.saturating_sub(line.start_nanos)
+                } else {
+                    nanos.saturating_sub(from)
+                };
+                (
+                    Wall::from_nanos(nanos),
+                    now.mono + Duration::from_nanos(rest),
+                )
+            });
+            let session = Session {
+                state: State::Recording,
+                stem,
+                start,
+                until,
+                files,
+                next_progress: now.mono + PROGRESS,
+            };
+            ledger.sessions.insert(line.device, Some(session));
+        }
+        Ok(ledger)
+    }
+}
+
+/// `span` after `moment`.
+fn after(moment: Wall, span: Duration) -> Wall {
+    let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+    Wall::from_nanos(moment.as_nanos().saturating_add(nanos))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(secs: u64) -> Now {
+        Now {
+            mono: Mono::from_nanos(secs * 1_000_000_000),
+            wall: Wall::from_secs(1_790_000_000 + secs),
+        }
+    }
+
+    fn stem(text: &str) -> Stem {
+        text.parse().unwrap()
+    }
+
+    fn running(duration: Option<u64>) -> Ledger {
+        let mut ledger = Ledger::default();
+        ledger.begin("camera0").unwrap();
+        ledger.started(
+            "camera0",
+            stem("a"),
+            at(0).wall,
+            duration.map(Duration::from_secs),
+            at(1),
+        );
+        ledger
+    }
+
+    #[test]
+    fn one_recording_at_a_time_of_one_camera() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.begin("camera0"), Ok(()));
+        assert_eq!(ledger.begin("camera0"), Err(State::Starting));
+        assert_eq!(ledger.end("camera0"), Err(Some(State::Starting)));
+        assert_eq!(ledger.begin("camera1"), Ok(()));
+        ledger.started("camera0", stem("a"), at(0).wall, None, at(0));
+        assert_eq!(ledger.begin("camera0"), Err(State::Recording));
+        assert_eq!(ledger.end("camera0").unwrap().stem, stem("a"));
+        assert_eq!(ledger.end("camera0"), Err(Some(State::Stopping)));
+        ledger.remove("camera0");
+        assert_eq!(ledger.end("camera0"), Err(None));
+        assert_eq!(ledger.begin("camera0"), Ok(()));
+    }
+
+    #[test]
+    fn a_timed_recording_ends_so_long_after_its_first_picture() {
+        let mut ledger = running(Some(30));
+        assert_eq!(ledger.wake(), Some(at(11).mono));
+        assert_eq!(ledger.due(at(29).mono), [Due::Progress("camera0".into())]);
+        assert_eq!(ledger.due(at(29).mono), []);
+        assert_eq!(ledger.due(at(30).mono), [Due::End("camera0".into())]);
+        ledger.end("camera0").unwrap();
+        assert_eq!((ledger.due(at(60).mono), ledger.wake()), (vec![], None));
+    }
+
+    #[test]
+    fn an_endless_recording_tells_its_progress_every_ten_seconds() {
+        let mut ledger = running(None);
+        let told = (0..=100)
+            .filter(|s| !ledger.due(at(*s).mono).is_empty())
+            .count();
+        assert_eq!(told, 9);
+    }
+
+    #[test]
+    fn a_timed_recording_keeps_its_end_over_a_restart() {
+        let mut ledger = running(Some(30));
+        ledger.add("camera0", stem("a-2"));
+        let text = ledger.to_text();
+        // After a reboot, the clock that does not jump begins anew.
+        let later = |secs: u64| Now {
+            mono: Mono::from_nanos(5_000_000_000),
+            wall: at(secs).wall,
+        };
+        let again = Ledger::from_text(&text, later(20)).unwrap();
+        assert_eq!(again.wake(), Some(Mono::from_nanos(15_000_000_000)));
+        assert_eq!(again.files(), [stem("a"), stem("a-2")].into());
+        assert_eq!(again.to_text(), text);
+        let mut late = Ledger::from_text(&text, later(500)).unwrap();
+        assert_eq!(late.due(later(500).mono), [Due::End("camera0".into())]);
+        // Booted without a clock, in 1970.
+        let lost = Now {
+            mono: Mono::from_nanos(0),
+            wall: Wall::from_secs(5),
+        };
+        assert_eq!(
+            Ledger::from_text(&text, lost).unwrap().wake(),
+            Some(Mono::from_nanos(10_000_000_000))
+        );
+    }
+
+    #[test]
+    fn one_that_has_no_file_yet_does_not_outlive_a_restart() {
+        let mut ledger = Ledger::default();
+        ledger.begin("camera0").unwrap();
+        assert_eq!(ledger.to_text(), "[]");
+    }
+
+    #[test]
+    fn a_damaged_note_is_refused() {
+        for bad in [
+            "",
+            "{}",
+            r#"[{"device":"../x","files":["a"],"start_nanos":1}]"#,
+            r#"[{"device":"camera0","files":[],"start_nanos":1}]"#,
+            r#"[{"device":"camera0","files":["../a"],"start_nanos":1}]"#,
+        ] {
+            assert!(Ledger::from_text(bad, at(0)).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_order_of_calls_no_file_is_forgotten_while_it_runs(calls in proptest::collection::vec((0_u8..5, 0_u8..3), 0..60)) {
+            let mut ledger = Ledger::default();
+            let mut files: BTreeMap<String, Vec<Stem>> = BTreeMap::new();
+            for (n, (call, device)) in calls.into_iter().enumerate() {
+                let device = format!("camera{device}");
+                let name = stem(&format!("f{n}"));
+                match call {
+                    0 => { let _ = ledger.begin(&device); }
+                    1 if ledger.begin(&device) == Err(State::Starting) => {
+                        ledger.started(&device, name.clone(), at(0).wall, None, at(0));
+                        files.insert(device, vec![name]);
+                    }
+                    2 => {
+                        ledger.add(&device, name.clone());
+                        if let Some(known) = files.get_mut(&device) { known.push(name); }
+                    }
+                    3 => { let _ = ledger.end(&device); }
+                    4 if ledger.get(&device).is_some_and(|s| s.state == State::Stopping) => {
+                        ledger.remove(&device);
+                        files.remove(&device);
+                    }
+                    _ => {}
+                }
+                let expected: BTreeSet<Stem> = files.values().flatten().cloned().collect();
+                prop_assert_eq!(ledger.files(), expected);
+                let again = Ledger::from_text(&ledger.to_text(), at(0)).unwrap();
+                let not_ended = ledger.devices().into_iter().filter(|d| ledger.get(d).is_some_and(|s| s.state == State::Recording));
+                prop_assert_eq!(again.devices(), not_ended.collect::<Vec<_>>());
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Recordings: who asks for one, which run, and what lies on the disk.
+//!
+//! MediaMTX writes them, as fragmented MP4, one file for a recording. It writes into a hidden folder, and as soon as a
+//! file is there it gets its name in the folder people see, while MediaMTX goes on writing. A file that begins anew (the
+//! camera's thread or MediaMTX was started again) becomes `name-2`, `name-3` …: nothing is ever overwritten.
+
+pub mod adopt;
+pub mod disk;
+pub mod fmp4;
+pub mod io;
+pub mod ledger;
+pub mod session;
+pub mod spool;
+
+use std::collections::BTreeSet;
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use crate::clock::Wall;
+use crate::error::Later;
+use crate::storage::Protect;
+use crate::storage::names::Stem;
+use crate::storage::shelf::{Entry, Listing, Page};
+
+/// The extension of recordings.
+pub const EXTENSION: &str = "mp4";
+
+/// What is to be recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// The camera or stream; its path in MediaMTX.
+    pub device: String,
+    /// The name wished for.
+    pub name: Option<Stem>,
+    /// Ends by itself after so long.
+    pub duration: Option<Duration>,
+}
+
+/// A recording that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// Its identifier.
+    pub stem: Stem,
+    /// When its first picture was taken.
+    pub start: Wall,
+    /// When it ends by itself.
+    pub until: Option<Wall>,
+}
+
+/// What became of an [`Order`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// Its file is on the disk and grows.
+    Started(Started),
+    /// One is running, beginning or ending there.
+    Busy {
+        /// `STARTING`, `RECORDING` or `STOPPING`.
+        state: &'static str,
+    },
+    /// The medium is too full, in words.
+    Full(String),
+}
+
+/// A finished recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopped {
+    /// Its identifier.
+    pub stem: Stem,
+    /// When its first picture was taken.
+    pub start: Wall,
+    /// When its last picture was taken.
+    pub end: Wall,
+    /// What it plays, all files together.
+    pub duration: Duration,
+    /// Bytes, all files together.
+    pub size: u64,
+    /// Its files, in order: one, unless it was interrupted.
+    pub files: Vec<Info>,
+}
+
+/// What became of the wish to stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// It is finished.
+    Stopped(Stopped),
+    /// None runs there.
+    Idle {
+        /// `IDLE`, `STARTING` or `STOPPING`.
+        state: &'static str,
+    },
+}
+
+/// One file of a recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Info {
+    /// The file.
+    pub entry: Entry,
+    /// How long it plays now.
+    pub duration: Duration,
+    /// It is part of a recording that runs.
+    pub running: bool,
+}
+
+impl Info {
+    /// When its first picture was taken, as far as the disk tells.
+    #[must_use]
+    pub fn created(&self) -> Wall {
+        let played = u64::try_from(self.duration.as_nanos()).unwrap_or(u64::MAX);
+        self.entry.created.unwrap_or_else(|| {
+            Wall::from_nanos(self.entry.modified.as_nanos().saturating_sub(played))
+        })
+    }
+}
+
+/// What became of the wish to delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is gone.
+    Done,
+    /// There is none of that name.
+    Unknown,
+    /// It runs.
+    Running,
+}
+
+/// Recordings, as the methods ask for them.
+pub trait Recordings: Send + Sync {
+    /// Starts one; comes back when its file is on the disk.
+    fn start(&self, order: Order) -> Later<Start>;
+
+    /// Ends the one that runs of `device`; comes back when its file is finished.
+    fn stop(&self, device: &str) -> Later<Stop>;
+
+    /// What lies on the disk, the running ones included.
+    fn list(&self, page: Page) -> Later<Listing>;
+
+    /// One of them.
+    fn info(&self, stem: Stem) -> Later<Option<Info>>;
+
+    /// Deletes one that does not run.
+    fn delete(&self, stem: Stem) -> Later<Deletion>;
+
+    /// Whether a file is part of a recording that runs; answers from memory.
+    fn is_running(&self, stem: &Stem) -> bool;
+}
+
+/// Which files belong to recordings that run.
+#[derive(Debug, Default)]
+pub struct Running(RwLock<BTreeSet<Stem>>);
+
+impl Running {
+    /// Replaces them.
+    pub fn set(&self, stems: BTreeSet<Stem>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = stems;
+    }
+}
+
+impl Protect for Running {
+    fn is_running(&self, stem: &Stem) -> bool {
+        let stems = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        stems.contains(stem)
+    }
+}

@@ -1,0 +1,3 @@
+//! How one recording begins and ends.
+
+pub mod io;

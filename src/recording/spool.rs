@@ -1,0 +1,82 @@
+//! Where MediaMTX writes, and what its file names tell.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::clock::Wall;
+use crate::mediamtx::paths::{Record, RecordFormat};
+
+/// The hidden folder inside the recordings' folder: the same file system, so that a file can be renamed out of it.
+const FOLDER: &str = ".recording";
+/// Loss at most when the process dies, and the wait for a recording's file at least.
+const PART: Duration = Duration::from_millis(500);
+/// The longest MediaMTX offers: a recording is one file, up to a day.
+const SEGMENT: Duration = Duration::from_secs(24 * 3600);
+/// A part of 0.5 s at 100 Mbit/s, and room for a key frame.
+const PART_BYTES: u64 = 32 << 20;
+
+/// The folder MediaMTX writes `device` into.
+#[must_use]
+pub fn folder(root: &Path, device: &str) -> PathBuf {
+    root.join(FOLDER).join(device)
+}
+
+/// The hidden folder of all devices.
+#[must_use]
+pub fn all(root: &Path) -> PathBuf {
+    root.join(FOLDER)
+}
+
+/// How MediaMTX is told to record into `root`; `None` when the folder's name means something else to MediaMTX.
+#[must_use]
+pub fn record(root: &Path) -> Option<Record> {
+    let folder = all(root);
+    let root = folder.to_str().filter(|text| !text.contains('%'))?;
+    Some(Record {
+        path: format!("{root}/%path/%s-%f"),
+        format: RecordFormat::Fmp4,
+        part: PART,
+        segment: SEGMENT,
+        max_part_bytes: PART_BYTES,
+    })
+}
+
+/// When the first picture of a file was taken, which is its name there: seconds and microseconds.
+#[must_use]
+pub fn begun(file: &Path) -> Option<Wall> {
+    let (secs, micros) = file.file_stem()?.to_str()?.split_once('-')?;
+    let (secs, micros): (u64, u64) = (secs.parse().ok()?, micros.parse().ok()?);
+    let nanos = secs
+        .checked_mul(1_000_000_000)?
+        .checked_add(micros.checked_mul(1000)?)?;
+    Some(Wall::from_nanos(nanos))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_name_tells_its_first_pictures_time() {
+        let begun = |name: &str| begun(Path::new(name)).map(Wall::as_nanos);
+        assert_eq!(
+            begun("/r/.recording/camera0/1790000000-000250.mp4"),
+            Some(1_790_000_000_000_250_000)
+        );
+        for bad in [
+            "/r/x.mp4",
+            "/r/1-x.mp4",
+            "/r/99999999999999999999-1.mp4",
+            "/",
+        ] {
+            assert_eq!(begun(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_folder_whose_name_is_a_pattern_is_not_given_to_mediamtx() {
+        let record = record(Path::new("/var/r")).unwrap();
+        assert_eq!(record.path, "/var/r/.recording/%path/%s-%f");
+        assert_eq!(super::record(Path::new("/var/%Y")), None);
+    }
+}

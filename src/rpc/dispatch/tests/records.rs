@@ -1,0 +1,516 @@
+//! Recordings, snapshots and storage as clients meet them, against stand-ins that answer at once.
+
+use std::sync::Mutex;
+
+use super::*;
+use crate::error::{Error, Kind, Later};
+use crate::recording::{Deletion, Info, Order, Recordings, Start, Started, Stop, Stopped};
+use crate::rpc::schema::tests::departure;
+use crate::snapshot::{Snapshot, Snapshots};
+use crate::storage::names::Stem;
+use crate::storage::policy::Policy;
+use crate::storage::shelf::{Entry, Listing, Page};
+use crate::storage::space::Space;
+use crate::storage::{Cleaned, Figures, Storage};
+
+/// Every method here.
+pub(super) const METHODS: &[&str] = &[
+    "start_recording",
+    "stop_recording",
+    "list_recordings",
+    "get_recording_info",
+    "delete_recording",
+    "take_snapshot",
+    "list_snapshots",
+    "get_snapshot_info",
+    "delete_snapshot",
+    "get_storage_info",
+    "set_retention_policy",
+    "cleanup_old_files",
+];
+
+/// Answers as it was told, and notes what it was asked.
+#[derive(Default)]
+struct StandIn {
+    start: Mutex<Option<Start>>,
+    orders: Mutex<Vec<Order>>,
+    pages: Mutex<Vec<Page>>,
+    policies: Mutex<Vec<Policy>>,
+}
+
+fn soon<T: Send + 'static>(value: T) -> Later<T> {
+    Box::pin(std::future::ready(Ok(value)))
+}
+
+fn entry(stem: &Stem) -> Entry {
+    Entry {
+        stem: stem.clone(),
+        device: "camera0".to_owned(),
+        size: 4321,
+        modified: NOW.wall,
+        created: None,
+        path: format!("/r/camera0/{stem}").into(),
+    }
+}
+
+fn info(stem: &Stem) -> Info {
+    Info {
+        entry: entry(stem),
+        duration: Duration::from_millis(3_500),
+        running: stem.as_str() == "running",
+    }
+}
+
+fn known(stem: &Stem) -> bool {
+    stem.as_str() != "absent"
+}
+
+impl Recordings for StandIn {
+    fn start(&self, order: Order) -> Later<Start> {
+        let stem = order
+            .name
+            .clone()
+            .unwrap_or_else(|| Stem::of(&order.device, NOW.wall));
+        self.orders.lock().unwrap().push(order);
+        match self.start.lock().unwrap().take() {
+            Some(other) => soon(other),
+            None => soon(Start::Started(Started {
+                stem,
+                start: NOW.wall,
+                until: None,
+            })),
+        }
+    }
+
+    fn stop(&self, device: &str) -> Later<Stop> {
+        let stem = Stem::of(device, NOW.wall);
+        soon(Stop::Stopped(Stopped {
+            start: NOW.wall,
+            end: NOW.wall,
+            duration: Duration::from_millis(3_500),
+            size: 4321,
+            files: vec![info(&stem)],
+            stem,
+        }))
+    }
+
+    fn list(&self, page: Page) -> Later<Listing> {
+        self.pages.lock().unwrap().push(page);
+        soon(Listing {
+            files: vec![entry(&"running".parse().unwrap())],
+            total: 7,
+        })
+    }
+
+    fn info(&self, stem: Stem) -> Later<Option<Info>> {
+        soon(known(&stem).then(|| info(&stem)))
+    }
+
+    fn delete(&self, stem: Stem) -> Later<Deletion> {
+        soon(match stem.as_str() {
+            "running" => Deletion::Running,
+            "absent" => Deletion::Unknown,
+            _ => Deletion::Done,
+        })
+    }
+
+    fn is_running(&self, stem: &Stem) -> bool {
+        stem.as_str() == "running"
+    }
+}
+
+impl Snapshots for StandIn {
+    fn take(&self, camera: CameraId, name: Option<Stem>) -> Later<Snapshot> {
+        if name.as_ref().is_some_and(|n| n.as_str() == "broken") {
+            let error =
+                Error::new(Kind::Transient, "the picture cannot be decoded").action("try again");
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        let stem = name.unwrap_or_else(|| Stem::of(&camera.to_string(), NOW.wall));
+        soon(Snapshot {
+            at: NOW.wall,
+            size: 5,
+            path: format!("/s/camera0/{stem}.jpg").into(),
+            stem,
+        })
+    }
+
+    fn list(&self, page: Page) -> Later<Listing> {
+        Recordings::list(self, page)
+    }
+
+    fn info(&self, stem: Stem) -> Later<Option<Entry>> {
+        soon(known(&stem).then(|| entry(&stem)))
+    }
+
+    fn delete(&self, stem: Stem) -> Later<bool> {
+        soon(known(&stem))
+    }
+}
+
+impl Storage for StandIn {
+    fn figures(&self) -> Later<Figures> {
+        soon(Figures {
+            space: Space::of(4096, 1000, 150, 150),
+            recordings: 10,
+            snapshots: 20,
+            policy: Policy::default(),
+            warn_percent: 80,
+            block_percent: 90,
+        })
+    }
+
+    fn refusal(&self) -> Later<Option<String>> {
+        soon(None)
+    }
+
+    fn set_policy(&self, policy: Policy) -> Later<()> {
+        self.policies.lock().unwrap().push(policy);
+        soon(())
+    }
+
+    fn clean(&self) -> Later<Cleaned> {
+        soon(Cleaned::default())
+    }
+}
+
+struct Asker {
+    client: Client,
+    stand_in: Arc<StandIn>,
+}
+
+impl Asker {
+    fn new(role: &str) -> Self {
+        Self::with(role, media())
+    }
+
+    fn with(role: &str, media: MediaState) -> Self {
+        let stand_in = Arc::new(StandIn::default());
+        let mut client = Client::new();
+        client.room = room(media);
+        let desk = Arc::get_mut(&mut client.room.desk).unwrap();
+        desk.recordings = Arc::clone(&stand_in) as _;
+        desk.snapshots = Arc::clone(&stand_in) as _;
+        desk.storage = Arc::clone(&stand_in) as _;
+        client.call(
+            "authenticate",
+            &json!({ "auth_token": format!("{role}:60") }),
+        );
+        Self { client, stand_in }
+    }
+
+    async fn call(&mut self, method: &str, params: Value) -> Value {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let turn = accept(
+            &self.client.room,
+            &mut self.client.session,
+            &request.to_string(),
+            NOW,
+        );
+        let answer = match turn.outcome {
+            Outcome::Now(answer) => answer,
+            Outcome::Later(work) => work.await,
+        };
+        serde_json::from_str(&turn.reply.render(&answer, NOW).unwrap()).unwrap()
+    }
+
+    /// The code, and the state, rule, feature or dependency.
+    async fn refused(&mut self, method: &str, params: Value) -> (i64, String) {
+        let answer = self.call(method, params).await;
+        let data = &answer["error"]["data"];
+        let told = ["rule", "state", "feature", "dependency", "resource"]
+            .iter()
+            .find_map(|key| data[*key].as_str());
+        (
+            answer["error"]["code"].as_i64().unwrap_or(0),
+            told.unwrap_or("").to_owned(),
+        )
+    }
+}
+
+#[tokio::test]
+async fn every_answer_has_the_documented_shape_and_no_field_more() {
+    let mut admin = Asker::new("admin");
+    for name in METHODS {
+        let row = crate::rpc::table::METHODS
+            .iter()
+            .find(|m| m.name == *name)
+            .unwrap();
+        let params = match *name {
+            "set_retention_policy" => {
+                json!({ "policy_type": "age", "enabled": true, "max_age_days": 3, "max_size_gb": 0.5 })
+            }
+            _ if row.params.iter().any(|p| p.name == "device") => json!({ "device": "camera0" }),
+            _ if row.params.iter().any(|p| p.name == "filename") => json!({ "filename": "a" }),
+            _ => json!({}),
+        };
+        let answer = admin.call(name, params).await;
+        assert_eq!(
+            departure(row.result, &answer["result"]),
+            None,
+            "{name}: {answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_recording_is_told_by_its_stem_and_downloaded_by_its_true_name() {
+    let mut operator = Asker::new("operator");
+    let started = operator
+        .call(
+            "start_recording",
+            json!({ "device": "camera0", "duration": 1.5, "filename": "party.mp4" }),
+        )
+        .await;
+    assert_eq!(started["result"]["filename"], "party");
+    assert_eq!(
+        (&started["result"]["status"], &started["result"]["format"]),
+        (&json!("RECORDING"), &json!("fmp4"))
+    );
+    let order = operator.stand_in.orders.lock().unwrap().remove(0);
+    assert_eq!(order.duration, Some(Duration::from_millis(1500)));
+    let stopped = operator
+        .call("stop_recording", json!({ "device": "camera0" }))
+        .await;
+    assert_eq!(
+        (
+            &stopped["result"]["duration"],
+            &stopped["result"]["file_size"]
+        ),
+        (&json!(4), &json!(4321))
+    );
+    assert_eq!(stopped["result"]["extensions"]["duration_ms"], 3500);
+    let told = operator
+        .call("get_recording_info", json!({ "filename": "party.mp4" }))
+        .await;
+    assert_eq!(told["result"]["filename"], "party");
+    assert_eq!(
+        told["result"]["download_url"],
+        "/files/recordings/party.mp4"
+    );
+    let shot = operator
+        .call(
+            "take_snapshot",
+            json!({ "device": "camera0", "filename": "a.jpg" }),
+        )
+        .await;
+    assert_eq!(
+        (&shot["result"]["filename"], &shot["result"]["status"]),
+        (&json!("a"), &json!("SUCCESS"))
+    );
+}
+
+#[tokio::test]
+async fn each_refusal_has_its_code_and_says_what_stands_against_it() {
+    let mut operator = Asker::new("operator");
+    let start = "start_recording";
+    for (method, params, code, told) in [
+        (start, json!({ "device": "camera9" }), -32010, "camera"),
+        (
+            start,
+            json!({ "device": "camera2" }),
+            -32020,
+            "DISCONNECTED",
+        ),
+        (
+            start,
+            json!({ "device": "camera0", "format": "mkv" }),
+            -32030,
+            "format:mkv",
+        ),
+        (
+            start,
+            json!({ "device": "camera0", "format": "mp4" }),
+            -32030,
+            "format:mp4",
+        ),
+        (
+            start,
+            json!({ "device": "camera0", "format": "avi" }),
+            -32602,
+            "enum",
+        ),
+        (
+            start,
+            json!({ "device": "camera0", "duration": 0.5 }),
+            -32602,
+            "minimum",
+        ),
+        (
+            start,
+            json!({ "device": "camera0", "duration": 86_401 }),
+            -32602,
+            "maximum",
+        ),
+        (
+            start,
+            json!({ "device": "camera0", "filename": "../x" }),
+            -32602,
+            "filename",
+        ),
+        ("list_recordings", json!({ "limit": 0 }), -32602, "minimum"),
+        (
+            "list_recordings",
+            json!({ "limit": 1001 }),
+            -32602,
+            "maximum",
+        ),
+        ("list_snapshots", json!({ "offset": -1 }), -32602, "minimum"),
+        (
+            "get_recording_info",
+            json!({ "filename": "a/b" }),
+            -32602,
+            "filename",
+        ),
+        (
+            "get_recording_info",
+            json!({ "filename": "absent" }),
+            -32010,
+            "recording",
+        ),
+        (
+            "get_snapshot_info",
+            json!({ "filename": "absent" }),
+            -32010,
+            "snapshot",
+        ),
+        (
+            "delete_recording",
+            json!({ "filename": "running" }),
+            -32020,
+            "RECORDING",
+        ),
+        (
+            "delete_recording",
+            json!({ "filename": "absent" }),
+            -32010,
+            "recording",
+        ),
+        (
+            "delete_snapshot",
+            json!({ "filename": "absent" }),
+            -32010,
+            "snapshot",
+        ),
+        (
+            "take_snapshot",
+            json!({ "device": "camera2" }),
+            -32020,
+            "DISCONNECTED",
+        ),
+        (
+            "take_snapshot",
+            json!({ "device": "camera0", "filename": "broken" }),
+            -32050,
+            "camera",
+        ),
+        ("get_storage_info", json!({}), -32002, ""),
+    ] {
+        let refused = operator.refused(method, params.clone()).await;
+        assert_eq!(refused, (code, told.to_owned()), "{method} {params}");
+    }
+    *operator.stand_in.start.lock().unwrap() = Some(Start::Busy { state: "RECORDING" });
+    let busy = operator
+        .refused(start, json!({ "device": "camera0" }))
+        .await;
+    assert_eq!(busy, (-32020, "RECORDING".to_owned()));
+    *operator.stand_in.start.lock().unwrap() = Some(Start::Full("it is full".to_owned()));
+    let full = operator
+        .refused(start, json!({ "device": "camera0" }))
+        .await;
+    assert_eq!(full, (-32050, "storage".to_owned()));
+    let mut alone = Asker::with("operator", MediaState::default());
+    let refused = alone.refused(start, json!({ "device": "camera0" })).await;
+    assert_eq!(refused, (-32050, "mediamtx".to_owned()));
+    assert!(alone.stand_in.orders.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_list_is_asked_for_fifty_at_a_time_unless_told_otherwise() {
+    let mut viewer = Asker::new("viewer");
+    let first = viewer.call("list_recordings", json!({})).await;
+    assert_eq!(
+        (
+            &first["result"]["limit"],
+            &first["result"]["offset"],
+            &first["result"]["total"]
+        ),
+        (&json!(50), &json!(0), &json!(7))
+    );
+    assert_eq!(first["result"]["files"][0]["extensions"]["recording"], true);
+    viewer
+        .call("list_recordings", json!({ "limit": 1000, "offset": 3.0 }))
+        .await;
+    let asked = viewer.stand_in.pages.lock().unwrap().clone();
+    assert_eq!(
+        asked,
+        [
+            Page {
+                limit: 50,
+                offset: 0
+            },
+            Page {
+                limit: 1000,
+                offset: 3
+            }
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_policy_is_taken_with_its_limits_or_refused_by_the_limit_that_is_wrong() {
+    let mut admin = Asker::new("admin");
+    let method = "set_retention_policy";
+    for (params, rule) in [
+        (json!({ "policy_type": "age", "enabled": true }), "required"),
+        (
+            json!({ "policy_type": "size", "enabled": true, "max_age_days": 1 }),
+            "required",
+        ),
+        (
+            json!({ "policy_type": "size", "enabled": true, "max_size_gb": 0 }),
+            "minimum",
+        ),
+        (
+            json!({ "policy_type": "size", "enabled": true, "max_size_gb": -1 }),
+            "minimum",
+        ),
+        (
+            json!({ "policy_type": "age", "enabled": true, "max_age_days": 0 }),
+            "minimum",
+        ),
+        (
+            json!({ "policy_type": "age", "enabled": true, "max_age_days": 1.5 }),
+            "type",
+        ),
+        (
+            json!({ "policy_type": "manual", "enabled": true, "max_age_days": 1 }),
+            "forbidden",
+        ),
+        (
+            json!({ "policy_type": "age", "enabled": 1, "max_age_days": 1 }),
+            "type",
+        ),
+        (json!({ "policy_type": "never", "enabled": true }), "enum"),
+        (json!({ "policy_type": "age" }), "required"),
+    ] {
+        assert_eq!(
+            admin.refused(method, params.clone()).await,
+            (-32602, rule.to_owned()),
+            "{params}"
+        );
+    }
+    assert!(admin.stand_in.policies.lock().unwrap().is_empty());
+    let set = admin
+        .call(
+            method,
+            json!({ "policy_type": "size", "enabled": true, "max_size_gb": 0.25 }),
+        )
+        .await;
+    assert_eq!(set["result"]["max_size_gb"], 0.25);
+    assert!(set["result"].get("max_age_days").is_none(), "{set}");
+    assert_eq!(
+        admin.stand_in.policies.lock().unwrap()[0].max_size_gb,
+        Some(0.25)
+    );
+}

@@ -1,0 +1,336 @@
+//! `start_recording`, `stop_recording`, `list_recordings`, `get_recording_info`, `delete_recording`.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::files::{self, PAGE};
+use super::{STREAM, Target, target_of};
+use crate::access::Role;
+use crate::camera::Status;
+use crate::error::{Error, Kind};
+use crate::recording::{Deletion, EXTENSION, Info, Order, Start, Started, Stop, Stopped};
+use crate::rpc::error::{Code, Fault};
+use crate::rpc::io::later;
+use crate::rpc::params::{Param, Rule};
+use crate::rpc::table::{Call, Method, Outcome};
+use crate::storage::names::Stem;
+
+/// Where they are downloaded.
+const KIND: (&str, &str) = ("recordings", EXTENSION);
+/// What MediaMTX writes, and so what is delivered.
+const FORMAT: &str = "fmp4";
+
+const FILENAME: Param = Param {
+    name: "filename",
+    rule: Rule::File(EXTENSION),
+    required: true,
+    doc: "the recording's name, with or without extension",
+};
+
+/// `start_recording`.
+pub const START: Method = Method {
+    name: "start_recording",
+    role: Some(Role::Operator),
+    params: &[
+        STREAM,
+        Param {
+            name: "duration",
+            rule: Rule::Number {
+                min: 1,
+                max: 86_400,
+            },
+            required: false,
+            doc: "seconds after which it ends by itself; absent: when stop_recording is called",
+        },
+        Param {
+            name: "format",
+            rule: Rule::OneOf(&["fmp4", "mp4", "mkv"]),
+            required: false,
+            doc: "the container; fmp4 is the only one that is built",
+        },
+        Param {
+            required: false,
+            doc: "a name for it; a taken one gets -2, -3 and so on. Absent: the camera and the time in UTC",
+            ..FILENAME
+        },
+    ],
+    result: "RecStart",
+    errors: &[
+        Code::NotFound,
+        Code::InvalidState,
+        Code::Unsupported,
+        Code::DependencyFailed,
+    ],
+    doc: "Records a camera or an external stream; answers when the file is on the disk and grows.",
+    handler: |_, call| start(&call).unwrap_or_else(|fault| Outcome::Now(Err(fault))),
+};
+
+/// `stop_recording`.
+pub const STOP: Method = Method {
+    name: "stop_recording",
+    role: Some(Role::Operator),
+    params: &[STREAM],
+    result: "RecStop",
+    errors: &[Code::NotFound, Code::InvalidState, Code::DependencyFailed],
+    doc: "Ends the recording of a camera or an external stream; answers when the file is finished.",
+    handler: |_, call| stop(&call).unwrap_or_else(|fault| Outcome::Now(Err(fault))),
+};
+
+/// `list_recordings`.
+pub const LIST: Method = Method {
+    name: "list_recordings",
+    role: Some(Role::Viewer),
+    params: PAGE,
+    result: "RecordingList",
+    errors: &[],
+    doc: "Lists recordings, the newest first, those that run included.",
+    handler: |_, call| list(call),
+};
+
+/// `get_recording_info`.
+pub const INFO: Method = Method {
+    name: "get_recording_info",
+    role: Some(Role::Viewer),
+    params: &[FILENAME],
+    result: "RecInfo",
+    errors: &[Code::NotFound],
+    doc: "Tells size and duration of one recording, read from its file.",
+    handler: |_, call| info(&call),
+};
+
+/// `delete_recording`.
+pub const DELETE: Method = Method {
+    name: "delete_recording",
+    role: Some(Role::Operator),
+    params: &[FILENAME],
+    result: "Deleted",
+    errors: &[Code::NotFound, Code::InvalidState],
+    doc: "Deletes one recording that does not run.",
+    handler: |_, call| delete(&call),
+};
+
+/// -32020 for what cannot be done in this state.
+pub(super) fn state(
+    reason: &str,
+    is: &str,
+    allowed: &[&str],
+    details: String,
+    next: &str,
+) -> Fault {
+    Fault::new(Code::InvalidState, reason, details, next)
+        .with("state", is)
+        .with(
+            "allowed_states",
+            allowed.iter().map(|s| Value::from(*s)).collect::<Vec<_>>(),
+        )
+}
+
+fn start(call: &Call) -> Result<Outcome, Fault> {
+    let target = target_of(call)?;
+    let format = call.params.get("format").and_then(Value::as_str);
+    if let Some(format) = format.filter(|f| *f != FORMAT) {
+        return Err(Fault::new(
+            Code::Unsupported,
+            "unsupported_format",
+            format!("recordings cannot be made as {format}"),
+            "leave format out: an fmp4 recording is an .mp4 file that browsers and players play",
+        )
+        .with("feature", format!("format:{format}")));
+    }
+    let device = target.name();
+    if let Target::Camera(camera) = &target
+        && let Status::Disconnected { reason } = &camera.status
+    {
+        return Err(state(
+            "camera_disconnected",
+            "DISCONNECTED",
+            &["CONNECTED", "ERROR"],
+            format!("{device} is not there: {reason}"),
+            "plug it in; camera_status_update tells when it is back",
+        ));
+    }
+    let media = call.desk.media.state();
+    if !media.reachable {
+        return Err(Fault::dependency(
+            "mediamtx",
+            media
+                .last_reason
+                .unwrap_or_else(|| "MediaMTX does not answer".to_owned()),
+            "GET /health tells how MediaMTX is; it is started again by itself",
+        ));
+    }
+    let seconds = call.params.get("duration").and_then(Value::as_f64);
+    let order = Order {
+        device: device.clone(),
+        name: files::stem(call, EXTENSION),
+        duration: seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()),
+    };
+    Ok(later(
+        call.desk.recordings.start(order),
+        move |came| match came {
+            Ok(Start::Started(started)) => Ok(started_json(&device, &started)),
+            Ok(Start::Busy { state: is }) => Err(state(
+                "already_recording",
+                is,
+                &["IDLE"],
+                format!("a recording of {device} is {}", is.to_lowercase()),
+                "call stop_recording first, or let it run",
+            )),
+            Ok(Start::Full(why)) => Err(Fault::dependency(
+                "storage",
+                why,
+                "delete recordings, or set a retention policy with set_retention_policy",
+            )),
+            Err(error) => Err(failed(&error)),
+        },
+    ))
+}
+
+fn failed(error: &Error) -> Fault {
+    let dependency = match error.kind() {
+        Kind::Gone | Kind::Refused => "mediamtx",
+        _ => "storage",
+    };
+    Fault::dependency(
+        dependency,
+        error.to_string(),
+        error
+            .next_action()
+            .unwrap_or("GET /health tells how MediaMTX is; its words are in the service's log"),
+    )
+}
+
+fn started_json(device: &str, started: &Started) -> Value {
+    json!({
+        "device": device,
+        "filename": started.stem.as_str(),
+        "status": "RECORDING",
+        "start_time": started.start.rfc3339(),
+        "format": FORMAT,
+        "extensions": { "ends_at": started.until.map(|until| until.rfc3339()) },
+    })
+}
+
+fn stop(call: &Call) -> Result<Outcome, Fault> {
+    let device = target_of(call)?.name();
+    let work = call.desk.recordings.stop(&device);
+    Ok(later(work, move |came| match came {
+        Ok(Stop::Stopped(stopped)) => Ok(stopped_json(&device, &stopped)),
+        Ok(Stop::Idle { state: is }) => Err(state(
+            "not_recording",
+            is,
+            &["RECORDING"],
+            format!("no recording of {device} can be stopped now"),
+            "start one with start_recording",
+        )),
+        Err(error) => Err(failed(&error)),
+    }))
+}
+
+fn stopped_json(device: &str, stopped: &Stopped) -> Value {
+    let files: Vec<Value> = stopped
+        .files
+        .iter()
+        .map(|file| {
+            json!({
+                "filename": file.entry.stem.as_str(),
+                "file_size": file.entry.size,
+                "duration_ms": millis(file.duration),
+            })
+        })
+        .collect();
+    json!({
+        "device": device,
+        "filename": stopped.stem.as_str(),
+        "status": "STOPPED",
+        "start_time": stopped.start.rfc3339(),
+        "end_time": stopped.end.rfc3339(),
+        "duration": seconds(stopped.duration),
+        "file_size": stopped.size,
+        "format": FORMAT,
+        "extensions": { "duration_ms": millis(stopped.duration), "files": files },
+    })
+}
+
+fn list(call: Call) -> Outcome {
+    let page = files::page(&call);
+    later(call.desk.recordings.list(page), move |came| {
+        let listing = came.map_err(|e| files::disk(&e))?;
+        let runs = |stem: &Stem| call.desk.recordings.is_running(stem);
+        Ok(files::list(
+            &listing,
+            page,
+            KIND,
+            |entry| json!({ "device": entry.device, "recording": runs(&entry.stem) }),
+        ))
+    })
+}
+
+fn info(call: &Call) -> Outcome {
+    let Some(stem) = files::stem(call, EXTENSION) else {
+        return Outcome::Now(Err(absent(call)));
+    };
+    later(
+        call.desk.recordings.info(stem.clone()),
+        move |came| match came.map_err(|e| files::disk(&e))? {
+            Some(info) => Ok(info_json(&info)),
+            None => Err(files::no_such("recording", &stem, LIST.name)),
+        },
+    )
+}
+
+fn info_json(info: &Info) -> Value {
+    json!({
+        "filename": info.entry.stem.as_str(),
+        "file_size": info.entry.size,
+        "duration": seconds(info.duration),
+        "created_time": info.created().rfc3339(),
+        "download_url": files::url(KIND.0, &info.entry.stem, KIND.1),
+        "extensions": {
+            "device": info.entry.device,
+            "duration_ms": millis(info.duration),
+            "recording": info.running,
+        },
+    })
+}
+
+fn delete(call: &Call) -> Outcome {
+    let Some(stem) = files::stem(call, EXTENSION) else {
+        return Outcome::Now(Err(absent(call)));
+    };
+    later(
+        call.desk.recordings.delete(stem.clone()),
+        move |came| match came.map_err(|e| files::disk(&e))? {
+            Deletion::Done => Ok(files::deleted(&stem)),
+            Deletion::Unknown => Err(files::no_such("recording", &stem, LIST.name)),
+            Deletion::Running => Err(state(
+                "still_recording",
+                "RECORDING",
+                &["STOPPED"],
+                format!("{stem} is being recorded"),
+                "call stop_recording first",
+            )),
+        },
+    )
+}
+
+/// Cannot be reached: the row's rule has let the name through.
+fn absent(call: &Call) -> Fault {
+    Fault::not_found(
+        "recording",
+        call.text("filename"),
+        "list_recordings names every recording",
+    )
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Whole seconds, rounded.
+fn seconds(duration: Duration) -> u64 {
+    duration
+        .saturating_add(Duration::from_millis(500))
+        .as_secs()
+}

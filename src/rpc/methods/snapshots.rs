@@ -1,0 +1,201 @@
+//! `take_snapshot`, `list_snapshots`, `get_snapshot_info`, `delete_snapshot`.
+
+use serde_json::{Value, json};
+
+use super::files::{self, PAGE};
+use super::recordings::state;
+use super::{STREAM, Target, target_of};
+use crate::access::Role;
+use crate::camera::Status;
+use crate::error::{Error, Kind};
+use crate::rpc::error::{Code, Fault};
+use crate::rpc::io::later;
+use crate::rpc::params::{Param, Rule};
+use crate::rpc::table::{Call, Method, Outcome};
+use crate::snapshot::{EXTENSION, Snapshot};
+
+/// Where they are downloaded.
+const KIND: (&str, &str) = ("snapshots", EXTENSION);
+
+const FILENAME: Param = Param {
+    name: "filename",
+    rule: Rule::File(EXTENSION),
+    required: true,
+    doc: "the snapshot's name, with or without extension",
+};
+
+/// `take_snapshot`.
+pub const TAKE: Method = Method {
+    name: "take_snapshot",
+    role: Some(Role::Operator),
+    params: &[
+        STREAM,
+        Param {
+            required: false,
+            doc: "a name for it; a taken one gets -2, -3 and so on. Absent: the camera and the time in UTC",
+            ..FILENAME
+        },
+    ],
+    result: "Snapshot",
+    errors: &[
+        Code::NotFound,
+        Code::InvalidState,
+        Code::Unsupported,
+        Code::DependencyFailed,
+    ],
+    doc: "Writes a camera's picture of now as a JPEG file.",
+    handler: |_, call| take(&call).unwrap_or_else(|fault| Outcome::Now(Err(fault))),
+};
+
+/// `list_snapshots`.
+pub const LIST: Method = Method {
+    name: "list_snapshots",
+    role: Some(Role::Viewer),
+    params: PAGE,
+    result: "SnapshotList",
+    errors: &[],
+    doc: "Lists snapshots, the newest first.",
+    handler: |_, call| list(&call),
+};
+
+/// `get_snapshot_info`.
+pub const INFO: Method = Method {
+    name: "get_snapshot_info",
+    role: Some(Role::Viewer),
+    params: &[FILENAME],
+    result: "SnapInfo",
+    errors: &[Code::NotFound],
+    doc: "Tells the size of one snapshot.",
+    handler: |_, call| info(&call),
+};
+
+/// `delete_snapshot`.
+pub const DELETE: Method = Method {
+    name: "delete_snapshot",
+    role: Some(Role::Operator),
+    params: &[FILENAME],
+    result: "Deleted",
+    errors: &[Code::NotFound],
+    doc: "Deletes one snapshot.",
+    handler: |_, call| delete(&call),
+};
+
+fn take(call: &Call) -> Result<Outcome, Fault> {
+    let target = target_of(call)?;
+    let device = target.name();
+    let Target::Camera(camera) = target else {
+        return Err(Fault::new(
+            Code::Unsupported,
+            "unsupported_source",
+            format!(
+                "{device} is an external stream, and snapshots are made of our own cameras only"
+            ),
+            "record it with start_recording, or take the picture from the stream itself",
+        )
+        .with("feature", "snapshot:external"));
+    };
+    match &camera.status {
+        Status::Connected => {}
+        Status::Disconnected { reason } => {
+            return Err(state(
+                "camera_disconnected",
+                "DISCONNECTED",
+                &["CONNECTED"],
+                format!("{device} is not there: {reason}"),
+                "plug it in; camera_status_update tells when it is back",
+            ));
+        }
+        Status::Error { reason, action } => {
+            return Err(Fault::dependency(
+                "camera",
+                reason.as_str(),
+                action.as_str(),
+            ));
+        }
+    }
+    let name = files::stem(call, EXTENSION);
+    let work = call.desk.snapshots.take(camera.id, name);
+    Ok(later(work, move |came| {
+        came.map(|snapshot| taken(&device, &snapshot))
+            .map_err(|error| failed(&error))
+    }))
+}
+
+fn taken(device: &str, snapshot: &Snapshot) -> Value {
+    json!({
+        "device": device,
+        "filename": snapshot.stem.as_str(),
+        "status": "SUCCESS",
+        "timestamp": snapshot.at.rfc3339(),
+        "file_size": snapshot.size,
+        "file_path": snapshot.path.display().to_string(),
+    })
+}
+
+fn failed(error: &Error) -> Fault {
+    let dependency = match error.kind() {
+        Kind::Config => "storage",
+        _ => "camera",
+    };
+    Fault::dependency(
+        dependency,
+        error.to_string(),
+        error
+            .next_action()
+            .unwrap_or("get_camera_status tells how the camera is; try again"),
+    )
+}
+
+fn list(call: &Call) -> Outcome {
+    let page = files::page(call);
+    later(call.desk.snapshots.list(page), move |came| {
+        let listing = came.map_err(|e| files::disk(&e))?;
+        Ok(files::list(
+            &listing,
+            page,
+            KIND,
+            |entry| json!({ "device": entry.device }),
+        ))
+    })
+}
+
+fn info(call: &Call) -> Outcome {
+    let Some(stem) = files::stem(call, EXTENSION) else {
+        return Outcome::Now(Err(absent(call)));
+    };
+    later(
+        call.desk.snapshots.info(stem.clone()),
+        move |came| match came.map_err(|e| files::disk(&e))? {
+            Some(entry) => Ok(json!({
+                "filename": entry.stem.as_str(),
+                "file_size": entry.size,
+                "created_time": entry.created.unwrap_or(entry.modified).rfc3339(),
+                "download_url": files::url(KIND.0, &entry.stem, KIND.1),
+                "extensions": { "device": entry.device },
+            })),
+            None => Err(files::no_such("snapshot", &stem, LIST.name)),
+        },
+    )
+}
+
+fn delete(call: &Call) -> Outcome {
+    let Some(stem) = files::stem(call, EXTENSION) else {
+        return Outcome::Now(Err(absent(call)));
+    };
+    later(
+        call.desk.snapshots.delete(stem.clone()),
+        move |came| match came.map_err(|e| files::disk(&e))? {
+            true => Ok(files::deleted(&stem)),
+            false => Err(files::no_such("snapshot", &stem, LIST.name)),
+        },
+    )
+}
+
+/// Cannot be reached: the row's rule has let the name through.
+fn absent(call: &Call) -> Fault {
+    Fault::not_found(
+        "snapshot",
+        call.text("filename"),
+        "list_snapshots names every snapshot",
+    )
+}

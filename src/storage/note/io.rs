@@ -1,0 +1,102 @@
+//! The text in a file.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use super::Note;
+use crate::error::{Error, Kind, Result};
+
+/// A file that is longer is none of ours.
+const LONGEST: u64 = 1 << 20;
+
+/// A [`Note`] in a file of its own.
+#[derive(Debug)]
+pub struct Paper {
+    path: PathBuf,
+}
+
+impl Paper {
+    /// At `path`; its folder is made when it is written first.
+    #[must_use]
+    pub const fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    fn replace(&self, text: &str) -> io::Result<()> {
+        let folder = self.path.parent().ok_or(ErrorKind::InvalidInput)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+        let fresh = self.path.with_extension("new");
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&fresh)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&fresh, &self.path)?;
+        File::open(folder)?.sync_all()
+    }
+}
+
+impl Note for Paper {
+    fn read(&self) -> Result<Option<String>> {
+        let mut text = String::new();
+        let read =
+            File::open(&self.path).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
+        match read {
+            Ok(_) => Ok(Some(text)),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(
+                Error::new(Kind::Config, format!("cannot read {}", self.path.display()))
+                    .because(e)
+                    .action("let the service's user own it, or delete it"),
+            ),
+        }
+    }
+
+    fn write(&self, text: &str) -> Result<()> {
+        self.replace(text).map_err(|e| {
+            Error::new(
+                Kind::Config,
+                format!("cannot write {}", self.path.display()),
+            )
+            .because(e)
+            .action("make room on storage.data_dir, and let the service's user own it")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_last_is_read_and_before_that_nothing() {
+        let dir = std::env::temp_dir().join(format!("note-{}", uuid::Uuid::new_v4()));
+        let note = Paper::new(dir.join("state/recordings.json"));
+        assert_eq!(note.read().unwrap(), None);
+        note.write("one").unwrap();
+        note.write("two").unwrap();
+        assert_eq!(note.read().unwrap().as_deref(), Some("two"));
+        let left = fs::read_dir(dir.join("state")).unwrap().count();
+        assert_eq!(left, 1, "a half-written file was left behind");
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_note_that_cannot_be_written_says_where() {
+        let said = Paper::new("/proc/nowhere/note.json".into())
+            .write("x")
+            .unwrap_err();
+        assert!(
+            said.to_string().contains("/proc/nowhere/note.json"),
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,113 @@
+//! A folder of recordings or snapshots, `<root>/<device>/<stem>.<extension>`: what can be asked of it.
+//!
+//! A stem is an identifier: it stands for one file, whichever device's folder that is in.
+
+pub mod io;
+
+use std::path::PathBuf;
+
+use super::names::Stem;
+use crate::clock::Wall;
+use crate::error::Result;
+
+/// One file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its identifier.
+    pub stem: Stem,
+    /// The camera or stream it is of.
+    pub device: String,
+    /// Bytes.
+    pub size: u64,
+    /// When it was written last.
+    pub modified: Wall,
+    /// When it was made, where the file system remembers it.
+    pub created: Option<Wall>,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Entries at most.
+    pub limit: usize,
+    /// Entries to pass over.
+    pub offset: usize,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listing {
+    /// The part, newest first.
+    pub files: Vec<Entry>,
+    /// Files in all.
+    pub total: usize,
+}
+
+/// Orders and cuts: newest first; of the same moment, the greater name first.
+#[must_use]
+pub fn page(mut all: Vec<Entry>, page: Page) -> Listing {
+    all.sort_unstable_by(|a, b| (b.modified, &b.stem).cmp(&(a.modified, &a.stem)));
+    let total = all.len();
+    let files = all.into_iter().skip(page.offset).take(page.limit).collect();
+    Listing { files, total }
+}
+
+/// A folder of files. Every call may wait for the disk: call it where blocking is allowed.
+///
+/// Errors of all: the disk's own, with the path.
+pub trait Shelf: Send + Sync {
+    /// The extension of its files, without a dot.
+    fn extension(&self) -> &'static str;
+
+    /// The folder.
+    fn root(&self) -> PathBuf;
+
+    /// Every file. A folder that is not there yet is empty.
+    fn all(&self) -> Result<Vec<Entry>>;
+
+    /// One file.
+    fn find(&self, stem: &Stem) -> Result<Option<Entry>>;
+
+    /// Deletes a file; returns its size, `None` where there is none.
+    fn delete(&self, stem: &Stem) -> Result<Option<u64>>;
+
+    /// Takes over `finished`, a file on the same file system, as `device`'s, under the first free name after `wish`.
+    /// Whoever still writes it writes on.
+    fn adopt(&self, device: &str, wish: &Stem, finished: &std::path::Path) -> Result<Entry>;
+
+    /// Writes a new file whole, or not at all, under the first free name after `wish`.
+    fn put(&self, device: &str, wish: &Stem, bytes: &[u8]) -> Result<Entry>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(stem: &str, modified: u64) -> Entry {
+        Entry {
+            stem: stem.parse().unwrap(),
+            device: "camera0".to_owned(),
+            size: 1,
+            modified: Wall::from_secs(modified),
+            created: None,
+            path: PathBuf::new(),
+        }
+    }
+
+    #[test]
+    fn a_page_is_a_part_of_the_whole_and_the_newest_come_first() {
+        let all = vec![entry("a", 1), entry("c", 3), entry("b1", 2), entry("b2", 2)];
+        let names = |limit, offset| -> (Vec<String>, usize) {
+            let part = page(all.clone(), Page { limit, offset });
+            (
+                part.files.iter().map(|e| e.stem.to_string()).collect(),
+                part.total,
+            )
+        };
+        assert_eq!(names(3, 0), (vec!["c".into(), "b2".into(), "b1".into()], 4));
+        assert_eq!(names(3, 3), (vec!["a".into()], 4));
+        assert_eq!(names(3, 9), (vec![], 4));
+    }
+}

@@ -1,0 +1,386 @@
+//! Recordings and snapshots as their user meets them: the real binary, the real MediaMTX, ffprobe as the judge.
+#![allow(clippy::unwrap_used)]
+
+#[allow(dead_code, reason = "shared with the demo's own scenarios")]
+#[path = "../demo/stage.rs"]
+mod stage;
+#[allow(dead_code, reason = "every scenario uses its part")]
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use camera_service::clock;
+use serde_json::{Value, json};
+use stage::Demo;
+use support::Client;
+use zune_core::bytestream::ZCursor;
+use zune_jpeg::JpegDecoder;
+
+async fn client(demo: &Demo, role: &str) -> Client {
+    let url = demo.text("/ws");
+    let addr = url.trim_start_matches("ws://").trim_end_matches("/ws");
+    let mut client = Client::connect(addr.parse().unwrap()).await;
+    let token = demo.text(&format!("/tokens/{role}"));
+    let answer = client
+        .call("authenticate", json!({ "auth_token": token }))
+        .await;
+    assert_eq!(answer["result"]["authenticated"], true, "{answer}");
+    client
+}
+
+async fn result(client: &mut Client, method: &str, params: Value) -> Value {
+    let mut answer = client.call(method, params).await;
+    assert!(answer["error"].is_null(), "{method}: {answer}");
+    answer["result"].take()
+}
+
+fn file(demo: &Demo, stem: &Value) -> PathBuf {
+    Path::new(&demo.text("/state_dir"))
+        .join("data/recordings/camera0")
+        .join(format!("{}.mp4", stem.as_str().unwrap()))
+}
+
+/// How long ffprobe says a file plays.
+fn probed(path: &Path) -> f64 {
+    let out = Command::new("ffprobe")
+        .args([
+            "-v",
+            "error",
+            "-show_entries",
+            "format=duration",
+            "-of",
+            "csv=p=0",
+        ])
+        .arg(path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&out.stdout);
+    said.trim().parse().unwrap_or_else(|_| {
+        panic!(
+            "{}: {}",
+            path.display(),
+            String::from_utf8_lossy(&out.stderr)
+        )
+    })
+}
+
+/// Frames ffmpeg decodes without a word of complaint.
+fn decodes(path: &Path) {
+    let out = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(path)
+        .args(["-f", "null", "-"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success() && said.is_empty(), "{said}");
+}
+
+async fn eventually<T>(patience: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let begin = clock::mono();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(
+            clock::mono().since(begin) < patience,
+            "nothing within {patience:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn info(client: &mut Client, stem: &Value) -> Value {
+    result(client, "get_recording_info", json!({ "filename": stem })).await
+}
+
+#[tokio::test]
+async fn what_is_recorded_is_as_long_and_as_large_as_the_answer_says() {
+    let demo = Demo::start(&[]);
+    let mut operator = client(&demo, "operator").await;
+    let asked = clock::mono();
+    let started = result(
+        &mut operator,
+        "start_recording",
+        json!({ "device": "camera0" }),
+    )
+    .await;
+    println!("recording {:?} after the call", clock::mono().since(asked));
+    let stem = &started["filename"];
+    assert!(
+        stem.as_str().unwrap().starts_with("camera0_20"),
+        "{started}"
+    );
+    assert!(file(&demo, stem).metadata().unwrap().len() > 0);
+    let again = operator
+        .call("start_recording", json!({ "device": "camera0" }))
+        .await;
+    assert_eq!(again["error"]["code"], -32020, "{again}");
+    let running = operator
+        .call("delete_recording", json!({ "filename": stem }))
+        .await;
+    assert_eq!(running["error"]["data"]["state"], "RECORDING", "{running}");
+
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let growing = info(&mut operator, stem).await;
+    assert_eq!(growing["extensions"]["recording"], true);
+    assert!(
+        growing["extensions"]["duration_ms"].as_u64().unwrap() > 1500,
+        "{growing}"
+    );
+
+    let asked = clock::mono();
+    let stopped = result(
+        &mut operator,
+        "stop_recording",
+        json!({ "device": "camera0" }),
+    )
+    .await;
+    println!(
+        "stopped {:?} after the call: {stopped}",
+        clock::mono().since(asked)
+    );
+    assert_eq!(&stopped["filename"], stem);
+    assert_eq!(stopped["extensions"]["files"].as_array().unwrap().len(), 1);
+    let path = file(&demo, stem);
+    assert_eq!(stopped["file_size"], path.metadata().unwrap().len());
+    let told = stopped["extensions"]["duration_ms"].as_f64().unwrap() / 1000.0;
+    assert!(
+        (probed(&path) - told).abs() < 0.1,
+        "{} against {told}",
+        probed(&path)
+    );
+    assert!(told > 2.5 && told < 8.0, "{told}");
+    decodes(&path);
+
+    let listed = result(&mut operator, "list_recordings", json!({})).await;
+    assert_eq!(
+        (&listed["total"], &listed["files"][0]["filename"]),
+        (&json!(1), stem)
+    );
+    let idle = operator
+        .call("stop_recording", json!({ "device": "camera0" }))
+        .await;
+    assert_eq!(idle["error"]["data"]["state"], "IDLE", "{idle}");
+    result(
+        &mut operator,
+        "delete_recording",
+        json!({ "filename": format!("{}.mp4", stem.as_str().unwrap()) }),
+    )
+    .await;
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_timed_recording_ends_by_itself_and_a_taken_name_gets_a_number() {
+    let demo = Demo::start(&[]);
+    let mut operator = client(&demo, "operator").await;
+    for expected in ["party", "party-2"] {
+        let params = json!({ "device": "camera0", "duration": 2.5, "filename": "party" });
+        let started = result(&mut operator, "start_recording", params).await;
+        assert_eq!(started["filename"], expected);
+        let done = eventually(Duration::from_secs(15), async || {
+            let now = info(&mut operator, &json!(expected)).await;
+            (now["extensions"]["recording"] == false).then_some(now)
+        })
+        .await;
+        let millis = done["extensions"]["duration_ms"].as_u64().unwrap();
+        assert!((2000..3700).contains(&millis), "{done}");
+        decodes(&file(&demo, &json!(expected)));
+    }
+}
+
+#[tokio::test]
+async fn a_recording_outlives_a_killed_mediamtx_in_a_further_file() {
+    let demo = Demo::start(&[]);
+    let mut operator = client(&demo, "operator").await;
+    let params = json!({ "device": "camera0", "filename": "long" });
+    result(&mut operator, "start_recording", params).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    stage::kill(demo.mediamtx_pid().unwrap(), "KILL");
+    eventually(Duration::from_secs(20), async || {
+        let found = operator
+            .call("get_recording_info", json!({ "filename": "long-2" }))
+            .await;
+        (found["result"]["extensions"]["duration_ms"].as_u64()? > 500).then_some(())
+    })
+    .await;
+    let stopped = result(
+        &mut operator,
+        "stop_recording",
+        json!({ "device": "camera0" }),
+    )
+    .await;
+    let files: Vec<&str> = stopped["extensions"]["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["filename"].as_str().unwrap())
+        .collect();
+    assert_eq!(files, ["long", "long-2"]);
+    let sum: u64 = files
+        .iter()
+        .map(|f| file(&demo, &json!(f)).metadata().unwrap().len())
+        .sum();
+    assert_eq!(stopped["file_size"], sum);
+    for name in files {
+        assert!(probed(&file(&demo, &json!(name))) > 0.3, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_timed_recording_goes_on_after_the_service_was_killed_and_ends_in_time() {
+    let state = stage::scratch("records");
+    let folder = state.to_str().unwrap().to_owned();
+    let mut demo = Demo::start(&["--state", &folder]);
+    let ends = {
+        let mut operator = client(&demo, "operator").await;
+        let params = json!({ "device": "camera0", "duration": 12, "filename": "night" });
+        let started = result(&mut operator, "start_recording", params).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        started["extensions"]["ends_at"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    demo.kill_hard();
+    let demo = Demo::start(&["--state", &folder]);
+    let mut operator = client(&demo, "operator").await;
+    let again = operator
+        .call("start_recording", json!({ "device": "camera0" }))
+        .await;
+    assert_eq!(
+        again["error"]["data"]["state"],
+        "RECORDING",
+        "it was not resumed: {again}\n{}",
+        demo.log()
+    );
+    let first = info(&mut operator, &json!("night")).await;
+    assert!(
+        first["extensions"]["duration_ms"].as_u64().unwrap() > 1000,
+        "{first}"
+    );
+    let over = eventually(Duration::from_secs(25), async || {
+        let answer = operator
+            .call("stop_recording", json!({ "device": "camera9" }))
+            .await;
+        assert_eq!(answer["error"]["code"], -32010);
+        let now = operator
+            .call("get_recording_info", json!({ "filename": "night" }))
+            .await;
+        (now["result"]["extensions"]["recording"] == false).then(|| clock::wall().rfc3339())
+    })
+    .await;
+    println!("should end at {ends}, was over at {over}");
+    assert!(over >= ends, "it ended too early");
+    let second = info(&mut operator, &json!("night-2")).await;
+    assert!(
+        second["extensions"]["duration_ms"].as_u64().unwrap() > 500,
+        "{second}"
+    );
+    decodes(&file(&demo, &json!("night-2")));
+    drop(demo);
+    std::fs::remove_dir_all(state).unwrap();
+}
+
+#[tokio::test]
+async fn without_mediamtx_nothing_is_recorded_and_nothing_stays_behind() {
+    let demo = Demo::start(&[]);
+    let mut operator = client(&demo, "operator").await;
+    let pid = demo.mediamtx_pid().unwrap();
+    stage::kill(pid, "STOP");
+    let failed = operator
+        .call("start_recording", json!({ "device": "camera0" }))
+        .await;
+    assert_eq!(failed["error"]["code"], -32050, "{failed}");
+    assert_eq!(
+        failed["error"]["data"]["dependency"], "mediamtx",
+        "{failed}"
+    );
+    stage::kill(pid, "CONT");
+    let listed = result(&mut operator, "list_recordings", json!({})).await;
+    assert_eq!(listed["total"], 0, "{listed}");
+    let started = eventually(Duration::from_secs(30), async || {
+        let answer = operator
+            .call("start_recording", json!({ "device": "camera0" }))
+            .await;
+        answer["result"]["filename"].as_str().map(str::to_owned)
+    })
+    .await;
+    assert!(started.starts_with("camera0_"));
+}
+
+#[tokio::test]
+async fn a_snapshot_is_the_cameras_picture_and_the_stream_does_not_notice() {
+    let demo = Demo::start(&[]);
+    let mut operator = client(&demo, "operator").await;
+    let before = result(
+        &mut operator,
+        "get_camera_status",
+        json!({ "device": "camera0" }),
+    )
+    .await;
+    let mut times = Vec::new();
+    for expected in ["look", "look-2", "look-3", "look-4"] {
+        let asked = clock::mono();
+        let params = json!({ "device": "camera0", "filename": "look" });
+        let taken = result(&mut operator, "take_snapshot", params).await;
+        times.push(clock::mono().since(asked));
+        assert_eq!(taken["filename"], expected);
+        let path = PathBuf::from(taken["file_path"].as_str().unwrap());
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(taken["file_size"], bytes.len());
+        let mut decoder = JpegDecoder::new(ZCursor::new(bytes));
+        let pixels = decoder.decode().unwrap();
+        assert_eq!(decoder.dimensions(), Some((640, 360)));
+        let (dark, bright) = (pixels.iter().min().unwrap(), pixels.iter().max().unwrap());
+        assert!(bright - dark > 100, "the picture is all of one colour");
+    }
+    println!("snapshots took {times:?}");
+    let after = result(
+        &mut operator,
+        "get_camera_status",
+        json!({ "device": "camera0" }),
+    )
+    .await;
+    let lost = |status: &Value| status["extensions"]["counters"]["unsent"].as_u64().unwrap();
+    assert_eq!(lost(&before), lost(&after));
+    let listed = result(&mut operator, "list_snapshots", json!({ "limit": 2 })).await;
+    assert_eq!(
+        (&listed["total"], &listed["files"][0]["filename"]),
+        (&json!(4), &json!("look-4"))
+    );
+    let told = result(
+        &mut operator,
+        "get_snapshot_info",
+        json!({ "filename": "look-3.jpg" }),
+    )
+    .await;
+    assert_eq!(told["download_url"], "/files/snapshots/look-3.jpg");
+    result(
+        &mut operator,
+        "delete_snapshot",
+        json!({ "filename": "look-3" }),
+    )
+    .await;
+    let gone = operator
+        .call("get_snapshot_info", json!({ "filename": "look-3" }))
+        .await;
+    assert_eq!(gone["error"]["code"], -32010);
+    let mut admin = client(&demo, "admin").await;
+    let storage = result(&mut admin, "get_storage_info", json!({})).await;
+    let sizes: u64 = ["look", "look-2", "look-4"]
+        .iter()
+        .map(|name| {
+            let path = format!(
+                "{}/data/snapshots/camera0/{name}.jpg",
+                demo.text("/state_dir")
+            );
+            std::fs::metadata(path).unwrap().len()
+        })
+        .sum();
+    assert_eq!(storage["snapshots_size"], sizes);
+}

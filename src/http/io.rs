@@ -18,15 +18,15 @@ use super::reply::Reply;
 use super::reply::io::{Body, ready, text};
 use super::route::{Door, Route, route};
 use super::seats::io::{Busy, Hall, Seat};
+use super::ws::news::News;
 use super::{Services, assets, metrics, proxy, ws};
-use crate::camera::Camera;
 use crate::clock;
 use crate::health;
 use crate::health::facts::{CameraFact, Facts};
 use crate::rpc::links::Reached;
 
-/// Camera changes that a slow socket may lag behind before the oldest are dropped.
-const CHANGES_KEPT: usize = 64;
+/// News that a slow socket may lag behind before the oldest are dropped.
+const NEWS_KEPT: usize = 256;
 /// MediaMTX's question is a few hundred bytes.
 const QUESTION_BYTES: usize = 64 << 10;
 
@@ -44,23 +44,33 @@ pub struct Listeners {
 /// What all connections share.
 pub(super) struct Shared {
     pub(super) services: Services,
-    pub(super) changes: broadcast::Sender<Arc<Camera>>,
+    pub(super) news: broadcast::Sender<Arc<News>>,
     hall: Arc<Hall>,
 }
 
 /// Serves all doors until `shutdown` turns true; then stops accepting, closes WebSockets with 1001,
 /// lets requests finish, and returns when all have left or [`super::Limits::drain_within`] is over.
 pub async fn serve(listeners: Listeners, services: Services, shutdown: watch::Receiver<bool>) {
-    let (changes, _) = broadcast::channel(CHANGES_KEPT);
-    let sender = changes.clone();
+    let (news, _) = broadcast::channel(NEWS_KEPT);
+    // Sending fails only while nobody is connected, and then nobody needs to know.
+    let sender = news.clone();
     services.desk.directory.listen(Box::new(move |camera| {
-        // Fails only while nobody is connected, and then nobody needs to know.
-        let _ = sender.send(Arc::new(camera.clone()));
+        let _ = sender.send(Arc::new(News::camera(camera)));
+    }));
+    let (sender, registry) = (news.clone(), Arc::clone(&services.desk.registry));
+    services.bus.listen(Box::new(move |event| {
+        if let Some(news) = News::for_everybody(event) {
+            let _ = sender.send(Arc::new(news));
+        }
+        // What nobody wants wakes nobody.
+        if registry.wants(event.topic) {
+            let _ = sender.send(Arc::new(News::topic(event)));
+        }
     }));
     let shared = Arc::new(Shared {
         hall: Arc::new(Hall::new(services.limits)),
         services,
-        changes,
+        news,
     });
     let door = |listener, door| accept(listener, door, Arc::clone(&shared), shutdown.clone());
     let internal = async {

@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use crate::camera::Directory;
 use crate::events::Announce;
+use crate::events::subscriptions::Registry;
 use media::MediaServer;
 use session::Verify;
 
@@ -37,6 +38,8 @@ pub struct Desk {
     pub media: Arc<dyn MediaServer>,
     /// Takes what happened, for whoever subscribed.
     pub events: Arc<dyn Announce>,
+    /// Counts who subscribed to what.
+    pub registry: Arc<Registry>,
     /// The port MediaMTX serves RTSP on, for links.
     pub rtsp_port: u16,
 }

@@ -1,18 +1,124 @@
 //! Notifications: messages of ours that nobody asked for and nobody answers.
 
-use serde_json::{Value, json};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
 
 use super::Desk;
 use super::links::Reached;
 use super::methods::cameras;
 use crate::camera::Camera;
+use crate::events::{Event, Topic};
 
-/// The names on the wire; none can be called.
-pub const NAMES: &[&str] = &["camera_status_update"];
+/// Those that go to every connection that is logged in. None can be called.
+pub const NAMES: &[&str] = &crate::events::subject::EVERYONES;
 
 /// `camera_status_update`: a camera came, went, failed or changed its format.
 #[must_use]
 pub fn camera_status_update(desk: &Desk, reached: &Reached, camera: &Camera) -> String {
     let params: Value = cameras::camera_json(desk, reached, camera);
     json!({ "jsonrpc": "2.0", "method": "camera_status_update", "params": params }).to_string()
+}
+
+/// `recording_status_update`, where the event is one of a recording that began, ended or failed.
+#[must_use]
+pub fn recording_status_update(event: &Event) -> Option<String> {
+    let tells = matches!(
+        event.topic,
+        Topic::RecordingStart | Topic::RecordingStop | Topic::RecordingError
+    );
+    let seconds = match event.data.get("duration").and_then(Value::as_f64) {
+        Some(seconds) if event.topic != Topic::RecordingStart => (seconds + 0.5).max(0.0),
+        _ => 0.0,
+    };
+    let duration = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let filename = event.data.get("filename").and_then(Value::as_str);
+    tells.then(|| {
+        json!({
+            "jsonrpc": "2.0",
+            "method": "recording_status_update",
+            "params": {
+                "device": event.device.as_deref().unwrap_or_default(),
+                "status": event.status().unwrap_or_default(),
+                "filename": filename.unwrap_or_default(),
+                "duration": duration.as_secs(),
+            },
+        })
+        .to_string()
+    })
+}
+
+/// A topic's notification: the method is the topic. `missed` is how many events, at most, this
+/// reader was too slow for since the last one it got.
+#[must_use]
+pub fn topic(event: &Event, missed: u64) -> String {
+    let mut params = Map::new();
+    if let Some(device) = &event.device {
+        params.insert("device".to_owned(), device.as_str().into());
+    }
+    params.insert("timestamp".to_owned(), event.at.rfc3339().into());
+    for (name, value) in &event.data {
+        params.entry(name.as_str()).or_insert_with(|| value.clone());
+    }
+    if missed > 0 {
+        let ours = params
+            .entry("extensions")
+            .or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(ours) = ours {
+            ours.insert("missed".to_owned(), missed.into());
+        }
+    }
+    json!({ "jsonrpc": "2.0", "method": event.topic.as_str(), "params": params }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Wall;
+
+    fn read(text: &str) -> Value {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_topic_is_the_method_and_the_events_fields_are_the_params() {
+        let event = Event::new(Topic::CameraStatusChange, Wall::from_secs(1_790_000_000))
+            .of("camera0")
+            .with("status", "ERROR");
+        let wanted = json!({
+            "jsonrpc": "2.0",
+            "method": "camera.status_change",
+            "params": { "device": "camera0", "timestamp": "2026-09-21T14:13:20.000Z", "status": "ERROR" },
+        });
+        assert_eq!(read(&topic(&event, 0)), wanted);
+        let after_a_gap = read(&topic(&event, 7));
+        assert_eq!(after_a_gap["params"]["extensions"], json!({ "missed": 7 }));
+        let system = Event::new(Topic::SystemStartup, Wall::from_secs(0));
+        assert_eq!(read(&topic(&system, 0))["params"].get("device"), None);
+    }
+
+    #[test]
+    fn a_recording_is_told_to_everybody_in_the_contracts_four_fields() {
+        let of = |topic| {
+            Event::new(topic, Wall::from_secs(1))
+                .of("camera0")
+                .with("filename", "camera0_2026-01-01_00-00-00")
+                .with("duration", 12.6)
+                .with("file_size", 7)
+        };
+        let params =
+            |event: &Event| read(&recording_status_update(event).unwrap())["params"].take();
+        assert_eq!(
+            params(&of(Topic::RecordingStart)),
+            json!({ "device": "camera0", "status": "STARTED", "filename": "camera0_2026-01-01_00-00-00", "duration": 0 })
+        );
+        assert_eq!(
+            params(&of(Topic::RecordingStop)),
+            json!({ "device": "camera0", "status": "STOPPED", "filename": "camera0_2026-01-01_00-00-00", "duration": 13 })
+        );
+        let failed = of(Topic::RecordingError).with("status", "FAILED");
+        assert_eq!(params(&failed)["status"], "FAILED");
+        assert_eq!(params(&of(Topic::RecordingError))["status"], "ERROR");
+        assert_eq!(recording_status_update(&of(Topic::RecordingProgress)), None);
+    }
 }

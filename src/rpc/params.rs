@@ -1,5 +1,7 @@
 //! What parameters a method takes, and the check of what came against it.
 
+pub mod wanted;
+
 use serde_json::{Map, Value, json};
 
 use super::envelope::Params;
@@ -28,6 +30,10 @@ pub enum Rule {
     Size,
     /// An object of at least one name with a number, a boolean, a string or null each.
     Controls,
+    /// A list of at least one topic of [`crate::events`].
+    Topics,
+    /// An object with some of the filters of [`crate::events::subscriptions::Filters`].
+    Filters,
 }
 
 /// No camera has more controls than this; a longer list is a mistake.
@@ -80,6 +86,8 @@ impl Rule {
                 "maxProperties": MOST_CONTROLS,
                 "additionalProperties": { "type": ["integer", "boolean", "string", "null"] },
             }),
+            Self::Topics => wanted::topics_schema(),
+            Self::Filters => wanted::filters_schema(),
         }
     }
 
@@ -87,6 +95,8 @@ impl Rule {
         match self {
             Self::Integer { min, max } => integer(name, value, min, max),
             Self::Controls => controls(name, value),
+            Self::Topics => wanted::topics(name, value).map(drop),
+            Self::Filters => wanted::filters(name, value).map(drop),
             Self::Camera | Self::Text | Self::OneOf(_) | Self::Size => match value {
                 Value::String(text) => self.check_text(name, text),
                 _ => Err(Fault::param(
@@ -134,7 +144,12 @@ impl Rule {
                 format!("{name} is not one of {}", words.join(", ")),
                 format!("send one of {}", words.join(", ")),
             )),
-            Self::Text | Self::OneOf(_) | Self::Integer { .. } | Self::Controls => Ok(()),
+            Self::Text
+            | Self::OneOf(_)
+            | Self::Integer { .. }
+            | Self::Controls
+            | Self::Topics
+            | Self::Filters => Ok(()),
         }
     }
 }

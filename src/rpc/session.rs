@@ -2,6 +2,7 @@
 
 use crate::access::Role;
 use crate::clock::Wall;
+use crate::events::subscriptions::Subscriptions;
 use crate::rpc::error::Fault;
 
 /// What a good token says.
@@ -38,13 +39,19 @@ pub trait Verify: Send + Sync {
 pub struct Session {
     id: String,
     login: Option<Login>,
+    /// The events this connection wants; they end with it.
+    pub subscriptions: Subscriptions,
 }
 
 impl Session {
     /// A connection nobody has logged in on; `id` is a UUID of version 4.
     #[must_use]
-    pub const fn new(id: String) -> Self {
-        Self { id, login: None }
+    pub fn new(id: String) -> Self {
+        Self {
+            id,
+            login: None,
+            subscriptions: Subscriptions::default(),
+        }
     }
 
     /// The session's id.

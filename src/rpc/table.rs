@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::Desk;
 use super::error::{Code, Fault};
 use super::links::Reached;
-use super::methods::{cameras, controls, core, streams, video};
+use super::methods::{cameras, controls, core, events, streams, video};
 use super::params::Param;
 use super::session::Session;
 use crate::access::Role;
@@ -109,5 +109,8 @@ pub const METHODS: &[Method] = &[
     video::KEYFRAME_NOW,
     streams::URL,
     streams::LIST,
+    events::SUBSCRIBE,
+    events::UNSUBSCRIBE,
+    events::STATS,
     core::DISCOVER,
 ];

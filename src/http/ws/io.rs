@@ -2,8 +2,8 @@
 //!
 //! The task owns the whole socket. Requests that take time run beside the reading, a bounded number
 //! at once; beyond it nothing is read, and TCP holds the client back. While an answer waits for a
-//! slow reader nothing is read either. Camera changes wait in one ring shared by all sockets; who
-//! lags behind loses the oldest, and who takes nothing for too long is cut.
+//! slow reader nothing is read either. News wait in one ring shared by all sockets; who lags behind
+//! loses the oldest and learns how many, and who takes nothing for too long is cut.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,14 +25,13 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::beat::{Beat, Due};
-use crate::camera::Camera;
+use super::news::News;
 use crate::clock;
 use crate::http::io::{Shared, asked};
 use crate::http::reply::io::text;
 use crate::http::seats::io::Seat;
 use crate::rpc::dispatch::{Reply, Room, accept};
 use crate::rpc::links::Reached;
-use crate::rpc::notify;
 use crate::rpc::session::Session;
 use crate::rpc::table::{Answer, Outcome};
 
@@ -130,11 +129,12 @@ pub(in crate::http) async fn run<S: Wire>(
         patience: shared.services.limits.write_within,
         in_flight: shared.services.limits.in_flight,
         known: false,
+        missed: 0,
         room,
         seat,
     };
-    let changes = shared.changes.subscribe();
-    if let End::Close(code, reason) = talk.converse(&mut ws, changes, shutdown).await {
+    let news = shared.news.subscribe();
+    if let End::Close(code, reason) = talk.converse(&mut ws, news, shutdown).await {
         goodbye(&mut ws, code, reason).await;
     }
 }
@@ -145,6 +145,7 @@ struct Talk {
     beat: Beat,
     seat: Arc<Seat>,
     known: bool,
+    missed: u64,
     patience: Duration,
     in_flight: usize,
 }
@@ -153,7 +154,7 @@ impl Talk {
     async fn converse<S: Wire>(
         &mut self,
         ws: &mut Ws<S>,
-        mut changes: broadcast::Receiver<Arc<Camera>>,
+        mut news: broadcast::Receiver<Arc<News>>,
         mut shutdown: watch::Receiver<bool>,
     ) -> End {
         let mut running = Running::new();
@@ -169,9 +170,9 @@ impl Talk {
                     self.beat.heard(clock::mono());
                     self.answer(ws, &reply, &answer).await
                 }
-                change = changes.recv() => match change {
-                    Ok(camera) => self.tell(ws, &camera).await,
-                    Err(broadcast::error::RecvError::Lagged(_)) => Ok(()),
+                heard = news.recv() => match heard {
+                    Ok(news) => self.tell(ws, &news).await,
+                    Err(broadcast::error::RecvError::Lagged(lost)) => self.catch_up(ws, lost).await,
                     Err(broadcast::error::RecvError::Closed) => return End::Gone,
                 },
                 () = wake => match self.beat.due(clock::mono()) {
@@ -241,12 +242,26 @@ impl Talk {
         }
     }
 
-    async fn tell<S: Wire>(&self, ws: &mut Ws<S>, camera: &Camera) -> Result<(), ()> {
+    async fn tell<S: Wire>(&mut self, ws: &mut Ws<S>, news: &News) -> Result<(), ()> {
         if self.session.login(clock::wall()).is_err() {
             return Ok(());
         }
-        let text = notify::camera_status_update(&self.room.desk, &self.room.reached, camera);
-        self.send(ws, Message::Text(text.into())).await
+        let wanted = &self.session.subscriptions;
+        let Room { desk, reached, .. } = &self.room;
+        match news.text(desk, reached, wanted, &mut self.missed) {
+            Some(text) => self.send(ws, Message::Text(text)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Too slow for some news: how the cameras are now makes up for theirs, and the next event of a
+    /// topic says how many are lost.
+    async fn catch_up<S: Wire>(&mut self, ws: &mut Ws<S>, lost: u64) -> Result<(), ()> {
+        self.missed += lost;
+        for camera in self.room.desk.directory.list() {
+            self.tell(ws, &News::camera(&camera)).await?;
+        }
+        Ok(())
     }
 
     async fn send<S: Wire>(&self, ws: &mut Ws<S>, message: Message) -> Result<(), ()> {

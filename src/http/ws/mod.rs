@@ -2,3 +2,4 @@
 
 pub mod beat;
 pub mod io;
+pub mod news;

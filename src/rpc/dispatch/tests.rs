@@ -129,6 +129,7 @@ fn room(media: MediaState) -> Room {
             verifier: Arc::new(Words),
             media: Arc::new(Fixed(media)),
             events: Arc::new(Bus::default()),
+            registry: Arc::default(),
             rtsp_port: 8554,
         }),
         reached: Arc::new(Reached::new(
@@ -194,6 +195,7 @@ impl Client {
     }
 }
 
+mod events;
 mod results;
 
 #[test]

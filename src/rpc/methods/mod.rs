@@ -3,6 +3,7 @@
 pub mod cameras;
 pub mod controls;
 pub mod core;
+pub mod events;
 mod extensions;
 pub mod running;
 pub mod streams;

@@ -1,5 +1,7 @@
 //! The shapes of results as JSON Schema; the OpenRPC document refers to them by name.
 
+mod events;
+
 use serde_json::{Map, Value, json};
 
 use crate::latency::Stage;
@@ -108,6 +110,7 @@ pub fn all() -> Map<String, Value> {
         ),
     ]
     .into_iter()
+    .chain(events::shapes())
     .map(|(name, shape)| (name.to_owned(), shape))
     .collect()
 }

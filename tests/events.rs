@@ -1,0 +1,166 @@
+//! Events over real sockets: who hears what, in which words, and how soon.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[expect(dead_code, reason = "each test file uses its own part of the support")]
+mod support;
+
+use std::time::{Duration, Instant};
+
+use camera_service::camera::Status;
+use camera_service::clock;
+use camera_service::events::{Announce, Event, Topic};
+use serde_json::{Value, json};
+use support::{Client, Rig, camera, within};
+
+fn event(topic: Topic) -> Event {
+    Event::new(topic, clock::wall())
+}
+
+/// A last piece of news, which everybody who is logged in gets.
+fn mark(rig: &Rig) {
+    rig.directory.put(camera(999, Status::Connected));
+}
+
+/// Everything that comes up to the mark.
+async fn heard(client: &mut Client) -> Vec<Value> {
+    let mut heard = Vec::new();
+    loop {
+        let message = client.receive().await;
+        if message["params"]["device"] == "camera999" {
+            return heard;
+        }
+        heard.push(message);
+    }
+}
+
+#[tokio::test]
+async fn topics_go_to_those_who_subscribed_and_named_notifications_to_all_who_logged_in() {
+    let rig = Rig::start().await;
+    let (mut ada, mut bob) = (rig.client("viewer").await, rig.client("operator").await);
+    let mut stranger = rig.stranger().await;
+    let wish = json!({ "topics": ["recording.start", "camera.status_change"], "filters": { "device": "camera0" } });
+    ada.call("subscribe_events", wish).await;
+    let started = |device| {
+        event(Topic::RecordingStart)
+            .of(device)
+            .with("filename", "camera0_now")
+    };
+    rig.bus.announce(started("camera0"));
+    rig.bus.announce(started("camera1"));
+    rig.bus.announce(event(Topic::SnapshotTaken).of("camera0"));
+    rig.directory.put(camera(
+        0,
+        Status::Disconnected {
+            reason: "unplugged".to_owned(),
+        },
+    ));
+    mark(&rig);
+    let methods = |messages: Vec<Value>| -> Vec<String> {
+        let name = |m: &Value| m["method"].as_str().unwrap().to_owned();
+        messages.iter().map(name).collect()
+    };
+    let (at_ada, at_bob) = (heard(&mut ada).await, heard(&mut bob).await);
+    let first = at_ada.iter().find(|m| m["method"] == "recording.start");
+    assert_eq!(first.unwrap()["params"]["device"], "camera0");
+    assert!(first.unwrap()["params"]["timestamp"].is_string());
+    assert_eq!(
+        methods(at_ada),
+        [
+            "recording_status_update",
+            "recording.start",
+            "recording_status_update",
+            "camera_status_update"
+        ]
+    );
+    assert_eq!(
+        methods(at_bob),
+        [
+            "recording_status_update",
+            "recording_status_update",
+            "camera_status_update"
+        ]
+    );
+    let id = stranger.send("ping", json!({})).await;
+    assert_eq!(
+        stranger.receive().await["id"],
+        id,
+        "a stranger hears nothing"
+    );
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn subscriptions_end_with_the_socket() {
+    let rig = Rig::start().await;
+    let mut stays = rig.client("viewer").await;
+    for _ in 0..20 {
+        let mut goes = rig.client("viewer").await;
+        goes.call("subscribe_events", json!({ "topics": ["system.health"] }))
+            .await;
+    }
+    within(async {
+        loop {
+            let stats = stays.call("get_subscription_stats", json!({})).await;
+            let stats = &stats["result"]["global_stats"];
+            if stats["total_subscriptions"] == 0 && stats["active_clients"] == 0 {
+                assert_eq!(stats["topic_counts"], json!({}));
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_is_at_forty_clients_within_the_contracts_time() {
+    let rig = Rig::start().await;
+    let mut clients = Vec::new();
+    for _ in 0..40 {
+        let mut client = rig.client("viewer").await;
+        client
+            .call("subscribe_events", json!({ "topics": ["snapshot.taken"] }))
+            .await;
+        clients.push(client);
+    }
+    // The best of some: the machine may be busy with something else.
+    let mut best = Duration::MAX;
+    for _ in 0..10 {
+        #[expect(clippy::disallowed_methods, reason = "a test measures")]
+        let began = Instant::now();
+        rig.bus.announce(event(Topic::SnapshotTaken).of("camera0"));
+        for client in &mut clients {
+            assert_eq!(client.receive().await["method"], "snapshot.taken");
+        }
+        best = best.min(began.elapsed());
+    }
+    assert!(best < Duration::from_millis(20), "{best:?}");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_lags_behind_learns_how_many_it_lost_and_how_the_cameras_are_now() {
+    let rig = Rig::start().await;
+    let mut client = rig.client("viewer").await;
+    client
+        .call("subscribe_events", json!({ "topics": ["snapshot.taken"] }))
+        .await;
+    // On one thread nothing is sent before this yields: the ring runs over.
+    for n in 0..1000 {
+        rig.bus
+            .announce(event(Topic::SnapshotTaken).of("camera0").with("n", n));
+    }
+    let first = client.receive().await;
+    assert_eq!(first["method"], "camera_status_update");
+    let next = client.receive().await;
+    let missed = next["params"]["extensions"]["missed"].as_u64().unwrap();
+    assert_eq!(next["params"]["n"], missed);
+    for n in missed + 1..1000 {
+        let event = client.receive().await;
+        assert_eq!(event["params"]["n"], n);
+        assert_eq!(event["params"].get("extensions"), None);
+    }
+    rig.stop().await;
+}

@@ -19,8 +19,9 @@ use crate::camera::{CameraId, Directory};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
-use crate::events::Announce;
 use crate::events::bus::Bus;
+use crate::events::{self, Announce, sources};
+use crate::health::facts::Facts;
 use crate::http::bind::io::bind;
 use crate::http::{self, AuthCallback, Services};
 use crate::mediamtx;
@@ -31,6 +32,7 @@ use crate::rpc::Desk;
 use crate::rpc::media::MediaServer;
 use crate::rpc::table::METHODS;
 use crate::supervise::{Supervisor, Worker};
+use crate::system::{self, About, Phase, System};
 use crate::units::Rate;
 
 /// After a viewer was let in, key frames are asked for at these moments: at once for RTSP, later
@@ -65,6 +67,8 @@ pub struct App {
     supervisor: Supervisor,
     addresses: Addresses,
     websocket_path: String,
+    bus: Arc<Bus>,
+    system: Arc<System>,
 }
 
 impl App {
@@ -101,6 +105,14 @@ impl App {
         // Control. MediaMTX must exist before the doors can show its state, and the doors must be
         // open before MediaMTX asks them: so its state starts as a place that is filled later.
         let bus = Arc::new(Bus::default());
+        let system = Arc::new(System::new(About {
+            started,
+            kernel: system::io::kernel(),
+            most_connections: limits(&config).sockets,
+            expected: config.camera.expected.clone(),
+        }));
+        let counted = Arc::clone(&system);
+        bus.listen(Box::new(move |event| counted.events.count(event.topic)));
         let media_state = Arc::new(LateMedia::default());
         let services = Services {
             desk: Arc::new(Desk {
@@ -108,6 +120,7 @@ impl App {
                 verifier: Arc::new(Tokens(Arc::clone(&keyring))),
                 media: Arc::clone(&media_state) as Arc<dyn MediaServer>,
                 events: Arc::clone(&bus) as Arc<dyn Announce>,
+                system: Arc::clone(&system),
                 registry: Arc::default(),
                 rtsp_port: settings.rtsp.port(),
             }),
@@ -123,6 +136,8 @@ impl App {
             version: env!("CARGO_PKG_VERSION"),
             started,
         };
+        let desk = Arc::clone(&services.desk);
+        events::io::watch_cameras(&directory, Arc::clone(&desk.events));
         let stopping = supervisor.stopping();
         supervisor.spawn("the HTTP listeners", async move {
             let listeners = http::io::Listeners {
@@ -162,6 +177,10 @@ impl App {
         let watched = Arc::clone(&directory);
         let stopping = supervisor.stopping();
         supervisor.spawn("the watchdog", feed_watchdog(watched, stopping));
+        watch(&mut supervisor, &desk);
+        system::io::watch_storage(&system, config.storage.recordings())?;
+        system.enter(Phase::Running);
+        bus.announce(sources::startup(env!("CARGO_PKG_VERSION"), clock::wall()));
         info!(api = %addresses.api, health = %addresses.health, rtsp = %addresses.rtsp, "ready");
         Ok(Self {
             directory,
@@ -171,6 +190,8 @@ impl App {
             supervisor,
             addresses,
             websocket_path: config.server.websocket_path,
+            bus,
+            system,
         })
     }
 
@@ -204,6 +225,12 @@ impl App {
         self.media.refresh().await.is_ready(&camera.to_string())
     }
 
+    /// Tells whoever listens that a part failed.
+    pub fn report(&self, error: &Error) {
+        let event = sources::failure("service", &error.to_string(), clock::wall());
+        self.bus.announce(event);
+    }
+
     /// Waits until a part fails that the service cannot do without.
     pub async fn failed(&mut self) -> Error {
         let mut round = tokio::time::interval(HUNG / 10);
@@ -221,6 +248,9 @@ impl App {
 
     /// Stops in the order in which a viewer notices least: cameras, MediaMTX, the doors.
     pub async fn stop(self) {
+        self.system.enter(Phase::Stopping);
+        let why = "the service stops";
+        self.bus.announce(sources::shutdown(why, clock::wall()));
         // Joining the camera threads blocks, a few milliseconds each.
         if tokio::task::spawn_blocking(move || drop(self.fleet))
             .await
@@ -260,6 +290,9 @@ pub fn run_until_signal(config: Config) -> Result<()> {
             () = signals.recv() => Ok(()),
             error = app.failed() => Err(error),
         };
+        if let Err(error) = &ended {
+            app.report(error);
+        }
         notify(&[sd_notify::NotifyState::Stopping]);
         signals.bound(app.stop()).await;
         ended
@@ -318,6 +351,25 @@ async fn feed_watchdog(
             None => {}
         }
     }
+}
+
+/// The tasks that look at what tells nothing by itself.
+fn watch(supervisor: &mut Supervisor, desk: &Arc<Desk>) {
+    let stopping = supervisor.stopping();
+    let machine = system::io::watch_machine(Arc::clone(&desk.system), stopping);
+    supervisor.spawn("the look at the machine", machine);
+    let (seen, stopping) = (Arc::clone(desk), supervisor.stopping());
+    let facts = move || {
+        Facts::gather(
+            &seen.directory,
+            seen.media.state(),
+            &seen.system,
+            clock::now,
+        )
+    };
+    let (events, system) = (Arc::clone(&desk.events), Arc::clone(&desk.system));
+    let watching = events::io::watch_box(facts, events, system, stopping);
+    supervisor.spawn("the look at health", watching);
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr> {

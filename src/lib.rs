@@ -38,4 +38,5 @@ pub mod supervise;
     reason = "the one door: system calls that no safe crate offers"
 )]
 pub mod sys;
+pub mod system;
 pub mod units;

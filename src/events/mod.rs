@@ -3,6 +3,8 @@
 //! Every concern announces through [`Announce`]; who listens is none of its business.
 
 pub mod bus;
+pub mod io;
+pub mod sources;
 pub mod subject;
 pub mod subscriptions;
 

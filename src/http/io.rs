@@ -22,7 +22,7 @@ use super::ws::news::News;
 use super::{Services, assets, metrics, proxy, ws};
 use crate::clock;
 use crate::health;
-use crate::health::facts::{CameraFact, Facts};
+use crate::health::facts::Facts;
 use crate::rpc::links::Reached;
 
 /// News that a slow socket may lag behind before the oldest are dropped.
@@ -332,6 +332,7 @@ fn figures(services: &Services) -> Reply {
         media: &services.desk.media.state(),
         ready,
         process: metrics::io::look(),
+        system: &services.desk.system,
         started: services.started,
         now: clock::now(),
         version: services.version,
@@ -345,14 +346,12 @@ fn figures(services: &Services) -> Reply {
 }
 
 fn facts(services: &Services) -> Facts {
-    let cameras = services.desk.directory.list();
+    let desk = &services.desk;
+    let media = desk.media.state();
     Facts {
-        cameras: cameras.iter().map(CameraFact::of).collect(),
         expected: services.expected_cameras.clone(),
-        media: services.desk.media.state(),
         started: services.started,
-        // Read last, so that no frame is younger than the question.
-        now: clock::now(),
         version: services.version,
+        ..Facts::gather(&desk.directory, media, &desk.system, clock::now)
     }
 }

@@ -17,6 +17,8 @@ use super::session::Session;
 use super::table::{Answer, Call, Method, Outcome};
 use crate::clock::{Mono, Now};
 use crate::nearest::nearest;
+use crate::system::System;
+use crate::system::calls::{Ending, UNKNOWN};
 
 /// Everything a call needs besides the session and the message.
 #[derive(Debug, Clone)]
@@ -43,6 +45,8 @@ pub struct Turn {
 pub struct Reply {
     id: Option<Id>,
     arrived: Mono,
+    method: &'static str,
+    system: Arc<System>,
 }
 
 /// Takes one message of a connection.
@@ -54,16 +58,24 @@ pub fn accept(room: &Room, session: &mut Session, message: &str, now: Now) -> Tu
             reply: Reply {
                 id: Some(broken.id),
                 arrived,
+                method: UNKNOWN,
+                system: Arc::clone(&room.desk.system),
             },
         },
         Ok(Request { id, method, params }) => {
+            let known = room.methods.iter().find(|row| row.name == method);
             let outcome = admit(room, session, &method, params, now).map_or_else(
                 |fault| Outcome::Now(Err(fault)),
                 |(row, call)| run(row, session, call),
             );
             Turn {
                 outcome,
-                reply: Reply { id, arrived },
+                reply: Reply {
+                    id,
+                    arrived,
+                    method: known.map_or(UNKNOWN, |row| row.name),
+                    system: Arc::clone(&room.desk.system),
+                },
             }
         }
     }
@@ -142,9 +154,12 @@ struct Response<'a> {
 }
 
 impl Reply {
-    /// The text to send; `None` for a notification, whatever became of it.
+    /// Counts the call, and gives the text to send; `None` for a notification, whatever became of it.
     #[must_use]
     pub fn render(&self, answer: &Answer, now: Now) -> Option<String> {
+        let ending = answer.as_ref().map_or_else(Fault::ending, |_| Ending::Good);
+        let took = now.mono.since(self.arrived);
+        self.system.calls.count(self.method, ending, took, now.mono);
         let id = self.id.as_ref()?;
         let response = Response {
             jsonrpc: "2.0",
@@ -152,7 +167,7 @@ impl Reply {
             error: answer.as_ref().err().map(|f| f.to_json(id.text())),
             id: id.as_json(),
             metadata: Metadata {
-                processing_time_ms: now.mono.since(self.arrived).as_secs_f64() * 1000.0,
+                processing_time_ms: took.as_secs_f64() * 1000.0,
                 server_timestamp: now.wall.rfc3339(),
                 request_id: id.text(),
             },

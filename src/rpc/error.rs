@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::access::Role;
+use crate::system::calls::Ending;
 
 /// Every code that goes over the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -223,6 +224,15 @@ impl Fault {
     #[must_use]
     pub const fn code(&self) -> Code {
         self.code
+    }
+
+    /// Whose doing it is: that of the service or of a part beneath it, or the caller's.
+    #[must_use]
+    pub const fn ending(&self) -> Ending {
+        match self.code {
+            Code::InternalError | Code::DependencyFailed => Ending::Failed,
+            _ => Ending::Refused,
+        }
     }
 
     /// The machine-readable reason.

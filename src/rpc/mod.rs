@@ -25,6 +25,7 @@ use std::sync::Arc;
 use crate::camera::Directory;
 use crate::events::Announce;
 use crate::events::subscriptions::Registry;
+use crate::system::System;
 use media::MediaServer;
 use session::Verify;
 
@@ -38,6 +39,8 @@ pub struct Desk {
     pub media: Arc<dyn MediaServer>,
     /// Takes what happened, for whoever subscribed.
     pub events: Arc<dyn Announce>,
+    /// How the machine and the service are.
+    pub system: Arc<System>,
     /// Counts who subscribed to what.
     pub registry: Arc<Registry>,
     /// The port MediaMTX serves RTSP on, for links.

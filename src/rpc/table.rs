@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::Desk;
 use super::error::{Code, Fault};
 use super::links::Reached;
-use super::methods::{cameras, controls, core, events, streams, video};
+use super::methods::{cameras, controls, core, events, streams, system, video};
 use super::params::Param;
 use super::session::Session;
 use crate::access::Role;
@@ -112,5 +112,9 @@ pub const METHODS: &[Method] = &[
     events::SUBSCRIBE,
     events::UNSUBSCRIBE,
     events::STATS,
+    system::STATUS,
+    system::READINESS,
+    system::INFO,
+    system::METRICS,
     core::DISCOVER,
 ];

@@ -144,6 +144,7 @@ impl Rig {
                 verifier: Arc::new(RoleWords),
                 media: Arc::new(media.clone()),
                 events: Arc::clone(&bus) as Arc<dyn Announce>,
+                system: Arc::default(),
                 registry: Arc::default(),
                 rtsp_port: 8554,
             }),

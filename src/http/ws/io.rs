@@ -118,6 +118,7 @@ pub(in crate::http) async fn run<S: Wire>(
     // Empty or not, it keeps hyper's 8 KiB alive.
     drop(parts.read_buf);
     let mut ws = Ws::from_partially_read(stream, early, Role::Server, Some(config)).await;
+    let _connected = shared.services.desk.system.connected();
     let room = Room {
         methods: shared.services.methods,
         desk: Arc::clone(&shared.services.desk),

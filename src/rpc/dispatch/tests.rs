@@ -129,6 +129,7 @@ fn room(media: MediaState) -> Room {
             verifier: Arc::new(Words),
             media: Arc::new(Fixed(media)),
             events: Arc::new(Bus::default()),
+            system: Arc::default(),
             registry: Arc::default(),
             rtsp_port: 8554,
         }),
@@ -197,6 +198,7 @@ impl Client {
 
 mod events;
 mod results;
+mod system;
 
 #[test]
 fn ping_answers_before_a_login_with_metadata() {

@@ -7,6 +7,7 @@ pub mod events;
 mod extensions;
 pub mod running;
 pub mod streams;
+pub mod system;
 pub mod video;
 
 use std::str::FromStr;

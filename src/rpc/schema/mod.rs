@@ -1,6 +1,7 @@
 //! The shapes of results as JSON Schema; the OpenRPC document refers to them by name.
 
 mod events;
+mod system;
 
 use serde_json::{Map, Value, json};
 
@@ -111,6 +112,7 @@ pub fn all() -> Map<String, Value> {
     ]
     .into_iter()
     .chain(events::shapes())
+    .chain(system::shapes())
     .map(|(name, shape)| (name.to_owned(), shape))
     .collect()
 }

@@ -34,6 +34,7 @@ fn desk() -> Desk {
         verifier: Arc::new(Nobody),
         media: Arc::new(Nobody),
         events: Arc::new(Bus::default()),
+        system: Arc::default(),
         registry: Arc::default(),
         rtsp_port: 8554,
     }

@@ -5,12 +5,17 @@
 #[expect(dead_code, reason = "each test file uses its own part of the support")]
 mod support;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use camera_service::camera::Status;
 use camera_service::clock;
-use camera_service::events::{Announce, Event, Topic};
+use camera_service::events::{self, Announce, Event, Topic};
+use camera_service::health::facts::Facts;
+use camera_service::rpc::media::MediaServer;
 use serde_json::{Value, json};
+use tokio::sync::watch;
+
 use support::{Client, Rig, camera, within};
 
 fn event(topic: Topic) -> Event {
@@ -162,5 +167,68 @@ async fn a_reader_that_lags_behind_learns_how_many_it_lost_and_how_the_cameras_a
         assert_eq!(event["params"]["n"], n);
         assert_eq!(event["params"].get("extensions"), None);
     }
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn cameras_mediamtx_and_health_are_told_as_they_change() {
+    let rig = Rig::start().await;
+    let events: Arc<dyn Announce> = Arc::clone(&rig.bus) as _;
+    events::io::watch_cameras(&rig.directory, Arc::clone(&events));
+    let (directory, media, system) = (rig.directory.clone(), rig.media.clone(), rig.system.clone());
+    let facts = move || Facts::gather(&directory, media.state(), &system, clock::now);
+    let (stop, stopping) = watch::channel(false);
+    let watching = events::io::watch_box(facts, events, Arc::clone(&rig.system), stopping);
+    let watching = tokio::spawn(watching);
+    let mut client = rig.client("viewer").await;
+    let topics = [
+        "camera.disconnected",
+        "camera.status_change",
+        "mediamtx.stream_started",
+        "mediamtx.stream_stopped",
+        "mediamtx.error",
+        "system.health",
+    ];
+    client
+        .call("subscribe_events", json!({ "topics": topics }))
+        .await;
+    let until = async |client: &mut Client, method: &str| loop {
+        let message = client.receive().await;
+        if message["method"] == method {
+            return message["params"].clone();
+        }
+    };
+    let started = until(&mut client, "mediamtx.stream_started").await;
+    assert_eq!(started["device"], "camera0");
+    {
+        let mut media = rig.media.0.lock().unwrap();
+        media.reachable = false;
+        media.process_running = Some(false);
+        media.last_reason = Some("it was killed".to_owned());
+    }
+    let error = until(&mut client, "mediamtx.error").await;
+    assert_eq!(error["reason"], "it was killed");
+    let stopped = until(&mut client, "mediamtx.stream_stopped").await;
+    assert_eq!(stopped["status"], "NOT_READY");
+    let health = until(&mut client, "system.health").await;
+    assert_eq!(health["status"], "UNHEALTHY");
+    assert_eq!(health["code"], "mediamtx_stopped");
+    rig.directory.put(camera(
+        0,
+        Status::Disconnected {
+            reason: "unplugged".to_owned(),
+        },
+    ));
+    rig.directory.put(camera(0, Status::Connected));
+    rig.directory.put(camera(
+        0,
+        Status::Disconnected {
+            reason: "unplugged again".to_owned(),
+        },
+    ));
+    let gone = until(&mut client, "camera.disconnected").await;
+    assert_eq!(gone["reason"], "unplugged again");
+    stop.send(true).unwrap();
+    watching.await.unwrap().unwrap();
     rig.stop().await;
 }

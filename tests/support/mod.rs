@@ -17,6 +17,7 @@ use camera_service::rpc::Desk;
 use camera_service::rpc::media::{MediaServer, MediaState, PathState};
 use camera_service::rpc::session::{Login, Refused, Verify};
 use camera_service::rpc::table::METHODS;
+use camera_service::system::{About, System};
 use camera_service::units::{Rate, Size};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -67,6 +68,7 @@ pub(crate) struct Rig {
     pub(crate) directory: Arc<Directory>,
     pub(crate) media: Media,
     pub(crate) bus: Arc<Bus>,
+    pub(crate) system: Arc<System>,
     stop: watch::Sender<bool>,
     served: JoinHandle<()>,
 }
@@ -137,6 +139,10 @@ impl Rig {
             state.paths.insert("camera0".to_owned(), ready);
         }
         let bus = Arc::new(Bus::default());
+        let system = Arc::new(System::new(About {
+            started: clock::mono(),
+            ..About::default()
+        }));
         let nowhere: SocketAddr = "127.0.0.1:1".parse().unwrap();
         let mut services = Services {
             desk: Arc::new(Desk {
@@ -144,7 +150,7 @@ impl Rig {
                 verifier: Arc::new(RoleWords),
                 media: Arc::new(media.clone()),
                 events: Arc::clone(&bus) as Arc<dyn Announce>,
-                system: Arc::default(),
+                system: Arc::clone(&system),
                 registry: Arc::default(),
                 rtsp_port: 8554,
             }),
@@ -178,6 +184,7 @@ impl Rig {
             directory,
             media,
             bus,
+            system,
             stop,
             served: tokio::spawn(serve(listeners, services, asked)),
         }

@@ -8,7 +8,7 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use camera_service::camera::Status;
+use camera_service::camera::{CameraId, Status};
 use camera_service::clock;
 use camera_service::events::{self, Announce, Event, Topic};
 use camera_service::health::facts::Facts;
@@ -182,6 +182,7 @@ async fn cameras_mediamtx_and_health_are_told_as_they_change() {
     let watching = tokio::spawn(watching);
     let mut client = rig.client("viewer").await;
     let topics = [
+        "camera.capability_error",
         "camera.disconnected",
         "camera.status_change",
         "mediamtx.stream_started",
@@ -228,6 +229,13 @@ async fn cameras_mediamtx_and_health_are_told_as_they_change() {
     ));
     let gone = until(&mut client, "camera.disconnected").await;
     assert_eq!(gone["reason"], "unplugged again");
+    rig.directory
+        .unreadable(CameraId::new(4).unwrap(), "it is busy");
+    let unread = until(&mut client, "camera.capability_error").await;
+    assert_eq!(
+        (&unread["device"], &unread["reason"]),
+        (&json!("camera4"), &json!("it is busy"))
+    );
     stop.send(true).unwrap();
     watching.await.unwrap().unwrap();
     rig.stop().await;

@@ -263,6 +263,9 @@ impl Counters {
 /// A change that clients are told of (`camera_status_update`).
 pub type Listener = Box<dyn Fn(&Camera) + Send + Sync>;
 
+/// A video node that could not be asked what it can, and why.
+pub type Unreadable = Box<dyn Fn(CameraId, &str) + Send + Sync>;
+
 /// All cameras known now: written by the wiring, read by control and health.
 ///
 /// Who reads never waits for who writes: a change is made beside the list that is being read, and
@@ -272,6 +275,7 @@ pub struct Directory {
     cameras: RwLock<Arc<BTreeMap<CameraId, Camera>>>,
     writing: Mutex<()>,
     listeners: RwLock<Vec<Listener>>,
+    unreadable: RwLock<Vec<Unreadable>>,
 }
 
 impl fmt::Debug for Directory {
@@ -339,6 +343,18 @@ impl Directory {
     /// Forgets a camera: another device took its number, or the test camera moves aside.
     pub fn remove(&self, id: CameraId) {
         self.change(|all| all.remove(&id));
+    }
+
+    /// Tells that a node could not be asked what it can.
+    pub fn unreadable(&self, node: CameraId, why: &str) {
+        for listener in read(&self.unreadable).iter() {
+            listener(node, why);
+        }
+    }
+
+    /// Calls `listener` for every node that cannot be asked from now on. It must not block.
+    pub fn listen_unreadable(&self, listener: Unreadable) {
+        write(&self.unreadable).push(listener);
     }
 
     /// Calls `listener` on every change from now on. It must not block.

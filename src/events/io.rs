@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::Announce;
-use super::sources::{Cameras, Health, Media};
+use super::sources::{Cameras, Health, Media, unreadable};
 use crate::camera::Directory;
 use crate::clock;
 use crate::error::Result;
@@ -21,6 +21,10 @@ const CHECK: Duration = Duration::from_secs(1);
 
 /// Announces what becomes of the cameras, at once.
 pub fn watch_cameras(directory: &Directory, events: Arc<dyn Announce>) {
+    let announce = Arc::clone(&events);
+    directory.listen_unreadable(Box::new(move |node, why| {
+        announce.announce(unreadable(node, why, clock::wall()));
+    }));
     let seen = Mutex::new(Cameras::default());
     directory.listen(Box::new(move |camera| {
         // Held while announcing, so that two changes of one camera are told in their order.

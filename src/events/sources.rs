@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Event, Topic};
 use crate::camera::{Camera, CameraId, Mode, Status};
-use crate::clock::Wall;
+use crate::clock::{Mono, Wall};
 use crate::health::assess::{Report, Verdict};
 use crate::rpc::media::{MediaState, PathState};
 
@@ -86,6 +86,18 @@ impl Cameras {
     }
 }
 
+/// A video node could not be asked what it can. It has no camera yet; it is named as its camera would be.
+#[must_use]
+pub fn unreadable(node: CameraId, why: &str, at: Wall) -> Event {
+    Event::new(Topic::CameraCapabilityError, at)
+        .of(node.to_string())
+        .with("reason", why)
+        .with(
+            "action",
+            "another program may hold it, or it needs some seconds after its plug; it is asked again",
+        )
+}
+
 fn capabilities(modes: &[Mode]) -> (Vec<String>, Vec<String>) {
     let mut formats: Vec<String> = Vec::new();
     let mut resolutions: Vec<String> = Vec::new();
@@ -107,7 +119,8 @@ fn capabilities(modes: &[Mode]) -> (Vec<String>, Vec<String>) {
 #[derive(Debug)]
 pub struct Media {
     running: bool,
-    reachable: bool,
+    /// Since when it has been answering, while it does.
+    answers_since: Option<Mono>,
     paths: BTreeMap<String, bool>,
 }
 
@@ -115,7 +128,7 @@ impl Default for Media {
     fn default() -> Self {
         Self {
             running: true,
-            reachable: false,
+            answers_since: None,
             paths: BTreeMap::new(),
         }
     }
@@ -126,17 +139,22 @@ impl Media {
     pub fn look(&mut self, media: &MediaState, at: Wall) -> Vec<Event> {
         let mut events = Vec::new();
         let running = media.process_running != Some(false);
-        let fails = (self.running && !running) || (self.reachable && !media.reachable);
-        if fails {
-            let reason = media.last_reason.as_deref();
-            let reason = reason.unwrap_or("the control API of MediaMTX does not answer");
+        let since = media.reachable.then_some(media.since);
+        // It may have gone and come back between two looks.
+        let lost = self.answers_since.is_some() && self.answers_since != since;
+        if (self.running && !running) || lost {
+            let reason = match (&media.last_reason, media.reachable) {
+                (Some(reason), _) => reason.as_str(),
+                (None, true) => "MediaMTX was away for a moment; it answers again",
+                (None, false) => "the control API of MediaMTX does not answer",
+            };
             events.push(
                 Event::new(Topic::MediamtxError, at)
                     .with("reason", reason)
                     .with("process_running", media.process_running),
             );
         }
-        (self.running, self.reachable) = (running, media.reachable);
+        (self.running, self.answers_since) = (running, since);
         if media.reachable {
             self.compare(&media.paths, at, &mut events);
         } else if !running {
@@ -197,7 +215,8 @@ impl Health {
             .with("previous", changed.as_upper())
             .with("ready", report.ready);
         Some(match worst {
-            None => event.with("reason", "every part does its work"),
+            None if report.ready => event.with("reason", "every part does its work"),
+            None => event.with("reason", "nothing is wrong; a picture is on its way"),
             Some((component, found)) => {
                 let event = event
                     .with("reason", found.cause.as_str())

@@ -197,6 +197,17 @@ fn a_death_of_mediamtx_is_one_error_and_ends_its_streams_and_a_start_is_none() {
 }
 
 #[test]
+fn mediamtx_that_goes_and_comes_back_between_two_looks_is_told_all_the_same() {
+    let mut watch = Media::default();
+    let mut state = media(true, Some(true), &[("camera0", true)]);
+    watch.look(&state, AT);
+    assert_eq!(topics(&watch.look(&state, AT)), [""; 0]);
+    state.since = Mono::from_nanos(1);
+    assert_eq!(topics(&watch.look(&state, AT)), ["mediamtx.error"]);
+    assert_eq!(topics(&watch.look(&state, AT)), [""; 0]);
+}
+
+#[test]
 fn a_silence_of_mediamtx_is_an_error_and_says_nothing_of_its_streams() {
     let mut watch = Media::default();
     watch.look(&media(true, None, &[("camera0", true)]), AT);

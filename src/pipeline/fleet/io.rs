@@ -37,7 +37,7 @@ pub fn start(settings: Settings, directory: Arc<Directory>) -> Result<Worker> {
         .into_iter()
         .filter_map(|change| match change {
             Change::Added(found) => Some((found.id, found)),
-            Change::Removed(_) | Change::Codec => None,
+            Change::Removed(_) | Change::Codec | Change::Unreadable { .. } => None,
         })
         .collect();
     let seen: Vec<_> = found.values().map(|f| (f.id, f.identity())).collect();
@@ -154,6 +154,7 @@ impl Hands {
                 let orders = self.roster.added(node, &identity);
                 self.obey(orders);
             }
+            Change::Unreadable { node, why } => self.directory.unreadable(node, &why),
             Change::Codec => {
                 for (id, pipeline) in &self.pipelines {
                     if let Err(error) = pipeline.encoders() {

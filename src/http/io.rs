@@ -11,22 +11,20 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::reply::Reply;
 use super::reply::io::{Body, ready, text};
 use super::route::{Door, Route, route};
 use super::seats::io::{Busy, Hall, Seat};
-use super::ws::news::News;
+use super::ws::feed::io::Feed;
 use super::{Services, assets, metrics, proxy, ws};
 use crate::clock;
 use crate::health;
 use crate::health::facts::Facts;
 use crate::rpc::links::Reached;
 
-/// News that a slow socket may lag behind before the oldest are dropped.
-const NEWS_KEPT: usize = 256;
 /// MediaMTX's question is a few hundred bytes.
 const QUESTION_BYTES: usize = 64 << 10;
 
@@ -44,33 +42,19 @@ pub struct Listeners {
 /// What all connections share.
 pub(super) struct Shared {
     pub(super) services: Services,
-    pub(super) news: broadcast::Sender<Arc<News>>,
+    pub(super) feed: Arc<Feed>,
     hall: Arc<Hall>,
 }
 
 /// Serves all doors until `shutdown` turns true; then stops accepting, closes WebSockets with 1001,
 /// lets requests finish, and returns when all have left or [`super::Limits::drain_within`] is over.
 pub async fn serve(listeners: Listeners, services: Services, shutdown: watch::Receiver<bool>) {
-    let (news, _) = broadcast::channel(NEWS_KEPT);
-    // Sending fails only while nobody is connected, and then nobody needs to know.
-    let sender = news.clone();
-    services.desk.directory.listen(Box::new(move |camera| {
-        let _ = sender.send(Arc::new(News::camera(camera)));
-    }));
-    let (sender, registry) = (news.clone(), Arc::clone(&services.desk.registry));
-    services.bus.listen(Box::new(move |event| {
-        if let Some(news) = News::for_everybody(event) {
-            let _ = sender.send(Arc::new(news));
-        }
-        // What nobody wants wakes nobody.
-        if registry.wants(event.topic) {
-            let _ = sender.send(Arc::new(News::topic(event)));
-        }
-    }));
+    let (feed, intake) = ws::feed::io::open(&services);
+    let passing_on = Arc::clone(&feed);
     let shared = Arc::new(Shared {
         hall: Arc::new(Hall::new(services.limits)),
         services,
-        news,
+        feed,
     });
     let door = |listener, door| accept(listener, door, Arc::clone(&shared), shutdown.clone());
     let internal = async {
@@ -78,11 +62,17 @@ pub async fn serve(listeners: Listeners, services: Services, shutdown: watch::Re
             door(listener, Door::Internal).await;
         }
     };
-    tokio::join!(
-        door(listeners.api, Door::Api),
-        door(listeners.page, Door::Page),
-        internal
-    );
+    let doors = async {
+        tokio::join!(
+            door(listeners.api, Door::Api),
+            door(listeners.page, Door::Page),
+            internal
+        )
+    };
+    tokio::select! {
+        _ = doors => {}
+        () = passing_on.run(intake) => {}
+    }
 }
 
 async fn accept(

@@ -16,7 +16,7 @@ use hyper::Request;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -25,6 +25,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::beat::{Beat, Due};
+use super::feed::io::Ear;
 use super::news::News;
 use crate::clock;
 use crate::http::io::{Shared, asked};
@@ -134,7 +135,7 @@ pub(in crate::http) async fn run<S: Wire>(
         room,
         seat,
     };
-    let news = shared.news.subscribe();
+    let news = shared.feed.listen();
     if let End::Close(code, reason) = talk.converse(&mut ws, news, shutdown).await {
         goodbye(&mut ws, code, reason).await;
     }
@@ -155,7 +156,7 @@ impl Talk {
     async fn converse<S: Wire>(
         &mut self,
         ws: &mut Ws<S>,
-        mut news: broadcast::Receiver<Arc<News>>,
+        mut news: Ear,
         mut shutdown: watch::Receiver<bool>,
     ) -> End {
         let mut running = Running::new();
@@ -171,10 +172,12 @@ impl Talk {
                     self.beat.heard(clock::mono());
                     self.answer(ws, &reply, &answer).await
                 }
-                heard = news.recv() => match heard {
-                    Ok(news) => self.tell(ws, &news).await,
-                    Err(broadcast::error::RecvError::Lagged(lost)) => self.catch_up(ws, lost).await,
-                    Err(broadcast::error::RecvError::Closed) => return End::Gone,
+                heard = news.next() => match heard {
+                    Some((news, lost)) => match self.catch_up(ws, lost).await {
+                        Ok(()) => self.tell(ws, &news).await,
+                        gone => gone,
+                    },
+                    None => return End::Gone,
                 },
                 () = wake => match self.beat.due(clock::mono()) {
                     None => Ok(()),
@@ -258,6 +261,9 @@ impl Talk {
     /// Too slow for some news: how the cameras are now makes up for theirs, and the next event of a
     /// topic says how many are lost.
     async fn catch_up<S: Wire>(&mut self, ws: &mut Ws<S>, lost: u64) -> Result<(), ()> {
+        if lost == 0 {
+            return Ok(());
+        }
         self.missed += lost;
         for camera in self.room.desk.directory.list() {
             self.tell(ws, &News::camera(&camera)).await?;

@@ -1,5 +1,6 @@
 //! The WebSocket: upgrade, liveness, one task per connection.
 
 pub mod beat;
+pub mod feed;
 pub mod io;
 pub mod news;

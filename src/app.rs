@@ -14,6 +14,10 @@ use tracing::{debug, error, info, warn};
 
 use self::adapters::{LateMedia, Tokens};
 pub use self::signals::io::Signals;
+use crate::access::audit::{Entry, Verdict};
+use crate::access::claim::Owner;
+use crate::access::claim::io::{Claim, Standing};
+use crate::access::limits::{Gate, Rules};
 use crate::access::{self, Keyring, Role};
 use crate::camera::{CameraId, Directory};
 use crate::clock;
@@ -29,6 +33,7 @@ use crate::mediamtx::auth::{self, Decision, SERVICE_USER, Secret};
 use crate::mediamtx::io::{MediaMtx, Ownership, pick_free_ports};
 use crate::pipeline::fleet;
 use crate::rpc::Desk;
+use crate::rpc::guard::Guard;
 use crate::rpc::media::MediaServer;
 use crate::rpc::table::METHODS;
 use crate::supervise::{Supervisor, Worker};
@@ -62,6 +67,7 @@ pub struct Addresses {
 pub struct App {
     directory: Arc<Directory>,
     keyring: Arc<Keyring>,
+    claim: Arc<Claim>,
     media: MediaMtx,
     fleet: Worker,
     supervisor: Supervisor,
@@ -80,7 +86,13 @@ impl App {
         let started = clock::mono();
         let publish_ip = reachable_here(config.mediamtx.rtsp_host);
         // First what only this installation knows: the secret behind every token.
-        let keyring = Arc::new(access::io::load_or_create(&config.storage.data_dir)?);
+        let data_dir = &config.storage.data_dir;
+        let standing = access::claim::io::look(data_dir, config.security.claim)?;
+        let keyring = Arc::new(access::io::load_or_create(data_dir)?);
+        let life = Duration::from_secs(u64::from(config.security.jwt_expiry_hours) * 3600);
+        let claim = Claim::new(standing, data_dir, Arc::clone(&keyring), life);
+        let claim = Arc::new(claim);
+        let (audit, audit_writer) = access::audit::io::open(data_dir)?;
         let secret = Secret::new(access::io::random_hex::<32>()?).also_from(publish_ip);
         let directory = Arc::new(Directory::default());
         let mut supervisor = Supervisor::default();
@@ -123,6 +135,11 @@ impl App {
                 system: Arc::clone(&system),
                 registry: Arc::default(),
                 rtsp_port: settings.rtsp.port(),
+                guard: Guard {
+                    limits: Arc::new(Gate::new(rules(&config))),
+                    audit: Arc::new(audit),
+                    owner: Arc::clone(&claim) as Arc<dyn Owner>,
+                },
             }),
             bus: Arc::clone(&bus),
             methods: METHODS,
@@ -138,6 +155,8 @@ impl App {
         };
         let desk = Arc::clone(&services.desk);
         events::io::watch_cameras(&directory, Arc::clone(&desk.events));
+        let stopping = supervisor.stopping();
+        supervisor.spawn("the audit log", audit_writer.run(stopping));
         let stopping = supervisor.stopping();
         supervisor.spawn("the HTTP listeners", async move {
             let listeners = http::io::Listeners {
@@ -185,6 +204,7 @@ impl App {
         Ok(Self {
             directory,
             keyring,
+            claim,
             media,
             fleet,
             supervisor,
@@ -213,9 +233,10 @@ impl App {
         &self.websocket_path
     }
 
-    /// A token of this installation.
+    /// A token of this installation; whoever can make one owns the box.
     #[must_use]
     pub fn mint(&self, user: &str, role: Role, ttl_secs: u64) -> String {
+        self.claim.own("a token made by the service itself");
         self.keyring
             .mint(user, role, Duration::from_secs(ttl_secs), clock::wall())
     }
@@ -305,7 +326,30 @@ pub fn run_until_signal(config: Config) -> Result<()> {
 /// `Config` when the data folder cannot be used.
 pub fn mint_token(config: &Config, user: &str, role: Role, ttl_secs: u64) -> Result<String> {
     let keyring = access::io::load_or_create(&config.storage.data_dir)?;
+    access::claim::io::own(&config.storage.data_dir, "camera-service token")?;
+    let minted = Entry {
+        at: clock::wall(),
+        who: "command line".to_owned(),
+        credential: None,
+        from: None,
+        method: "token".to_owned(),
+        target: Some(format!("{user} ({})", role.as_str())),
+        verdict: Verdict::Ok,
+    };
+    access::audit::io::note(&config.storage.data_dir, &minted);
     Ok(keyring.mint(user, role, Duration::from_secs(ttl_secs), clock::wall()))
+}
+
+/// `camera-service claim-code`: the code that makes a fresh box somebody's; `None`: it is somebody's.
+///
+/// # Errors
+/// `Config` when the data folder cannot be used.
+pub fn claim_code(config: &Config) -> Result<Option<String>> {
+    let standing = access::claim::io::look(&config.storage.data_dir, config.security.claim)?;
+    Ok(match standing {
+        Standing::Owned => None,
+        Standing::Unclaimed(code) => Some(code.to_string()),
+    })
 }
 
 /// `camera-service version`.
@@ -431,7 +475,17 @@ fn limits(config: &Config) -> http::Limits {
         sockets_per_address: count(config.server.max_connections_per_address),
         strangers_per_address: count(config.server.max_unauthenticated_per_address),
         message_bytes: count(config.server.max_message_size),
+        memory: count(config.server.max_memory),
+        login_within: Duration::from_secs(config.server.authentication_timeout.into()),
         ..http::Limits::default()
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        requests_per_minute: config.security.rate_limit_requests,
+        burst: config.security.rate_limit_burst,
+        failed_logins_per_minute: config.security.rate_limit_failed_logins,
     }
 }
 

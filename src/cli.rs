@@ -71,6 +71,12 @@ enum Verb {
         #[arg(long, short, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Print the code that makes a fresh box yours on its page
+    ClaimCode {
+        /// The configuration that names the data folder
+        #[arg(long, short, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// Encode the test camera for a while and decode it again; needs no device and no network
     SelfTest {
         /// Seconds of video
@@ -168,6 +174,18 @@ fn dispatch(verb: Verb) -> Result<()> {
             let config = config::io::read(Config::default(), config.as_deref())?;
             let ttl = ttl.unwrap_or(u64::from(config.security.jwt_expiry_hours) * 3600);
             println!("{}", app::mint_token(&config, &user, role, ttl)?);
+            Ok(())
+        }
+        Verb::ClaimCode { config } => {
+            let config = config::io::read(Config::default(), config.as_deref())?;
+            let code = app::claim_code(&config)?.ok_or_else(|| {
+                Error::new(
+                    Kind::Refused,
+                    "this box is somebody's already; there is no code",
+                )
+                .action("make a token with `camera-service token --role admin`")
+            })?;
+            println!("{code}");
             Ok(())
         }
         Verb::SelfTest { seconds, size } => self_test(seconds, size),

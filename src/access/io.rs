@@ -133,12 +133,13 @@ fn read(path: &Path) -> Result<Option<Keyring>> {
 }
 
 /// Whole or not at all, and never over a present one: link(2) fails where rename(2) would replace.
-fn create(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn create(path: &Path, text: &str) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = dir.join(format!(
-        ".jwt.{}.{:?}",
+        ".{name}.{}.{:?}",
         std::process::id(),
         std::thread::current().id()
     ));

@@ -1,6 +1,9 @@
 //! Who may do what: roles, tokens, and the answer to "may this one read that stream?".
 
+pub mod audit;
+pub mod claim;
 pub mod io;
+pub mod limits;
 pub mod token;
 
 pub use token::{Keyring, Principal, Refusal};

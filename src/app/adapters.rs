@@ -18,6 +18,7 @@ impl Verify for Tokens {
                 user_id: principal.user_id,
                 role: principal.role,
                 expires_at: principal.expires_at,
+                credential: None,
             }),
             Err(refusal) => Err(Refused {
                 reason: refusal.code().to_owned(),

@@ -174,6 +174,19 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
     if config.server.max_message_size < 1024 {
         wrong("server.max_message_size", "must be at least 1024 bytes");
     }
+    let memory = config.server.max_memory;
+    if memory != 0 && memory / 4 < config.server.max_message_size {
+        wrong(
+            "server.max_memory",
+            "must be at least four times server.max_message_size, or 0 for no limit",
+        );
+    }
+    if config.security.rate_limit_requests != 0 && config.security.rate_limit_burst == 0 {
+        wrong(
+            "security.rate_limit_burst",
+            "must be 1 or more, or nobody could ask anything; set rate_limit_requests to 0 for no limit",
+        );
+    }
     for part in config.logging.level.split(',') {
         let level = part.rsplit('=').next().unwrap_or(part).trim();
         if !LEVELS.contains(&level) {

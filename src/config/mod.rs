@@ -55,6 +55,10 @@ pub struct Server {
     pub max_unauthenticated_per_address: u32,
     /// Bytes of one message.
     pub max_message_size: u32,
+    /// Bytes that all clients together may have waiting; 0 = no limit.
+    pub max_memory: u32,
+    /// Seconds in which a connection must log in; 0 = no limit.
+    pub authentication_timeout: u32,
 }
 
 /// The health and web page listener.
@@ -124,6 +128,14 @@ pub struct TestCamera {
 pub struct Security {
     /// Life of a token minted without `--ttl`, in hours.
     pub jwt_expiry_hours: u32,
+    /// Requests of one viewer or address in a minute; 0 = no limit.
+    pub rate_limit_requests: u32,
+    /// How many of them at once.
+    pub rate_limit_burst: u32,
+    /// Failed logins of one address in a minute; 0 = no limit.
+    pub rate_limit_failed_logins: u32,
+    /// Whether a fresh box must be claimed with its code.
+    pub claim: bool,
     /// Web origins beside our own that may open the WebSocket.
     pub cors_origins: Vec<String>,
 }
@@ -195,6 +207,10 @@ impl Default for Config {
                 max_connections_per_address: 50,
                 max_unauthenticated_per_address: 20,
                 max_message_size: 1 << 20,
+                // An eighth of a board's 512 MiB.
+                max_memory: 64 << 20,
+                // Long enough to paste a token by hand; clients and the page log in at once.
+                authentication_timeout: 60,
             },
             http_health: HttpHealth {
                 host: any,
@@ -227,6 +243,10 @@ impl Default for Config {
             },
             security: Security {
                 jwt_expiry_hours: 24,
+                rate_limit_requests: 300,
+                rate_limit_burst: 60,
+                rate_limit_failed_logins: 10,
+                claim: true,
                 cors_origins: Vec::new(),
             },
             storage: Storage {

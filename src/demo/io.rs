@@ -65,6 +65,8 @@ pub fn run(json: bool, state: Option<PathBuf>, file: Option<&Path>) -> Result<()
     let state = StateDir::new(state)?;
     let mut base = Config::default();
     base.test_camera.enabled = true;
+    // Whoever runs the demo holds its tokens.
+    base.security.claim = false;
     base.storage.data_dir = state.path.join("data");
     base.storage.runtime_dir = state.path.join("run");
     let config = config::io::read(base, file)?;

@@ -11,7 +11,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::reply::Reply;
@@ -19,7 +19,7 @@ use super::reply::io::{Body, ready, text};
 use super::route::{Door, Route, route};
 use super::seats::io::{Busy, Hall, Seat};
 use super::ws::feed::io::Feed;
-use super::{Services, assets, metrics, proxy, ws};
+use super::{Services, assets, claim, metrics, proxy, ws};
 use crate::clock;
 use crate::health;
 use crate::health::facts::Facts;
@@ -92,10 +92,9 @@ async fn accept(
             Ok((stream, peer)) => {
                 tune(&stream, shared.services.limits.write_within);
                 // Without a seat the connection is dropped here: everyone inside is busy.
-                if let Some((seat, leave)) = Seat::enter(&shared.hall, peer.ip()) {
+                if let Some(seat) = Seat::enter(&shared.hall, peer.ip()) {
                     let shared = Arc::clone(&shared);
-                    let one =
-                        connection(stream, peer, door, shared, (seat, leave), shutdown.clone());
+                    let one = connection(stream, peer, door, shared, seat, shutdown.clone());
                     connections.spawn(one);
                 }
             }
@@ -140,13 +139,12 @@ async fn connection(
     peer: SocketAddr,
     door: Door,
     shared: Arc<Shared>,
-    (seat, leave): (Seat, Arc<Notify>),
+    seat: Arc<Seat>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let Ok(local) = stream.local_addr() else {
         return;
     };
-    let seat = Arc::new(seat);
     let until = shutdown.clone();
     let upgraded: Arc<Mutex<Option<ws::io::Upgrade>>> = Arc::default();
     // Boxed and dropped before the WebSocket begins, which then costs its own memory only.
@@ -184,7 +182,7 @@ async fn connection(
             tokio::pin!(connection);
             tokio::select! {
                 _ = connection.as_mut() => return,
-                () = leave.notified() => return,
+                _ = seat.told() => return,
                 () = asked(&mut shutdown) => connection.as_mut().graceful_shutdown(),
             }
             // What fails here is the client's own doing: it left, or spoke no HTTP.
@@ -244,6 +242,7 @@ async fn handle(visit: &Visit, request: Request<Incoming>) -> Response<Body> {
             let tags = text(&request, "if-none-match");
             ready(assets::answer(&path, tags, clock::wall()), head)
         }
+        Route::Claim => claim::io::claim(visit, request.into_body()).await,
         Route::Auth => {
             let body = Limited::new(request.into_body(), QUESTION_BYTES);
             match tokio::time::timeout(services.limits.head_within, body.collect()).await {
@@ -303,6 +302,7 @@ fn socket(visit: &Visit, mut request: Request<Incoming>) -> Response<Body> {
     let upgrade = ws::io::Upgrade {
         stream: hyper::upgrade::on(&mut request),
         reached,
+        from: visit.peer.ip(),
     };
     *visit
         .upgraded

@@ -6,6 +6,7 @@
 
 pub mod assets;
 pub mod bind;
+pub mod claim;
 pub mod io;
 pub mod metrics;
 pub mod origin;
@@ -82,6 +83,10 @@ pub struct Limits {
     pub plain: usize,
     /// Bytes of one message; a longer one closes the socket with 1009.
     pub message_bytes: usize,
+    /// Bytes that all sockets together may have waiting; [`seats::memory`] says what counts.
+    pub memory: usize,
+    /// Events that wait for a slow reader; the oldest go first, and he is told how many.
+    pub events: usize,
     /// Requests of one socket that run at once; more are not read before one ends.
     pub in_flight: usize,
     /// Time from one WebSocket ping to the next.
@@ -106,10 +111,12 @@ impl Default for Limits {
             strangers_per_address: 20,
             plain: 1024,
             message_bytes: 1 << 20,
+            memory: 64 << 20,
+            events: 64,
             in_flight: 16,
             ping_every: Duration::from_secs(30),
             dead_after: Duration::from_secs(60),
-            login_within: Duration::from_secs(300),
+            login_within: Duration::from_secs(60),
             head_within: Duration::from_secs(15),
             write_within: Duration::from_secs(10),
             drain_within: Duration::from_secs(5),

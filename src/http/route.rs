@@ -33,6 +33,8 @@ pub enum Route {
         /// `/camera0/index.m3u8`.
         upstream: String,
     },
+    /// The claim of a fresh box.
+    Claim,
     /// A health question.
     Health(Probe),
     /// The figures for Prometheus.
@@ -69,6 +71,9 @@ pub fn route(door: Door, verb: &str, path: &str, ws_path: &str) -> Route {
     }
     if let Some(rest) = path.strip_prefix("/hls/") {
         return hls(rest).map_or(Route::NotFound, |r| only(verb, "GET, HEAD, OPTIONS", r));
+    }
+    if path == "/claim" {
+        return only(verb, "POST", Route::Claim);
     }
     if door == Door::Api {
         return Route::NotFound;
@@ -174,6 +179,8 @@ mod tests {
                     upstream: "/camera0/seg7.mp4".into()
                 }
             );
+            assert_eq!(go("POST", "/claim"), Route::Claim);
+            assert_eq!(go("GET", "/claim"), Route::WrongVerb { allow: "POST" });
             assert_eq!(
                 go("POST", "/auth"),
                 match door {

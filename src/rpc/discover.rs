@@ -40,6 +40,10 @@ pub fn document(methods: &[Method]) -> Value {
             "name": "TOPIC",
             "summary": "Something happened; the method is the topic. Sent to those who subscribed to it with subscribe_events.",
             "params": { "$ref": "#/components/schemas/Event" },
+        }, {
+            "name": "events_dropped",
+            "summary": "This connection took its events too slowly: count of them are lost; ask for the present state.",
+            "params": { "$ref": "#/components/schemas/EventsDropped" },
         }],
     })
 }

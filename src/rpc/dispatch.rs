@@ -1,20 +1,25 @@
-//! One message in, one answer out, checked in the contract's order: envelope, method, login, role,
-//! params; what the resource, the state and MediaMTX say is the method's own business.
+//! One message in, one answer out, checked in the contract's order ([`super::guard`] has it); what the resource,
+//! the state and MediaMTX say is the method's own business.
 
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::Desk;
 use super::envelope::{Id, Request, parse};
 use super::error::{Code, Fault};
+use super::guard::{self, Ticket};
 use super::links::Reached;
+use super::methods::core;
 use super::params;
 use super::session::Session;
 use super::table::{Answer, Call, Method, Outcome};
+use crate::access::limits::Wait;
 use crate::clock::{Mono, Now};
 use crate::nearest::nearest;
 use crate::system::System;
@@ -29,6 +34,8 @@ pub struct Room {
     pub desk: Arc<Desk>,
     /// Where the client reached us.
     pub reached: Arc<Reached>,
+    /// Where the client is.
+    pub from: IpAddr,
 }
 
 /// What became of a message: how it answers, and to whom.
@@ -38,6 +45,8 @@ pub struct Turn {
     pub outcome: Outcome,
     /// Where it goes.
     pub reply: Reply,
+    /// The sender goes on and on beyond its limits: answer this one and close.
+    pub flood: bool,
 }
 
 /// Where an answer goes: to a request's id, or nowhere.
@@ -51,74 +60,181 @@ pub struct Reply {
 
 /// Takes one message of a connection.
 pub fn accept(room: &Room, session: &mut Session, message: &str, now: Now) -> Turn {
-    let arrived = now.mono;
-    match parse(message) {
-        Err(broken) => Turn {
-            outcome: Outcome::Now(Err(broken.fault)),
-            reply: Reply {
-                id: Some(broken.id),
-                arrived,
-                method: UNKNOWN,
-                system: Arc::clone(&room.desk.system),
-            },
-        },
-        Ok(Request { id, method, params }) => {
-            let known = room.methods.iter().find(|row| row.name == method);
-            let outcome = admit(room, session, &method, params, now).map_or_else(
-                |fault| Outcome::Now(Err(fault)),
-                |(row, call)| run(row, session, call),
-            );
-            Turn {
-                outcome,
-                reply: Reply {
-                    id,
-                    arrived,
-                    method: known.map_or(UNKNOWN, |row| row.name),
-                    system: Arc::clone(&room.desk.system),
-                },
-            }
+    let mut method = UNKNOWN;
+    let (id, admitted) = match parse(message) {
+        Err(broken) => {
+            let counted = count(room, session, now);
+            (Some(broken.id), Err((broken.fault, counted.is_err())))
         }
+        Ok(request) => {
+            let row = room.methods.iter().find(|row| row.name == request.method);
+            method = row.map_or(UNKNOWN, |row| row.name);
+            let Request { id, method, params } = request;
+            (id, admit(room, session, &method, params, now))
+        }
+    };
+    let (outcome, beyond) = match admitted {
+        Ok((row, call, ticket)) => (run(room, row, session, call, ticket), false),
+        Err((fault, beyond)) => (Outcome::Now(Err(fault)), beyond),
+    };
+    Turn {
+        outcome,
+        reply: Reply {
+            id,
+            arrived: now.mono,
+            method,
+            system: Arc::clone(&room.desk.system),
+        },
+        flood: beyond && guard::is_flood(session, now),
     }
 }
+
+/// Counts a request of whoever is there.
+fn count(room: &Room, session: &Session, now: Now) -> Result<(), Wait> {
+    let login = session.login(now.wall).ok();
+    room.desk.guard.request(login, room.from, now)
+}
+
+/// Why a message is refused, and whether it was beyond its sender's limit.
+type Refusal = (Fault, bool);
 
 fn admit(
     room: &Room,
-    session: &Session,
+    session: &mut Session,
     name: &str,
     came: super::envelope::Params,
     now: Now,
-) -> Result<(&'static Method, Call), Fault> {
-    let row = room
-        .methods
-        .iter()
-        .find(|m| m.name == name)
-        .ok_or_else(|| no_such_method(room.methods, name))?;
-    if let Some(required) = row.role {
-        let have = session.login(now.wall)?.role;
-        if have < required {
-            return Err(Fault::role(required, have));
+) -> Result<(&'static Method, Call, Option<Ticket>), Refusal> {
+    let guard = &room.desk.guard;
+    let known = room.methods.iter().find(|m| m.name == name);
+    let checked = known
+        .ok_or_else(|| no_such_method(room.methods, name))
+        .and_then(|row| {
+            if row.role.is_some() && session.login(now.wall).is_err() {
+                guard.owned()?;
+                session.login(now.wall)?;
+            }
+            Ok(row)
+        });
+    let is = |method: &Method| name == method.name;
+    let free = checked.is_ok()
+        && (is(&core::AUTHENTICATE) || (is(&core::PING) && guard::ping_is_free(session, now)));
+    let counted = if free {
+        Ok(())
+    } else {
+        count(room, session, now)
+    };
+    let row = checked.map_err(|fault| (fault, counted.is_err()))?;
+    counted.map_err(|wait| (Fault::rate_limited(wait, "requests"), true))?;
+    if is(&core::AUTHENTICATE) {
+        guard
+            .limits
+            .attempt(room.from, now.mono)
+            .map_err(|wait| (Fault::rate_limited(wait, "failed logins"), true))?;
+    }
+    let login = session.login(now.wall).ok();
+    let ticket = |params: &Map<String, Value>| {
+        (guard::is_privileged(row) || is(&core::AUTHENTICATE))
+            .then(|| Ticket::new(guard, row, login, room.from, params, now.wall))
+    };
+    if let (Some(required), Some(have)) = (row.role, login.map(|l| l.role))
+        && have < required
+    {
+        let fault = Fault::role(required, have);
+        let refused = Err(fault.clone());
+        if let Some(ticket) = ticket(&Map::new()) {
+            ticket.close(&refused);
+        }
+        return Err((fault, false));
+    }
+    match params::check(row.params, came) {
+        Ok(params) => {
+            let ticket = ticket(&params);
+            let call = Call {
+                desk: Arc::clone(&room.desk),
+                reached: Arc::clone(&room.reached),
+                now,
+                params,
+            };
+            Ok((row, call, ticket))
+        }
+        Err(fault) => {
+            if is(&core::AUTHENTICATE) {
+                guard.limits.attempt_was_good(room.from);
+            } else if let Some(ticket) = ticket(&Map::new()) {
+                ticket.close(&Err(fault.clone()));
+            }
+            Err((fault, false))
         }
     }
-    let params = params::check(row.params, came)?;
-    let call = Call {
-        desk: Arc::clone(&room.desk),
-        reached: Arc::clone(&room.reached),
-        now,
-        params,
-    };
-    Ok((row, call))
 }
 
-fn run(row: &Method, session: &mut Session, call: Call) -> Outcome {
+fn run(
+    room: &Room,
+    row: &Method,
+    session: &mut Session,
+    call: Call,
+    ticket: Option<Ticket>,
+) -> Outcome {
+    let now = call.now;
     // A bug in one method must cost one answer, not the connection.
-    catch_unwind(AssertUnwindSafe(|| (row.handler)(session, call))).unwrap_or_else(|_| {
-        Outcome::Now(Err(Fault::new(
-            Code::InternalError,
-            "internal_error",
-            format!("the method {} failed by a fault of its own", row.name),
-            "try again; report it with the service's log if it stays",
-        )))
-    })
+    let outcome =
+        catch_unwind(AssertUnwindSafe(|| (row.handler)(session, call))).unwrap_or_else(|_| {
+            Outcome::Now(Err(Fault::new(
+                Code::InternalError,
+                "internal_error",
+                format!("the method {} failed by a fault of its own", row.name),
+                "try again; report it with the service's log if it stays",
+            )))
+        });
+    let outcome = match outcome {
+        Outcome::Now(answer) if row.name == core::AUTHENTICATE.name => {
+            return Outcome::Now(logged_in(room, session, answer, ticket, now));
+        }
+        other => other,
+    };
+    match (outcome, ticket) {
+        (outcome, None) => outcome,
+        (Outcome::Now(answer), Some(ticket)) => {
+            ticket.close(&answer);
+            Outcome::Now(answer)
+        }
+        (Outcome::Later(work), Some(ticket)) => {
+            Outcome::Later(Box::pin(work.inspect(move |answer| ticket.close(answer))))
+        }
+    }
+}
+
+/// What a login leaves behind: its attempt is taken back unless it failed, it is written down, and it shows
+/// that somebody owns the box.
+fn logged_in(
+    room: &Room,
+    session: &Session,
+    answer: Answer,
+    ticket: Option<Ticket>,
+    now: Now,
+) -> Answer {
+    let guard = &room.desk.guard;
+    let failed = matches!(&answer, Err(fault) if fault.code() == Code::AuthFailed);
+    if !failed {
+        guard.limits.attempt_was_good(room.from);
+    }
+    if answer.is_ok() {
+        guard.owner.seen_owner();
+    }
+    let answer = answer.map_err(|fault| match guard.owned() {
+        Err(unclaimed) if failed => unclaimed,
+        _ => fault,
+    });
+    if let Some(mut ticket) = ticket {
+        if answer.is_ok()
+            && let Ok(login) = session.login(now.wall)
+        {
+            ticket.by(login);
+        }
+        ticket.close(&answer);
+    }
+    answer
 }
 
 fn no_such_method(methods: &[Method], name: &str) -> Fault {

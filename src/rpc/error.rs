@@ -6,6 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::access::Role;
+use crate::access::limits::Wait;
 use crate::system::calls::Ending;
 
 /// Every code that goes over the wire.
@@ -189,6 +190,19 @@ impl Fault {
         .with("have_role", have.as_str())
     }
 
+    /// -32040 for one request too many.
+    #[must_use]
+    pub fn rate_limited(wait: Wait, what: &str) -> Self {
+        let millis = wait.millis();
+        Self::new(
+            Code::RateLimited,
+            "rate_limited",
+            format!("too many {what} in a short time"),
+            format!("wait {millis} ms and ask less often"),
+        )
+        .with("retry_after_ms", millis)
+    }
+
     /// -32010 for a thing that does not exist.
     #[must_use]
     pub fn not_found(resource: &str, id: &str, suggestion: impl Into<String>) -> Self {
@@ -296,6 +310,13 @@ mod tests {
         assert_eq!(
             keys(Fault::dependency("mediamtx", "d", "s")),
             with(&["dependency", "detail"])
+        );
+        assert_eq!(
+            keys(Fault::rate_limited(
+                Wait(std::time::Duration::ZERO),
+                "requests"
+            )),
+            with(&["retry_after_ms"])
         );
         assert_eq!(
             keys(Fault::new(Code::InternalError, "r", "d", "s")),

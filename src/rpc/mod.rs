@@ -1,7 +1,7 @@
 //! JSON-RPC 2.0 over WebSocket, without the socket: text in, text out.
 //!
 //! [`dispatch::accept`] takes one message and the connection's [`session::Session`], checks it in
-//! the contract's order (envelope, method, login, role, params) against the one [`table`], and
+//! the contract's order ([`guard`] has it) against the one [`table`], and
 //! hands back a [`dispatch::Turn`]: the answer, or a future that will be it. Nothing here waits,
 //! reads a clock or knows of sockets; `http/ws/io.rs` does that, and [`io`] waits for cameras.
 
@@ -9,6 +9,7 @@ pub mod discover;
 pub mod dispatch;
 pub mod envelope;
 pub mod error;
+pub mod guard;
 pub mod io;
 pub mod links;
 pub mod media;
@@ -26,6 +27,7 @@ use crate::camera::Directory;
 use crate::events::Announce;
 use crate::events::subscriptions::Registry;
 use crate::system::System;
+use guard::Guard;
 use media::MediaServer;
 use session::Verify;
 
@@ -45,6 +47,8 @@ pub struct Desk {
     pub registry: Arc<Registry>,
     /// The port MediaMTX serves RTSP on, for links.
     pub rtsp_port: u16,
+    /// Whose box it is, how often one may ask, what is written down.
+    pub guard: Guard,
 }
 
 impl fmt::Debug for Desk {

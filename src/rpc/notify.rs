@@ -10,8 +10,12 @@ use super::methods::cameras;
 use crate::camera::Camera;
 use crate::events::{Event, Topic};
 
-/// Those that go to every connection that is logged in. None can be called.
-pub const NAMES: &[&str] = &crate::events::subject::EVERYONES;
+/// Those that a connection gets without having asked. None can be called.
+pub const NAMES: &[&str] = &[
+    "camera_status_update",
+    "recording_status_update",
+    "events_dropped",
+];
 
 /// `camera_status_update`: a camera came, went, failed or changed its format.
 #[must_use]
@@ -23,35 +27,44 @@ pub fn camera_status_update(desk: &Desk, reached: &Reached, camera: &Camera) -> 
 /// `recording_status_update`, where the event is one of a recording that began, ended or failed.
 #[must_use]
 pub fn recording_status_update(event: &Event) -> Option<String> {
-    let tells = matches!(
-        event.topic,
-        Topic::RecordingStart | Topic::RecordingStop | Topic::RecordingError
-    );
+    let status = match (event.topic, event.status()) {
+        (Topic::RecordingStart, _) => "STARTED",
+        (Topic::RecordingStop, _) => "STOPPED",
+        (Topic::RecordingError, Some("FAILED")) => "FAILED",
+        (Topic::RecordingError, _) => "ERROR",
+        _ => return None,
+    };
     let seconds = match event.data.get("duration").and_then(Value::as_f64) {
         Some(seconds) if event.topic != Topic::RecordingStart => (seconds + 0.5).max(0.0),
         _ => 0.0,
     };
     let duration = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     let filename = event.data.get("filename").and_then(Value::as_str);
-    tells.then(|| {
+    Some(
         json!({
             "jsonrpc": "2.0",
             "method": "recording_status_update",
             "params": {
                 "device": event.device.as_deref().unwrap_or_default(),
-                "status": event.status().unwrap_or_default(),
+                "status": status,
                 "filename": filename.unwrap_or_default(),
                 "duration": duration.as_secs(),
             },
         })
-        .to_string()
-    })
+        .to_string(),
+    )
 }
 
-/// A topic's notification: the method is the topic. `missed` is how many events, at most, this
-/// reader was too slow for since the last one it got.
+/// `events_dropped`: this client took its events too slowly; so many that were older than the next one are lost.
 #[must_use]
-pub fn topic(event: &Event, missed: u64) -> String {
+pub fn events_dropped(count: u64) -> String {
+    json!({ "jsonrpc": "2.0", "method": "events_dropped", "params": { "count": count } })
+        .to_string()
+}
+
+/// A topic's notification: the method is the topic.
+#[must_use]
+pub fn topic(event: &Event) -> String {
     let mut params = Map::new();
     if let Some(device) = &event.device {
         params.insert("device".to_owned(), device.as_str().into());
@@ -59,14 +72,6 @@ pub fn topic(event: &Event, missed: u64) -> String {
     params.insert("timestamp".to_owned(), event.at.rfc3339().into());
     for (name, value) in &event.data {
         params.entry(name.as_str()).or_insert_with(|| value.clone());
-    }
-    if missed > 0 {
-        let ours = params
-            .entry("extensions")
-            .or_insert_with(|| Value::Object(Map::new()));
-        if let Value::Object(ours) = ours {
-            ours.insert("missed".to_owned(), missed.into());
-        }
     }
     json!({ "jsonrpc": "2.0", "method": event.topic.as_str(), "params": params }).to_string()
 }
@@ -90,11 +95,9 @@ mod tests {
             "method": "camera.status_change",
             "params": { "device": "camera0", "timestamp": "2026-09-21T14:13:20.000Z", "status": "ERROR" },
         });
-        assert_eq!(read(&topic(&event, 0)), wanted);
-        let after_a_gap = read(&topic(&event, 7));
-        assert_eq!(after_a_gap["params"]["extensions"], json!({ "missed": 7 }));
+        assert_eq!(read(&topic(&event)), wanted);
         let system = Event::new(Topic::SystemStartup, Wall::from_secs(0));
-        assert_eq!(read(&topic(&system, 0))["params"].get("device"), None);
+        assert_eq!(read(&topic(&system))["params"].get("device"), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Who is at the other end of one connection, and until when.
 
 use crate::access::Role;
+use crate::access::limits::bucket::Bucket;
 use crate::clock::Wall;
 use crate::events::subscriptions::Subscriptions;
 use crate::rpc::error::Fault;
@@ -14,6 +15,8 @@ pub struct Login {
     pub role: Role,
     /// When it ends.
     pub expires_at: Wall,
+    /// The id of the token or key, for the audit log; never the token itself.
+    pub credential: Option<String>,
 }
 
 /// Why a token was not taken.
@@ -41,6 +44,10 @@ pub struct Session {
     login: Option<Login>,
     /// The events this connection wants; they end with it.
     pub subscriptions: Subscriptions,
+    /// Counts what [`super::guard`] lets pass for free.
+    pub(super) pings: Bucket,
+    /// Counts what came beyond the limits.
+    pub(super) strikes: Bucket,
 }
 
 impl Session {
@@ -51,6 +58,8 @@ impl Session {
             id,
             login: None,
             subscriptions: Subscriptions::default(),
+            pings: Bucket::default(),
+            strikes: Bucket::default(),
         }
     }
 
@@ -103,6 +112,7 @@ mod tests {
             user_id: "ada".to_owned(),
             role,
             expires_at: Wall::from_secs(until),
+            credential: None,
         }
     }
 

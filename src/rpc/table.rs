@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::Desk;
 use super::error::{Code, Fault};
 use super::links::Reached;
-use super::methods::{cameras, controls, core, events, streams, system, video};
+use super::methods::{audit, cameras, controls, core, events, streams, system, video};
 use super::params::Param;
 use super::session::Session;
 use crate::access::Role;
@@ -116,5 +116,6 @@ pub const METHODS: &[Method] = &[
     system::READINESS,
     system::INFO,
     system::METRICS,
+    audit::LOG,
     core::DISCOVER,
 ];

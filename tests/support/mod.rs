@@ -14,6 +14,7 @@ use camera_service::http::bind::io::bind;
 use camera_service::http::io::{Listeners, serve};
 use camera_service::http::{Limits, Services};
 use camera_service::rpc::Desk;
+use camera_service::rpc::guard::Guard;
 use camera_service::rpc::media::{MediaServer, MediaState, PathState};
 use camera_service::rpc::session::{Login, Refused, Verify};
 use camera_service::rpc::table::METHODS;
@@ -46,6 +47,7 @@ impl Verify for RoleWords {
                 details: "the signature does not match".to_owned(),
             })?,
             expires_at: Wall::from_secs(now.as_secs() + 3600),
+            credential: None,
         })
     }
 }
@@ -153,6 +155,7 @@ impl Rig {
                 system: Arc::clone(&system),
                 registry: Arc::default(),
                 rtsp_port: 8554,
+                guard: Guard::default(),
             }),
             bus: Arc::clone(&bus),
             methods: METHODS,
@@ -210,6 +213,12 @@ impl Rig {
         assert_eq!(answer["result"]["authenticated"], true, "{answer}");
         client
     }
+}
+
+/// Puts a guard before the methods.
+pub(crate) fn guarded(services: &mut Services, guard: Guard) {
+    let desk = Arc::get_mut(&mut services.desk).expect("nobody else has it yet");
+    desk.guard = guard;
 }
 
 /// Waits for something that must come.

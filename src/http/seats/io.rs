@@ -3,28 +3,33 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use hyper::body::{Bytes, Frame, SizeHint};
 use tokio::sync::Notify;
+use tracing::{info, warn};
 
+use super::memory::{Held, Memory, Order};
 use super::{Full, Id, Seats};
 use crate::http::Limits;
 use crate::http::reply::io::{Body, BodyError};
 
-/// Everyone who is in, and how to ask each to leave.
+/// Everyone who is in, what they hold, and how to tell each what to do.
 pub(in crate::http) struct Hall(Mutex<Inside>);
 
 struct Inside {
     seats: Seats,
-    doors: HashMap<Id, Arc<Notify>>,
+    memory: Memory,
+    doors: HashMap<Id, Weak<Seat>>,
 }
 
 impl Hall {
     pub(in crate::http) fn new(limits: Limits) -> Self {
         Self(Mutex::new(Inside {
             seats: Seats::new(limits),
+            memory: Memory::new(limits.memory),
             doors: HashMap::new(),
         }))
     }
@@ -34,37 +39,107 @@ impl Hall {
     }
 }
 
+const NOTHING: u8 = 0;
+const DROP_EVENTS: u8 = 1;
+const LEAVE: u8 = 2;
+
 /// A connection's seat; given back when dropped.
 pub(in crate::http) struct Seat {
     hall: Arc<Hall>,
     id: Id,
+    order: AtomicU8,
+    told: Notify,
 }
 
 impl Seat {
-    /// Takes a seat; the second resolves when this connection must leave for another.
-    pub(in crate::http) fn enter(hall: &Arc<Hall>, address: IpAddr) -> Option<(Self, Arc<Notify>)> {
+    /// Takes a seat; `None` while all are busy. Whoever leaves for it is told so.
+    pub(in crate::http) fn enter(hall: &Arc<Hall>, address: IpAddr) -> Option<Arc<Self>> {
         let mut inside = hall.inside();
         let (id, leaves) = inside.seats.enter(address)?;
-        if let Some(leaver) = leaves.and_then(|id| inside.doors.remove(&id)) {
-            leaver.notify_one();
-        }
-        let leave = Arc::new(Notify::new());
-        inside.doors.insert(id, Arc::clone(&leave));
-        let seat = Self {
+        let seat = Arc::new(Self {
             hall: Arc::clone(hall),
             id,
-        };
-        Some((seat, leave))
+            order: AtomicU8::new(NOTHING),
+            told: Notify::new(),
+        });
+        inside.doors.insert(id, Arc::downgrade(&seat));
+        let leaver = leaves.and_then(|id| inside.doors.remove(&id));
+        // A seat may be dropped while it is told, and then takes this lock.
+        drop(inside);
+        if let Some(leaver) = leaver.and_then(|l| l.upgrade()) {
+            leaver.tell(Order::Leave);
+        }
+        Some(seat)
     }
 
     /// Becomes a WebSocket's, where the bounds allow it.
     pub(in crate::http) fn upgrade(&self) -> Result<(), Full> {
-        self.hall.inside().seats.upgrade(self.id)
+        let mut inside = self.hall.inside();
+        if inside.memory.is_closed() {
+            return Err(Full::Memory);
+        }
+        inside.seats.upgrade(self.id)
     }
 
     /// Somebody logged in on this socket.
     pub(in crate::http) fn known(&self) {
         self.hall.inside().seats.known(self.id);
+    }
+
+    /// This socket holds so much now; whoever must give way for it is told.
+    pub(in crate::http) fn holds(&self, held: Held) {
+        let mut guard = self.hall.inside();
+        let inside = &mut *guard;
+        let (seats, memory) = (&inside.seats, &mut inside.memory);
+        let was_closed = memory.is_closed();
+        let told: Vec<(Arc<Self>, Order)> = memory
+            .holds(self.id, held, |id| seats.is_known(id))
+            .into_iter()
+            .filter_map(|(id, order)| Some((inside.doors.get(&id)?.upgrade()?, order)))
+            .collect();
+        let (is_closed, used) = (inside.memory.is_closed(), inside.memory.used());
+        drop(guard);
+        if is_closed && !was_closed {
+            warn!(
+                used,
+                "clients have too much waiting here: events, strangers and the biggest give way, new ones are refused"
+            );
+        } else if was_closed && !is_closed {
+            info!(used, "clients have less waiting again; new ones are let in");
+        }
+        for (seat, order) in told {
+            seat.tell(order);
+        }
+    }
+
+    fn tell(&self, order: Order) {
+        let order = match order {
+            Order::DropEvents => DROP_EVENTS,
+            Order::Leave => LEAVE,
+        };
+        self.order.fetch_max(order, Ordering::AcqRel);
+        self.told.notify_one();
+    }
+
+    /// Waits for an order. One that came before is not missed; dropping the future loses none.
+    pub(in crate::http) async fn told(&self) -> Order {
+        loop {
+            match self.order.load(Ordering::Acquire) {
+                LEAVE => return Order::Leave,
+                DROP_EVENTS => {
+                    let taken = self.order.compare_exchange(
+                        DROP_EVENTS,
+                        NOTHING,
+                        Ordering::AcqRel,
+                        Ordering::Acquire,
+                    );
+                    if taken.is_ok() {
+                        return Order::DropEvents;
+                    }
+                }
+                _ => self.told.notified().await,
+            }
+        }
     }
 }
 
@@ -72,6 +147,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut inside = self.hall.inside();
         inside.seats.leave(self.id);
+        inside.memory.leave(self.id);
         inside.doors.remove(&self.id);
     }
 }

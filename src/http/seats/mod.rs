@@ -5,11 +5,14 @@
 //! opens thousands and says nothing only crowds out himself.
 
 pub mod io;
+pub mod memory;
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, Ipv6Addr};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 
 use super::Limits;
+use crate::access::limits::one_address;
 
 /// One connection's number.
 pub type Id = u64;
@@ -35,6 +38,8 @@ pub enum Full {
     Address,
     /// This address has its share of sockets nobody logged in on.
     Strangers,
+    /// What clients have waiting here is too much already.
+    Memory,
 }
 
 impl Full {
@@ -46,6 +51,7 @@ impl Full {
             Self::Address => {
                 "this address has too many connections; close unused ones or raise the limit"
             }
+            Self::Memory => "too much is waiting for clients; try again in some seconds",
             Self::Strangers => {
                 "this address has too many connections without a login; authenticate on them or close them"
             }
@@ -53,55 +59,74 @@ impl Full {
     }
 }
 
-/// Everyone who is in.
+/// Who is in from one address.
+#[derive(Debug, Default)]
+struct Here {
+    sockets: usize,
+    strangers: usize,
+    /// Plain connections that work on nothing, the oldest first.
+    idle: BTreeSet<Id>,
+}
+
+impl Here {
+    /// How this address stands among those that could lose an idle connection: the last one does.
+    fn crowd(&self, address: IpAddr) -> Option<(usize, Reverse<Id>, IpAddr)> {
+        let oldest = self.idle.first()?;
+        Some((self.idle.len(), Reverse(*oldest), address))
+    }
+}
+
+/// Everyone who is in. Every question is answered from a count or a sorted set, none by looking at all.
 #[derive(Debug)]
 pub struct Seats {
     limits: Limits,
     next: Id,
-    taken: BTreeMap<Id, Seat>,
+    taken: HashMap<Id, Seat>,
+    here: HashMap<IpAddr, Here>,
+    crowds: BTreeSet<(usize, Reverse<Id>, IpAddr)>,
+    sockets: usize,
+    plain: usize,
 }
 
 impl Seats {
     /// Nobody is in.
     #[must_use]
-    pub const fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits) -> Self {
         Self {
             limits,
             next: 0,
-            taken: BTreeMap::new(),
+            taken: HashMap::new(),
+            here: HashMap::new(),
+            crowds: BTreeSet::new(),
+            sockets: 0,
+            plain: 0,
         }
     }
 
     /// Lets a plain connection in; the second is who must leave for it. `None`: all are busy.
     pub fn enter(&mut self, address: IpAddr) -> Option<(Id, Option<Id>)> {
-        let plain = self.count(|s| matches!(s.kind, Kind::Plain { .. }));
-        let leaves = if bounded(plain, self.limits.plain) {
-            let oldest = self.idle_of_the_crowd()?;
-            self.taken.remove(&oldest);
+        let leaves = if bounded(self.plain, self.limits.plain) {
+            let (_, Reverse(oldest), _) = *self.crowds.last()?;
+            self.leave(oldest);
             Some(oldest)
         } else {
             None
         };
         let id = self.next;
         self.next += 1;
-        self.taken.insert(
-            id,
-            Seat {
-                address: one_address(address),
-                kind: Kind::Plain { busy: false },
-            },
-        );
+        let seat = Seat {
+            address: one_address(address),
+            kind: Kind::Plain { busy: false },
+        };
+        self.taken.insert(id, seat);
+        self.count(id, seat, true);
         Some((id, leaves))
     }
 
     /// Whether a plain connection works on a request now; busy ones are not sent away.
     pub fn busy(&mut self, id: Id, now: bool) {
-        if let Some(Seat {
-            kind: Kind::Plain { busy },
-            ..
-        }) = self.taken.get_mut(&id)
-        {
-            *busy = now;
+        if let Some(Kind::Plain { .. }) = self.taken.get(&id).map(|s| s.kind) {
+            self.set(id, Kind::Plain { busy: now });
         }
     }
 
@@ -110,19 +135,19 @@ impl Seats {
     /// # Errors
     /// [`Full`] where a bound is reached; the connection stays plain.
     pub fn upgrade(&mut self, id: Id) -> Result<(), Full> {
-        let Some(address) = self.taken.get(&id).map(|s| s.address) else {
+        let Some(seat) = self.taken.get(&id) else {
             return Err(Full::All);
         };
-        let socket = |s: &Seat| matches!(s.kind, Kind::Socket { .. });
-        if bounded(self.count(socket), self.limits.sockets) {
+        let (sockets, strangers) = self
+            .here
+            .get(&seat.address)
+            .map_or((0, 0), |h| (h.sockets, h.strangers));
+        if bounded(self.sockets, self.limits.sockets) {
             return Err(Full::All);
         }
-        let here = self.count(|s| socket(s) && s.address == address);
-        if bounded(here, self.limits.sockets_per_address) {
+        if bounded(sockets, self.limits.sockets_per_address) {
             return Err(Full::Address);
         }
-        let strangers =
-            self.count(|s| s.kind == Kind::Socket { known: false } && s.address == address);
         if bounded(strangers, self.limits.strangers_per_address) {
             return Err(Full::Strangers);
         }
@@ -132,40 +157,80 @@ impl Seats {
 
     /// Somebody logged in on a WebSocket.
     pub fn known(&mut self, id: Id) {
-        self.set(id, Kind::Socket { known: true });
+        if let Some(Kind::Socket { .. }) = self.taken.get(&id).map(|s| s.kind) {
+            self.set(id, Kind::Socket { known: true });
+        }
+    }
+
+    /// Whether somebody logged in on this connection.
+    #[must_use]
+    pub fn is_known(&self, id: Id) -> bool {
+        let seat = self.taken.get(&id);
+        seat.is_some_and(|s| s.kind == Kind::Socket { known: true })
     }
 
     /// A connection ended.
     pub fn leave(&mut self, id: Id) {
-        self.taken.remove(&id);
+        if let Some(seat) = self.taken.remove(&id) {
+            self.count(id, seat, false);
+        }
     }
 
     /// How many WebSockets are in.
     #[must_use]
-    pub fn sockets(&self) -> usize {
-        self.count(|s| matches!(s.kind, Kind::Socket { .. }))
+    pub const fn sockets(&self) -> usize {
+        self.sockets
     }
 
     fn set(&mut self, id: Id, kind: Kind) {
-        if let Some(seat) = self.taken.get_mut(&id) {
-            seat.kind = kind;
-        }
+        let Some(seat) = self.taken.get_mut(&id) else {
+            return;
+        };
+        let before = std::mem::replace(&mut seat.kind, kind);
+        let after = *seat;
+        self.count(
+            id,
+            Seat {
+                kind: before,
+                ..after
+            },
+            false,
+        );
+        self.count(id, after, true);
     }
 
-    fn count(&self, which: impl Fn(&Seat) -> bool) -> usize {
-        self.taken.values().filter(|s| which(s)).count()
-    }
-
-    fn idle_of_the_crowd(&self) -> Option<Id> {
-        let mut idle: HashMap<IpAddr, (usize, Id)> = HashMap::new();
-        for (id, seat) in &self.taken {
-            if seat.kind == (Kind::Plain { busy: false }) {
-                idle.entry(seat.address).or_insert((0, *id)).0 += 1;
+    /// Adds a seat to the counts, or takes it out.
+    fn count(&mut self, id: Id, seat: Seat, is_in: bool) {
+        let here = self.here.entry(seat.address).or_default();
+        let step = |n: &mut usize| *n = if is_in { *n + 1 } else { n.saturating_sub(1) };
+        match seat.kind {
+            Kind::Plain { busy } => {
+                step(&mut self.plain);
+                if !busy {
+                    if let Some(crowd) = here.crowd(seat.address) {
+                        self.crowds.remove(&crowd);
+                    }
+                    if is_in {
+                        here.idle.insert(id);
+                    } else {
+                        here.idle.remove(&id);
+                    }
+                    self.crowds.extend(here.crowd(seat.address));
+                }
+            }
+            Kind::Socket { known } => {
+                step(&mut self.sockets);
+                step(&mut here.sockets);
+                if !known {
+                    step(&mut here.strangers);
+                }
             }
         }
-        idle.into_values()
-            .max_by_key(|(count, oldest)| (*count, std::cmp::Reverse(*oldest)))
-            .map(|(_, oldest)| oldest)
+        let Here { sockets, idle, .. } = here;
+        // Nobody has a busy plain connection counted here, so it may be made anew.
+        if *sockets == 0 && idle.is_empty() {
+            self.here.remove(&seat.address);
+        }
     }
 }
 
@@ -173,20 +238,10 @@ const fn bounded(count: usize, limit: usize) -> bool {
     limit != 0 && count >= limit
 }
 
-/// What counts as one address: a v4 address, or the /64 a v6 host can choose freely from.
-fn one_address(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(v6) => {
-            let s = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(s[0], s[1], s[2], s[3], 0, 0, 0, 0))
-        }
-        v4 => v4,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn limits() -> Limits {
         Limits {
@@ -273,5 +328,75 @@ mod tests {
             socket(&mut seats, "10.0.0.1").unwrap();
         }
         assert_eq!(seats.sockets(), 2000);
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Enter(u8),
+        Upgrade(usize),
+        Known(usize),
+        Busy(usize, bool),
+        Leave(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (0u8..4).prop_map(Step::Enter),
+            (0usize..12).prop_map(Step::Upgrade),
+            (0usize..12).prop_map(Step::Known),
+            (0usize..12, any::<bool>()).prop_map(|(at, now)| Step::Busy(at, now)),
+            (0usize..12).prop_map(Step::Leave),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_counts_are_what_counting_gives(steps in prop::collection::vec(step(), 1..200)) {
+            let mut seats = Seats::new(Limits { plain: 6, ..limits() });
+            for step in steps {
+                let mut ids: Vec<Id> = seats.taken.keys().copied().collect();
+                ids.sort_unstable();
+                let pick = |at: usize| ids.get(at).copied().unwrap_or(999);
+                match step {
+                    Step::Enter(host) => {
+                        // The oldest idle one of the address that has most goes; a tie, the one that is older.
+                        let idle = |s: &Seat| s.kind == Kind::Plain { busy: false };
+                        let expected = ids
+                            .iter()
+                            .filter(|id| idle(&seats.taken[id]))
+                            .map(|id| {
+                                let address = seats.taken[id].address;
+                                let crowd = seats.taken.values().filter(|s| idle(s) && s.address == address);
+                                (crowd.count(), Reverse(*id))
+                            })
+                            .max()
+                            .map(|(_, Reverse(id))| id);
+                        let full = seats.plain >= 6;
+                        let entered = seats.enter(IpAddr::from([10, 0, 0, host]));
+                        prop_assert_eq!(entered.and_then(|(_, left)| left), expected.filter(|_| full));
+                        prop_assert_eq!(entered.is_none(), full && expected.is_none());
+                    }
+                    Step::Upgrade(at) => drop(seats.upgrade(pick(at))),
+                    Step::Known(at) => seats.known(pick(at)),
+                    Step::Busy(at, now) => seats.busy(pick(at), now),
+                    Step::Leave(at) => seats.leave(pick(at)),
+                }
+                let all = || seats.taken.values();
+                let socket = |s: &&Seat| matches!(s.kind, Kind::Socket { .. });
+                prop_assert_eq!(seats.sockets(), all().filter(socket).count());
+                prop_assert_eq!(seats.plain, all().count() - seats.sockets());
+                for (address, here) in &seats.here {
+                    let of = || all().filter(|s| s.address == *address);
+                    prop_assert_eq!(here.sockets, of().filter(socket).count());
+                    let strangers = of().filter(|s| s.kind == Kind::Socket { known: false });
+                    prop_assert_eq!(here.strangers, strangers.count());
+                    let idle = of().filter(|s| s.kind == Kind::Plain { busy: false });
+                    prop_assert_eq!(here.idle.len(), idle.count());
+                }
+                if seats.taken.is_empty() {
+                    prop_assert!(seats.here.is_empty() && seats.crowds.is_empty());
+                }
+            }
+        }
     }
 }

@@ -1,43 +1,57 @@
 //! One task per WebSocket: reads messages, runs them through [`crate::rpc`], sends what comes out.
 //!
-//! The task owns the whole socket. Requests that take time run beside the reading, a bounded number
-//! at once; beyond it nothing is read, and TCP holds the client back. While an answer waits for a
-//! slow reader nothing is read either. News wait in one ring shared by all sockets; who lags behind
-//! loses the oldest and learns how many, and who takes nothing for too long is cut.
+//! The task owns the whole socket. Requests that take time run beside the reading, a bounded number at once;
+//! beyond it nothing is read, and TCP holds the client back. While something of ours is on its way out nothing
+//! is read either, so answers never queue. Events do: in one ring shared by all sockets, and once taken from
+//! there in a bounded queue of the client's own ([`super::outbox`]), whose oldest go first; the client is told
+//! how many. Who takes nothing for too long is cut.
+//!
+//! What the client has waiting here is told to its seat ([`crate::http::seats::memory`] says what counts), and
+//! the seat may say to forget the events, or to leave. Buffers that a large message made grow are given back
+//! ([`super::frames`]).
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use futures_util::stream::FuturesUnordered;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{Sink, Stream, StreamExt};
 use hyper::Request;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::beat::{Beat, Due};
 use super::feed::io::Ear;
+use super::frames::LARGE;
 use super::news::News;
-use crate::clock;
+use super::outbox::{Next, Outbox};
+use super::wire::io::{Counted, Wire};
+use crate::clock::{self, Mono};
 use crate::http::io::{Shared, asked};
 use crate::http::reply::io::text;
 use crate::http::seats::io::Seat;
+use crate::http::seats::memory::{GRAIN, Held, Order};
 use crate::rpc::dispatch::{Reply, Room, accept};
 use crate::rpc::links::Reached;
+use crate::rpc::notify;
 use crate::rpc::session::Session;
 use crate::rpc::table::{Answer, Outcome};
+use crate::system::Connected;
 
 /// Allocated per socket for as long as it lives; a longer message gets its own memory.
-const READ_BUFFER: usize = 1 << 10;
+const READ_BUFFER: usize = 1 << 9;
 /// How long a close frame may take to be read by a client that still sends.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -45,6 +59,7 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(in crate::http) struct Upgrade {
     pub(in crate::http) stream: OnUpgrade,
     pub(in crate::http) reached: Arc<Reached>,
+    pub(in crate::http) from: IpAddr,
 }
 
 /// Checks an opening handshake (RFC 6455 §4.2.1) and gives the accept key, or status and reason.
@@ -75,16 +90,9 @@ pub(in crate::http) fn accept_key<B>(request: &Request<B>) -> Result<String, (u1
     }
 }
 
-/// What a socket runs over: TCP, or TLS over it.
-pub(in crate::http) trait Wire:
-    AsyncRead + AsyncWrite + Unpin + Send + 'static
-{
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Wire for S {}
-
-type Ws<S> = WebSocketStream<S>;
-type Running = FuturesUnordered<Pin<Box<dyn Future<Output = (Reply, Answer)> + Send>>>;
+type Ws<S> = WebSocketStream<Counted<S>>;
+/// What is under way: where the answer goes, the answer, and the length of the request.
+type Running = FuturesUnordered<Pin<Box<dyn Future<Output = (Reply, Answer, usize)> + Send>>>;
 
 /// How a conversation ends.
 enum End {
@@ -92,53 +100,89 @@ enum End {
     Gone,
     /// We say goodbye.
     Close(CloseCode, &'static str),
+    /// We say goodbye, and free everything first.
+    Shed,
+}
+
+/// What the socket did.
+enum Io {
+    /// Everything of ours has left.
+    Flushed,
+    /// A message came.
+    Came(Message),
+    /// Part of one came, and it is time to count again.
+    Grew,
+    /// It failed or ended.
+    Failed(End),
 }
 
 /// Runs a socket from its upgrade to its end; `S` is what the connection was served on.
+///
+/// What lives as long as the socket is boxed, and what is rare is boxed when it comes: a future holds its
+/// arguments and its locals, so each thing in it would count twice in every idle socket.
 pub(in crate::http) async fn run<S: Wire>(
     upgrade: Upgrade,
     shared: Arc<Shared>,
     seat: Arc<Seat>,
     shutdown: watch::Receiver<bool>,
 ) {
-    let Ok(upgraded) = upgrade.stream.await else {
-        return;
+    let news = shared.feed.listen();
+    let begun = Box::pin(begin::<S>(upgrade, shared, seat)).await;
+    if let Some((talk, ws)) = begun {
+        talk.converse(ws, news, shutdown).await;
+    }
+}
+
+async fn begin<S: Wire>(
+    upgrade: Upgrade,
+    shared: Arc<Shared>,
+    seat: Arc<Seat>,
+) -> Option<(Box<Talk>, Box<Ws<S>>)> {
+    let upgraded = upgrade.stream.await.ok()?;
+    let parts = upgraded.downcast::<TokioIo<S>>().ok()?;
+    let limits = &shared.services.limits;
+    let stream = parts.io.into_inner();
+    let early = parts.read_buf.to_vec();
+    // Empty or not, it keeps hyper's 8 KiB alive.
+    drop(parts.read_buf);
+    let longest = limits.message_bytes;
+    let ws = over(Counted::new(stream, &early), early, longest).await;
+    let room = Room {
+        methods: shared.services.methods,
+        desk: Arc::clone(&shared.services.desk),
+        reached: upgrade.reached,
+        from: upgrade.from,
     };
-    let Ok(parts) = upgraded.downcast::<TokioIo<S>>() else {
-        return;
+    let talk = Talk {
+        beat: Beat::new(limits, clock::mono()),
+        session: Session::new(uuid::Uuid::new_v4().to_string()),
+        patience: limits.write_within,
+        in_flight: limits.in_flight,
+        longest,
+        known: false,
+        _connected: shared.services.desk.system.connected(),
+        outbox: Outbox::new(limits.events),
+        running: None,
+        running_bytes: 0,
+        sending: None,
+        sending_bytes: 0,
+        renew: false,
+        ending: None,
+        told: Held::default(),
+        room,
+        seat,
     };
-    let longest = shared.services.limits.message_bytes;
+    Some((Box::new(talk), ws))
+}
+
+async fn over<S: Wire>(stream: Counted<S>, early: Vec<u8>, longest: usize) -> Box<Ws<S>> {
     let longest = (longest != 0).then_some(longest);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
         .max_message_size(longest)
         .max_frame_size(longest);
-    let stream = parts.io.into_inner();
-    let early = parts.read_buf.to_vec();
-    // Empty or not, it keeps hyper's 8 KiB alive.
-    drop(parts.read_buf);
-    let mut ws = Ws::from_partially_read(stream, early, Role::Server, Some(config)).await;
-    let _connected = shared.services.desk.system.connected();
-    let room = Room {
-        methods: shared.services.methods,
-        desk: Arc::clone(&shared.services.desk),
-        reached: upgrade.reached,
-    };
-    let mut talk = Talk {
-        beat: Beat::new(&shared.services.limits, clock::mono()),
-        session: Session::new(uuid::Uuid::new_v4().to_string()),
-        patience: shared.services.limits.write_within,
-        in_flight: shared.services.limits.in_flight,
-        known: false,
-        missed: 0,
-        room,
-        seat,
-    };
-    let news = shared.feed.listen();
-    if let End::Close(code, reason) = talk.converse(&mut ws, news, shutdown).await {
-        goodbye(&mut ws, code, reason).await;
-    }
+    Box::new(Ws::from_partially_read(stream, early, Role::Server, Some(config)).await)
 }
 
 struct Talk {
@@ -147,76 +191,157 @@ struct Talk {
     beat: Beat,
     seat: Arc<Seat>,
     known: bool,
-    missed: u64,
+    /// Counts it among the open ones.
+    _connected: Connected,
     patience: Duration,
     in_flight: usize,
+    longest: usize,
+    outbox: Outbox<Arc<News>>,
+    /// Absent while nothing is under way: an idle socket pays nothing for it.
+    running: Option<Box<Running>>,
+    running_bytes: usize,
+    /// Something is on its way out, and since when.
+    sending: Option<Mono>,
+    /// How much it is; stays, when it was large, until the buffers are new.
+    sending_bytes: usize,
+    /// Make the buffers new once everything has left.
+    renew: bool,
+    /// Say goodbye once everything has left.
+    ending: Option<(CloseCode, &'static str)>,
+    /// What the seat knows.
+    told: Held,
 }
 
 impl Talk {
     async fn converse<S: Wire>(
-        &mut self,
-        ws: &mut Ws<S>,
+        mut self: Box<Self>,
+        mut ws: Box<Ws<S>>,
         mut news: Ear,
         mut shutdown: watch::Receiver<bool>,
-    ) -> End {
-        let mut running = Running::new();
-        loop {
-            let wake = wake(self.beat.poll_timeout());
-            let may_read = self.in_flight == 0 || running.len() < self.in_flight;
-            let sent = tokio::select! {
-                () = asked(&mut shutdown) => {
-                    return End::Close(CloseCode::Away, "the service stops");
+    ) {
+        let end = loop {
+            if self.sending.is_none() {
+                if let Some((code, reason)) = self.ending {
+                    break End::Close(code, reason);
                 }
-                Some((reply, answer)) = running.next() => {
-                    // Reading may have been held back, and so the pongs.
-                    self.beat.heard(clock::mono());
-                    self.answer(ws, &reply, &answer).await
+                if self.renew {
+                    ws = Box::pin(self.renewed(ws)).await;
                 }
-                heard = news.next() => match heard {
-                    Some((news, lost)) => match self.catch_up(ws, lost).await {
-                        Ok(()) => self.tell(ws, &news).await,
-                        gone => gone,
-                    },
-                    None => return End::Gone,
-                },
-                () = wake => match self.beat.due(clock::mono()) {
-                    None => Ok(()),
-                    Some(Due::Ping) => self.send(ws, Message::Ping(Vec::new().into())).await,
-                    // Nothing could be heard while nothing was read.
-                    Some(Due::Dead) if !may_read => {
-                        self.beat.heard(clock::mono());
+                if let Some(next) = self.outbox.next()
+                    && self.tell(&mut ws, next).is_err()
+                {
+                    break End::Gone;
+                }
+            }
+            self.account(&ws);
+            let unfinished = ws.get_ref().unfinished();
+            let running = self.running.as_ref().map_or(0, |r| r.len());
+            let may_read =
+                self.sending.is_none() && (self.in_flight == 0 || running < self.in_flight);
+            let idle = self.sending.is_none();
+            let wake = wake(self.wake_at());
+            let went = tokio::select! {
+                () = asked(&mut shutdown) => Err(End::Close(CloseCode::Away, "the service stops")),
+                order = self.seat.told() => match order {
+                    Order::Leave => Err(End::Shed),
+                    Order::DropEvents => {
+                        self.outbox.clear();
                         Ok(())
                     }
-                    Some(Due::Dead) => return End::Gone,
-                    Some(Due::LoginOverdue) => {
-                        return End::Close(CloseCode::Policy, "nobody logged in in time");
-                    }
                 },
-                message = ws.next(), if may_read => {
+                (reply, answer, bytes) = next_done(&mut self.running), if idle => {
+                    self.running_bytes -= bytes;
+                    // Reading may have been held back, and so the pongs.
                     self.beat.heard(clock::mono());
-                    match message {
-                        Some(Ok(Message::Text(text))) => self.take(ws, &text, &mut running).await,
-                        Some(Ok(Message::Binary(_))) => {
-                            return End::Close(CloseCode::Unsupported, "send text, not binary");
-                        }
-                        Some(Ok(_)) => Ok(()),
-                        Some(Err(error)) => return end_of(&error),
-                        None => return End::Gone,
-                    }
+                    self.answer(&mut ws, &reply, &answer)
                 }
+                heard = news.next() => match heard {
+                    Some((news, lost)) => {
+                        if self.known {
+                            self.outbox.lost(lost);
+                        }
+                        self.queue(news);
+                        Ok(())
+                    }
+                    None => Err(End::Gone),
+                },
+                () = wake => self.due(&mut ws, may_read),
+                io = step(&mut ws, !idle, may_read, unfinished) => match io {
+                    Io::Flushed => {
+                        self.sending = None;
+                        if self.sending_bytes < LARGE {
+                            self.sending_bytes = 0;
+                        }
+                        Ok(())
+                    }
+                    // Not a sign of life: a message must be whole before the socket counts as dead.
+                    Io::Grew => Ok(()),
+                    Io::Came(message) => {
+                        self.beat.heard(clock::mono());
+                        self.came(&mut ws, message)
+                    }
+                    Io::Failed(end) => Err(end),
+                },
             };
-            if sent.is_err() {
-                return End::Gone;
+            if let Err(end) = went {
+                break end;
+            }
+        };
+        Box::pin(self.part(*ws, end)).await;
+    }
+
+    /// What the clock asks for.
+    fn due<S: Wire>(&mut self, ws: &mut Ws<S>, may_read: bool) -> Result<(), End> {
+        let now = clock::mono();
+        if self.cut_at().is_some_and(|at| now >= at) {
+            return Err(End::Gone);
+        }
+        match self.beat.due(now) {
+            // While something else is on its way out, that is what shows whether somebody is there.
+            Some(Due::Ping) if self.sending.is_none() => {
+                self.begin(ws, Message::Ping(Vec::new().into()), 0)
+            }
+            None | Some(Due::Ping) => Ok(()),
+            // Nothing could be heard while nothing was read.
+            Some(Due::Dead) if !may_read => {
+                self.beat.heard(now);
+                Ok(())
+            }
+            Some(Due::Dead) => Err(End::Gone),
+            Some(Due::LoginOverdue) => {
+                Err(End::Close(CloseCode::Policy, "nobody logged in in time"))
             }
         }
     }
 
-    async fn take<S: Wire>(
-        &mut self,
-        ws: &mut Ws<S>,
-        text: &str,
-        running: &mut Running,
-    ) -> Result<(), ()> {
+    fn came<S: Wire>(&mut self, ws: &mut Ws<S>, message: Message) -> Result<(), End> {
+        match message {
+            Message::Text(text) => {
+                ws.get_mut().taken();
+                self.take(ws, &text)?;
+            }
+            Message::Binary(_) => {
+                return Err(End::Close(CloseCode::Unsupported, "send text, not binary"));
+            }
+            // Its pong is on its way out: who does not take it is not asked for more pings.
+            Message::Ping(_) => {
+                ws.get_mut().taken();
+                self.sending.get_or_insert(clock::mono());
+                return Ok(());
+            }
+            Message::Pong(_) => ws.get_mut().taken(),
+            // The library answers a goodbye, and ends.
+            Message::Close(_) | Message::Frame(_) => return Ok(()),
+        }
+        if ws.get_ref().can_renew() {
+            self.renew = true;
+            // First everything must have left, a pong of the library's own, too.
+            self.sending.get_or_insert(clock::mono());
+        }
+        Ok(())
+    }
+
+    fn take<S: Wire>(&mut self, ws: &mut Ws<S>, text: &str) -> Result<(), End> {
         let now = clock::now();
         let turn = accept(&self.room, &mut self.session, text, now);
         if !self.known && self.session.login(now.wall).is_ok() {
@@ -224,66 +349,203 @@ impl Talk {
             self.beat.logged_in();
             self.seat.known();
         }
+        if turn.flood {
+            self.ending = Some((CloseCode::Policy, "far too many requests"));
+        }
         match turn.outcome {
-            Outcome::Now(answer) => self.answer(ws, &turn.reply, &answer).await,
+            Outcome::Now(answer) => self.answer(ws, &turn.reply, &answer),
             Outcome::Later(work) => {
-                let reply = turn.reply;
-                running.push(Box::pin(async move { (reply, work.await) }));
+                let (reply, bytes) = (turn.reply, text.len());
+                self.running_bytes += bytes;
+                self.running
+                    .get_or_insert_default()
+                    .push(Box::pin(async move { (reply, work.await, bytes) }));
                 Ok(())
             }
         }
     }
 
-    async fn answer<S: Wire>(
-        &self,
+    fn answer<S: Wire>(
+        &mut self,
         ws: &mut Ws<S>,
         reply: &Reply,
         answer: &Answer,
-    ) -> Result<(), ()> {
+    ) -> Result<(), End> {
         match reply.render(answer, clock::now()) {
-            Some(text) => self.send(ws, Message::Text(text.into())).await,
+            Some(text) => self.text(ws, text.into()),
             None => Ok(()),
         }
     }
 
-    async fn tell<S: Wire>(&mut self, ws: &mut Ws<S>, news: &News) -> Result<(), ()> {
+    /// Keeps an event for when there is room.
+    fn queue(&mut self, news: Arc<News>) {
+        if news.is_for(&self.session.subscriptions) && self.session.login(clock::wall()).is_ok() {
+            let bytes = news.bytes();
+            self.outbox.push(news, bytes);
+        }
+    }
+
+    fn tell<S: Wire>(&mut self, ws: &mut Ws<S>, next: Next<Arc<News>>) -> Result<(), End> {
+        // Somebody whose rights have ended meanwhile hears nothing more.
         if self.session.login(clock::wall()).is_err() {
             return Ok(());
         }
-        let wanted = &self.session.subscriptions;
         let Room { desk, reached, .. } = &self.room;
-        match news.text(desk, reached, wanted, &mut self.missed) {
-            Some(text) => self.send(ws, Message::Text(text)).await,
+        let text = match next {
+            Next::Lost(count) => Some(notify::events_dropped(count).into()),
+            Next::Event(news) => news.text(desk, reached, &self.session.subscriptions),
+        };
+        match text {
+            Some(text) => self.text(ws, text),
+            // Unsubscribed meanwhile.
             None => Ok(()),
         }
     }
 
-    /// Too slow for some news: how the cameras are now makes up for theirs, and the next event of a
-    /// topic says how many are lost.
-    async fn catch_up<S: Wire>(&mut self, ws: &mut Ws<S>, lost: u64) -> Result<(), ()> {
-        if lost == 0 {
-            return Ok(());
-        }
-        self.missed += lost;
-        for camera in self.room.desk.directory.list() {
-            self.tell(ws, &News::camera(&camera)).await?;
-        }
-        Ok(())
+    fn text<S: Wire>(&mut self, ws: &mut Ws<S>, text: Utf8Bytes) -> Result<(), End> {
+        let bytes = text.len();
+        self.begin(ws, Message::Text(text), bytes)
     }
 
-    async fn send<S: Wire>(&self, ws: &mut Ws<S>, message: Message) -> Result<(), ()> {
-        let sent = ws.send(message);
-        if self.patience.is_zero() {
-            return sent.await.map_err(drop);
+    /// Hands a message to the socket; [`step`] sees it off.
+    fn begin<S: Wire>(
+        &mut self,
+        ws: &mut Ws<S>,
+        message: Message,
+        bytes: usize,
+    ) -> Result<(), End> {
+        if bytes >= LARGE {
+            ws.get_mut().grown();
         }
-        match timeout(self.patience, sent).await {
-            Ok(sent) => sent.map_err(drop),
-            Err(_) => Err(()),
+        self.sending_bytes = self.sending_bytes.max(bytes);
+        self.sending = Some(clock::mono());
+        Pin::new(ws).start_send(message).map_err(|_| End::Gone)
+    }
+
+    /// A socket with new buffers over the same stream.
+    async fn renewed<S: Wire>(&mut self, ws: Box<Ws<S>>) -> Box<Ws<S>> {
+        self.renew = false;
+        // Nothing was read since, for nothing is read while something is on its way out; but let it be sure.
+        if !ws.get_ref().can_renew() {
+            return ws;
+        }
+        self.sending_bytes = 0;
+        let mut stream = ws.into_inner();
+        stream.renewed();
+        over(stream, Vec::new(), self.longest).await
+    }
+
+    /// Tells the seat what the client has waiting, when that is another figure than it knows.
+    fn account<S: Wire>(&mut self, ws: &Ws<S>) {
+        let events = self.outbox.bytes();
+        let bytes = ws.get_ref().unfinished() + self.running_bytes + self.sending_bytes + events;
+        let held = if bytes < GRAIN {
+            Held::default()
+        } else {
+            Held { bytes, events }
+        };
+        if held.bytes.abs_diff(self.told.bytes) >= GRAIN
+            || (held.events == 0) != (self.told.events == 0)
+        {
+            self.told = held;
+            self.seat.holds(held);
+        }
+    }
+
+    /// When a reader that takes nothing is cut.
+    fn cut_at(&self) -> Option<Mono> {
+        self.sending
+            .filter(|_| !self.patience.is_zero())
+            .map(|since| since + self.patience)
+    }
+
+    fn wake_at(&self) -> Option<Mono> {
+        [self.cut_at(), self.beat.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Ends the socket. What it held is freed before the goodbye where that is why it must go.
+    async fn part<S: Wire>(mut self: Box<Self>, mut ws: Ws<S>, end: End) {
+        match end {
+            End::Gone => {}
+            End::Close(code, reason) => {
+                let frame = CloseFrame {
+                    code,
+                    reason: reason.into(),
+                };
+                let said = timeout(LINGER, ws.close(Some(frame))).await;
+                if matches!(said, Ok(Ok(()))) {
+                    let seat = self.seat;
+                    linger(ws.into_inner().into_inner(), &seat).await;
+                }
+            }
+            End::Shed => {
+                let half_said = self.sending.is_some();
+                self.outbox.clear();
+                self.running = None;
+                let mut stream = ws.into_inner().into_inner();
+                let seat = self.seat;
+                seat.holds(Held::default());
+                // In the midst of a message of ours there is no place for a word.
+                if half_said {
+                    return;
+                }
+                let frame = CloseFrame {
+                    code: CloseCode::Again,
+                    reason: "too much is waiting for clients; come back later".into(),
+                };
+                let mut bytes = Vec::new();
+                if Frame::close(Some(frame)).format(&mut bytes).is_ok() {
+                    let said = timeout(LINGER, stream.write_all(&bytes)).await;
+                    if matches!(said, Ok(Ok(()))) {
+                        linger(stream, &seat).await;
+                    }
+                }
+            }
         }
     }
 }
 
-async fn wake(at: Option<clock::Mono>) {
+/// Sees off what is on its way out, and reads.
+async fn step<S: Wire>(ws: &mut Ws<S>, sending: bool, may_read: bool, counted: usize) -> Io {
+    poll_fn(|context| {
+        if sending {
+            let flushed = ready!(Pin::new(&mut *ws).poll_flush(context));
+            return Poll::Ready(flushed.map_or(Io::Failed(End::Gone), |()| Io::Flushed));
+        }
+        if !may_read {
+            return Poll::Pending;
+        }
+        match Pin::new(&mut *ws).poll_next(context) {
+            Poll::Ready(Some(Ok(message))) => Poll::Ready(Io::Came(message)),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Io::Failed(end_of(&error))),
+            Poll::Ready(None) => Poll::Ready(Io::Failed(End::Gone)),
+            // Another read may be due, and is made at the next call.
+            Poll::Pending if ws.get_ref().unfinished() >= counted + GRAIN => Poll::Ready(Io::Grew),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// The next of what is under way that is done; never, while nothing is.
+async fn next_done(running: &mut Option<Box<Running>>) -> (Reply, Answer, usize) {
+    let done = match running {
+        Some(all) => all.next().await,
+        None => None,
+    };
+    if running.as_ref().is_some_and(|all| all.is_empty()) {
+        *running = None;
+    }
+    match done {
+        Some(done) => done,
+        None => std::future::pending().await,
+    }
+}
+
+async fn wake(at: Option<Mono>) {
     match at {
         Some(at) => tokio::time::sleep(at.since(clock::mono())).await,
         None => std::future::pending().await,
@@ -299,22 +561,15 @@ const fn end_of(error: &Error) -> End {
     }
 }
 
-/// Sends a close frame and lets it arrive: closing while bytes of the client are unread would make
-/// the kernel reset the connection and the client lose the frame.
-async fn goodbye<S: Wire>(ws: &mut Ws<S>, code: CloseCode, reason: &'static str) {
-    let frame = CloseFrame {
-        code,
-        reason: reason.into(),
-    };
+/// Lets a close frame arrive: closing while bytes of the client are unread would make the kernel reset the
+/// connection and the client lose the frame. The seat is still taken meanwhile, but holds nothing.
+async fn linger<S: Wire>(mut stream: S, seat: &Seat) {
+    seat.holds(Held::default());
     let _ = timeout(LINGER, async {
-        if ws.close(Some(frame)).await.is_err() {
-            return;
-        }
-        let stream = ws.get_mut();
         if stream.shutdown().await.is_err() {
             return;
         }
-        let mut waste = vec![0; 16 << 10];
+        let mut waste = vec![0; 2 << 10];
         while stream.read(&mut waste).await.is_ok_and(|n| n > 0) {}
     })
     .await;

@@ -2,5 +2,8 @@
 
 pub mod beat;
 pub mod feed;
+pub mod frames;
 pub mod io;
 pub mod news;
+pub mod outbox;
+pub mod wire;

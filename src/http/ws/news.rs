@@ -62,27 +62,41 @@ impl News {
         Some(Self::new(What::Everybody(text.into())))
     }
 
-    /// What to send to a client that wants `wanted` and reached us at `reached`; `missed` is how many
-    /// pieces of news it was too slow for, and is zero once it has been told.
+    /// Whether it is for a client that wants `wanted`.
+    #[must_use]
+    pub fn is_for(&self, wanted: &Subscriptions) -> bool {
+        match &self.what {
+            What::Camera(_) | What::Everybody(_) => true,
+            What::Topic(event) => wanted.want(event),
+        }
+    }
+
+    /// What it takes while it waits; its text, where that is made only later, is about as long.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + match &self.what {
+                What::Camera(camera) => size_of::<Camera>() + camera.name.len(),
+                What::Everybody(text) => text.len(),
+                What::Topic(event) => size_of::<Event>() + event.data.len() * 64,
+            }
+    }
+
+    /// What to send to a client that wants `wanted` and reached us at `reached`.
     pub fn text(
         &self,
         desk: &Desk,
         reached: &Reached,
         wanted: &Subscriptions,
-        missed: &mut u64,
     ) -> Option<Utf8Bytes> {
         match &self.what {
             What::Camera(camera) => Some(self.named(desk, reached, camera)),
             What::Everybody(text) => Some(text.clone()),
             What::Topic(event) if !wanted.want(event) => None,
-            What::Topic(event) => Some(match std::mem::take(missed) {
-                0 => self
-                    .text
-                    .get_or_init(|| notify::topic(event, 0).into())
-                    .clone(),
-                // The one reader that lagged behind gets a text of its own.
-                missed => notify::topic(event, missed).into(),
-            }),
+            What::Topic(event) => {
+                let text = self.text.get_or_init(|| notify::topic(event).into());
+                Some(text.clone())
+            }
         }
     }
 

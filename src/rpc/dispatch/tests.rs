@@ -37,6 +37,7 @@ impl Verify for Words {
             user_id: "ada".to_owned(),
             role: role.parse().map_err(|_| refused())?,
             expires_at: Wall::from_secs(now.as_secs() + lifetime.parse::<u64>().unwrap()),
+            credential: Some("k7".to_owned()),
         })
     }
 }
@@ -132,11 +133,13 @@ fn room(media: MediaState) -> Room {
             system: Arc::default(),
             registry: Arc::default(),
             rtsp_port: 8554,
+            guard: Default::default(),
         }),
         reached: Arc::new(Reached::new(
             Some("box.local:8003"),
             "10.0.0.1:8002".parse().unwrap(),
         )),
+        from: "10.0.0.9".parse().unwrap(),
     }
 }
 
@@ -197,6 +200,7 @@ impl Client {
 }
 
 mod events;
+mod guarded;
 mod results;
 mod system;
 
@@ -261,11 +265,11 @@ fn checks_come_in_the_contracts_order() {
 #[test]
 fn a_role_too_low_is_told_which_one_is_needed() {
     const ROWS: &[Method] = &[
-        crate::rpc::methods::core::AUTHENTICATE,
+        core::AUTHENTICATE,
         Method {
             name: "reboot",
             role: Some(Role::Admin),
-            ..crate::rpc::methods::core::PING
+            ..core::PING
         },
     ];
     let mut client = Client::viewer();
@@ -279,11 +283,11 @@ fn a_role_too_low_is_told_which_one_is_needed() {
 #[test]
 fn a_method_that_panics_costs_one_answer_and_not_the_connection() {
     const ROWS: &[Method] = &[
-        crate::rpc::methods::core::PING,
+        core::PING,
         Method {
             name: "bug",
             handler: |_, _| panic!("on purpose"),
-            ..crate::rpc::methods::core::PING
+            ..core::PING
         },
     ];
     let mut client = Client::new();

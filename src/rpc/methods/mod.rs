@@ -1,5 +1,6 @@
 //! The methods, one file per group; each row of the table stands beside its code.
 
+pub mod audit;
 pub mod cameras;
 pub mod controls;
 pub mod core;

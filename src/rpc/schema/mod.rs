@@ -1,6 +1,7 @@
 //! The shapes of results as JSON Schema; the OpenRPC document refers to them by name.
 
 mod events;
+mod guard;
 mod system;
 
 use serde_json::{Map, Value, json};
@@ -113,6 +114,7 @@ pub fn all() -> Map<String, Value> {
     .into_iter()
     .chain(events::shapes())
     .chain(system::shapes())
+    .chain(guard::shapes())
     .map(|(name, shape)| (name.to_owned(), shape))
     .collect()
 }

@@ -10,6 +10,7 @@ import { Link, type LinkState } from '../rpc/link.ts';
 import type { Camera, CameraCapabilities, CameraMetrics, MethodName, Params, Result, Role } from '../rpc/types.ts';
 import { Store } from '../store.ts';
 import { choose, merge } from './cameras.ts';
+import { isUnclaimed } from './claim.ts';
 import { watchHealth, type Health } from './health.ts';
 import { refusalSentence, storedToken, storeToken } from './token.ts';
 
@@ -18,6 +19,8 @@ export interface Model {
   token: string | null;
   /** Why the last token is gone, when that needs a sentence. */
   refusal: string;
+  /** The box is nobody's: a code is asked for instead of a token. */
+  unclaimed: boolean;
   role: Role | null;
   link: LinkState;
   health: Health;
@@ -41,6 +44,7 @@ export class Box {
     this.model = new Store<Model>({
       token: null,
       refusal: '',
+      unclaimed: false,
       role: null,
       link: { kind: 'ended' },
       health: { word: 'unknown' },
@@ -69,7 +73,7 @@ export class Box {
   useToken(token: string): void {
     this.#link?.stop();
     storeToken(token);
-    this.#set({ token, refusal: '', role: null, cameras: null, metrics: null });
+    this.#set({ token, refusal: '', unclaimed: false, role: null, cameras: null, metrics: null });
     const link = new Link(openSocket, token, {
       state: (state) => {
         if (link === this.#link) this.#linkChanged(state);
@@ -87,7 +91,7 @@ export class Box {
     this.#link?.stop();
     this.#link = null;
     storeToken(null);
-    this.#set({ token: null, refusal, role: null, link: { kind: 'ended' }, cameras: null, selected: null, metrics: null });
+    this.#set({ token: null, refusal, unclaimed: false, role: null, link: { kind: 'ended' }, cameras: null, selected: null, metrics: null });
   }
 
   select(device: string): void {
@@ -113,10 +117,19 @@ export class Box {
     const known = token ?? this.model.value.token ?? storedToken();
     if (known && known !== this.model.value.token) this.useToken(known);
     else this.#settle();
+    if (!known) void this.#askWhose();
+  }
+
+  async #askWhose(): Promise<void> {
+    const unclaimed = await isUnclaimed(openSocket);
+    if (!this.model.value.token) this.#set({ unclaimed });
   }
 
   #linkChanged(link: LinkState): void {
-    if (link.kind === 'refused') return this.forgetToken(refusalSentence(link.reason));
+    if (link.kind === 'refused') {
+      this.forgetToken(link.reason === 'unclaimed' ? '' : refusalSentence(link.reason));
+      return this.#set({ unclaimed: link.reason === 'unclaimed' });
+    }
     this.#set({ link });
     if (link.kind === 'ready') {
       this.#set({ role: link.auth.role });

@@ -1,5 +1,6 @@
 import type { Box } from '../box/box.ts';
 import { useStore } from '../store.ts';
+import { ClaimForm } from './ClaimForm.tsx';
 import { Header } from './Header.tsx';
 import { TokenForm } from './TokenForm.tsx';
 import { Watch } from './Watch.tsx';
@@ -11,6 +12,8 @@ export function App({ box }: { box: Box }) {
       <Header model={model} onForget={() => box.forgetToken()} />
       {model.token ? (
         <Watch key={model.token} box={box} model={model} token={model.token} />
+      ) : model.unclaimed ? (
+        <ClaimForm onToken={(token) => box.useToken(token)} onOver={(why) => box.forgetToken(why)} />
       ) : (
         <TokenForm refusal={model.refusal} onToken={(token) => box.useToken(token)} />
       )}

@@ -37,6 +37,7 @@ fn desk() -> Desk {
         system: Arc::default(),
         registry: Arc::default(),
         rtsp_port: 8554,
+        guard: Default::default(),
     }
 }
 
@@ -81,12 +82,12 @@ fn ten_thousand_sockets_send_the_same_bytes_of_an_event() {
     let news = News::topic(&event(Topic::SnapshotTaken));
     let wanted = subscribed(Topic::SnapshotTaken);
     let texts: Vec<Utf8Bytes> = (0..10_000)
-        .filter_map(|_| news.text(&desk, &reached, &wanted, &mut 0))
+        .filter_map(|_| news.text(&desk, &reached, &wanted))
         .collect();
     assert_eq!(texts.len(), 10_000);
     assert!(texts.iter().all(|t| t.as_ptr() == texts[0].as_ptr()));
     let other = subscribed(Topic::SystemHealth);
-    assert_eq!(news.text(&desk, &reached, &other, &mut 0), None);
+    assert_eq!(news.text(&desk, &reached, &other), None);
 }
 
 #[test]
@@ -95,7 +96,7 @@ fn a_camera_is_written_once_for_each_name_of_the_box_and_names_without_end_cost_
     let news = News::camera(&camera());
     let nothing = Subscriptions::default();
     let of = |host: &str| {
-        news.text(&desk, &reached(host), &nothing, &mut 0)
+        news.text(&desk, &reached(host), &nothing)
             .expect("it is for everybody")
     };
     let (here, there) = (of("box.local:8002"), of("10.0.0.1:8003"));
@@ -122,26 +123,10 @@ fn a_camera_is_written_once_for_each_name_of_the_box_and_names_without_end_cost_
 }
 
 #[test]
-fn who_lagged_behind_learns_it_with_the_next_event_and_only_once() {
-    let (desk, reached) = (desk(), reached("box"));
-    let wanted = subscribed(Topic::SnapshotTaken);
-    let mut missed = 41;
-    let mut next = |topic| {
-        let text = News::topic(&event(topic)).text(&desk, &reached, &wanted, &mut missed)?;
-        serde_json::from_str::<Value>(&text).ok()
-    };
-    assert_eq!(next(Topic::SystemHealth), None);
-    let told = next(Topic::SnapshotTaken).unwrap();
-    assert_eq!(told["params"]["extensions"]["missed"], 41);
-    let after = next(Topic::SnapshotTaken).unwrap();
-    assert_eq!(after["params"].get("extensions"), None);
-}
-
-#[test]
 fn the_end_of_a_recording_is_for_everybody_and_a_snapshot_is_not() {
     let (desk, reached, nothing) = (desk(), reached("box"), Subscriptions::default());
     let news = News::for_everybody(&event(Topic::RecordingStop)).unwrap();
-    let text = news.text(&desk, &reached, &nothing, &mut 0).unwrap();
+    let text = news.text(&desk, &reached, &nothing).unwrap();
     let read: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(read["method"], "recording_status_update");
     assert_eq!(read["params"]["status"], "STOPPED");

@@ -52,6 +52,7 @@ fn admin(system: System, media: MediaState) -> Client {
         registry: Arc::clone(&old.registry),
         system: Arc::new(system),
         rtsp_port: old.rtsp_port,
+        guard: Default::default(),
     });
     // The second camera is away, which would decide every status.
     let away = crate::camera::CameraId::new(2).unwrap();

@@ -1,0 +1,3 @@
+//! The stream beneath a WebSocket, counted.
+
+pub mod io;

@@ -223,7 +223,7 @@ impl Talk {
                 if self.renew {
                     ws = Box::pin(self.renewed(ws)).await;
                 }
-                if let Some(next) = self.outbox.next()
+                if let Some(next) = self.outbox.take()
                     && self.tell(&mut ws, next).is_err()
                 {
                     break End::Gone;

@@ -11,7 +11,6 @@
 //! ([`super::frames`]).
 
 use std::future::{Future, poll_fn};
-use std::mem::size_of;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -31,7 +30,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::beat::{Beat, Due};
 use super::frames::LARGE;
@@ -192,7 +191,8 @@ struct Talk {
     patience: Duration,
     in_flight: usize,
     longest: usize,
-    outbox: Outbox<Arc<Camera>>,
+    /// Messages made already; where many sockets send the same one, they share its text.
+    outbox: Outbox<Utf8Bytes>,
     /// Absent while nothing is under way: an idle socket pays nothing for it.
     running: Option<Box<Running>>,
     running_bytes: usize,
@@ -253,7 +253,7 @@ impl Talk {
                 }
                 change = changes.recv() => match change {
                     Ok(camera) => {
-                        self.queue(camera);
+                        self.queue(&camera);
                         Ok(())
                     }
                     Err(broadcast::error::RecvError::Lagged(count)) => {
@@ -371,36 +371,35 @@ impl Talk {
         answer: &Answer,
     ) -> Result<(), End> {
         match reply.render(answer, clock::now()) {
-            Some(text) => self.text(ws, text),
+            Some(text) => self.text(ws, text.into()),
             None => Ok(()),
         }
     }
 
     /// Keeps an event for when there is room.
-    fn queue(&mut self, camera: Arc<Camera>) {
+    fn queue(&mut self, camera: &Camera) {
         if self.session.login(clock::wall()).is_ok() {
-            let bytes = size_of::<Camera>() + camera.name.len();
-            self.outbox.push(camera, bytes);
+            let Room { desk, reached, .. } = &self.room;
+            let text = Utf8Bytes::from(notify::camera_status_update(desk, reached, camera));
+            let bytes = text.len();
+            self.outbox.push(text, bytes);
         }
     }
 
-    fn tell<S: Wire>(&mut self, ws: &mut Ws<S>, next: Next<Arc<Camera>>) -> Result<(), End> {
+    fn tell<S: Wire>(&mut self, ws: &mut Ws<S>, next: Next<Utf8Bytes>) -> Result<(), End> {
         // Somebody whose rights have ended meanwhile hears nothing more.
         if self.session.login(clock::wall()).is_err() {
             return Ok(());
         }
-        let text = match next {
-            Next::Lost(count) => notify::events_dropped(count),
-            Next::Event(camera) => {
-                notify::camera_status_update(&self.room.desk, &self.room.reached, &camera)
-            }
-        };
-        self.text(ws, text)
+        match next {
+            Next::Lost(count) => self.text(ws, notify::events_dropped(count).into()),
+            Next::Event(text) => self.text(ws, text),
+        }
     }
 
-    fn text<S: Wire>(&mut self, ws: &mut Ws<S>, text: String) -> Result<(), End> {
+    fn text<S: Wire>(&mut self, ws: &mut Ws<S>, text: Utf8Bytes) -> Result<(), End> {
         let bytes = text.len();
-        self.begin(ws, Message::Text(text.into()), bytes)
+        self.begin(ws, Message::Text(text), bytes)
     }
 
     /// Hands a message to the socket; [`step`] sees it off.

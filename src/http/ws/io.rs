@@ -196,7 +196,8 @@ struct Talk {
     patience: Duration,
     in_flight: usize,
     longest: usize,
-    outbox: Outbox<Arc<News>>,
+    /// Messages made already; where many sockets send the same one, they share its text.
+    outbox: Outbox<Utf8Bytes>,
     /// Absent while nothing is under way: an idle socket pays nothing for it.
     running: Option<Box<Running>>,
     running_bytes: usize,
@@ -227,7 +228,7 @@ impl Talk {
                 if self.renew {
                     ws = Box::pin(self.renewed(ws)).await;
                 }
-                if let Some(next) = self.outbox.next()
+                if let Some(next) = self.outbox.take()
                     && self.tell(&mut ws, next).is_err()
                 {
                     break End::Gone;
@@ -260,7 +261,7 @@ impl Talk {
                         if self.known {
                             self.outbox.lost(lost);
                         }
-                        self.queue(news);
+                        self.queue(&news);
                         Ok(())
                     }
                     None => Err(End::Gone),
@@ -378,27 +379,25 @@ impl Talk {
     }
 
     /// Keeps an event for when there is room.
-    fn queue(&mut self, news: Arc<News>) {
-        if news.is_for(&self.session.subscriptions) && self.session.login(clock::wall()).is_ok() {
-            let bytes = news.bytes();
-            self.outbox.push(news, bytes);
+    fn queue(&mut self, news: &News) {
+        if self.session.login(clock::wall()).is_err() {
+            return;
+        }
+        let Room { desk, reached, .. } = &self.room;
+        if let Some(text) = news.text(desk, reached, &self.session.subscriptions) {
+            let bytes = text.len();
+            self.outbox.push(text, bytes);
         }
     }
 
-    fn tell<S: Wire>(&mut self, ws: &mut Ws<S>, next: Next<Arc<News>>) -> Result<(), End> {
+    fn tell<S: Wire>(&mut self, ws: &mut Ws<S>, next: Next<Utf8Bytes>) -> Result<(), End> {
         // Somebody whose rights have ended meanwhile hears nothing more.
         if self.session.login(clock::wall()).is_err() {
             return Ok(());
         }
-        let Room { desk, reached, .. } = &self.room;
-        let text = match next {
-            Next::Lost(count) => Some(notify::events_dropped(count).into()),
-            Next::Event(news) => news.text(desk, reached, &self.session.subscriptions),
-        };
-        match text {
-            Some(text) => self.text(ws, text),
-            // Unsubscribed meanwhile.
-            None => Ok(()),
+        match next {
+            Next::Lost(count) => self.text(ws, notify::events_dropped(count).into()),
+            Next::Event(text) => self.text(ws, text),
         }
     }
 

@@ -62,26 +62,6 @@ impl News {
         Some(Self::new(What::Everybody(text.into())))
     }
 
-    /// Whether it is for a client that wants `wanted`.
-    #[must_use]
-    pub fn is_for(&self, wanted: &Subscriptions) -> bool {
-        match &self.what {
-            What::Camera(_) | What::Everybody(_) => true,
-            What::Topic(event) => wanted.want(event),
-        }
-    }
-
-    /// What it takes while it waits; its text, where that is made only later, is about as long.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        size_of::<Self>()
-            + match &self.what {
-                What::Camera(camera) => size_of::<Camera>() + camera.name.len(),
-                What::Everybody(text) => text.len(),
-                What::Topic(event) => size_of::<Event>() + event.data.len() * 64,
-            }
-    }
-
     /// What to send to a client that wants `wanted` and reached us at `reached`.
     pub fn text(
         &self,

@@ -1,15 +1,20 @@
 //! Embeds the built web page: every file under `web/dist` becomes a row of `ASSETS`.
 //!
 //! Without that folder the table is empty and the program says so when the page is asked for.
+//! Also tells the program its compiler and its date, which is that of the sources: the same sources
+//! give the same program.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let dist = root.join("web/dist");
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rustc-env=BUILD_DATE={}", build_date(&root));
+    println!("cargo:rustc-env=BUILD_RUSTC={}", compiler());
     let mut files = Vec::new();
     if dist.is_dir() {
         println!("cargo:rerun-if-changed=web/dist");
@@ -37,6 +42,53 @@ fn main() -> io::Result<()> {
     table.push_str("];\n");
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     fs::write(out.join("assets.rs"), table)
+}
+
+/// The compiler, as in `rustc 1.88.0`.
+fn compiler() -> String {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let told = output(Command::new(rustc).arg("--version")).unwrap_or_default();
+    told.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// When the sources were last changed: `SOURCE_DATE_EPOCH` (reproducible-builds.org), else the commit.
+fn build_date(root: &Path) -> String {
+    println!("cargo:rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    let git = |arguments: &[&str]| output(Command::new("git").current_dir(root).args(arguments));
+    if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]) {
+        let log = root.join(log);
+        if log.exists() {
+            println!("cargo:rerun-if-changed={}", log.display());
+        }
+    }
+    let seconds = env::var("SOURCE_DATE_EPOCH")
+        .ok()
+        .or_else(|| git(&["log", "-1", "--format=%ct"]))
+        .and_then(|text| text.trim().parse::<i64>().ok());
+    seconds.map_or_else(|| "unknown".to_owned(), date)
+}
+
+/// RFC 3339 in UTC. The calendar: Howard Hinnant's `civil_from_days`.
+fn date(seconds: i64) -> String {
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let day_of_era = z.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+fn output(command: &mut Command) -> Option<String> {
+    let done = command.output().ok().filter(|done| done.status.success())?;
+    let text = String::from_utf8(done.stdout).ok()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -29,10 +29,11 @@ use crate::clock;
 use crate::config::live::Configuration as _;
 use crate::config::{self, Config, Source, Tls};
 use crate::error::{Error, Kind, Result};
-use crate::events::Announce;
 use crate::events::bus::Bus;
+use crate::events::{self, Announce, sources};
 use crate::external::Streams;
 use crate::external::io::External;
+use crate::health::facts::Facts;
 use crate::http::bind::io::bind;
 use crate::http::files::Downloads;
 use crate::http::files::io::Library;
@@ -54,6 +55,7 @@ use crate::rpc::guard::Guard;
 use crate::rpc::media::MediaServer;
 use crate::rpc::table::METHODS;
 use crate::supervise::Supervisor;
+use crate::system::{self, About, Phase, System};
 use crate::viewing::{self, Viewing};
 
 /// After a viewer was let in, key frames are asked for at these moments: at once for RTSP, later
@@ -97,6 +99,8 @@ pub struct App {
     supervisor: Supervisor,
     addresses: Addresses,
     websocket_path: String,
+    bus: Arc<Bus>,
+    system: Arc<System>,
 }
 
 impl App {
@@ -151,6 +155,14 @@ impl App {
             Signer::new(access.judge().keyring.derive(DOWNLOAD_KEY).as_bytes()),
         ));
         let bus = Arc::new(Bus::default());
+        let system = Arc::new(System::new(About {
+            started,
+            kernel: system::io::kernel(),
+            most_connections: limits(&config.server).sockets,
+            expected: config.camera.expected.clone(),
+        }));
+        let counted = Arc::clone(&system);
+        bus.listen(Box::new(move |event| counted.events.count(event.topic)));
         let media_state = Arc::new(LateMedia::default());
         let mut path_keeper = PathKeeper::default();
         let events = Arc::clone(&bus) as Arc<dyn Announce>;
@@ -175,6 +187,8 @@ impl App {
                 storage: Arc::new(records.warden.clone()),
                 external: Arc::new(external.clone()) as Arc<dyn Streams>,
                 viewing: Arc::clone(&viewing),
+                system: Arc::clone(&system),
+                registry: Arc::default(),
                 rtsp_port: settings.rtsp.port(),
                 guard: Guard {
                     limits: Arc::new(Gate::new(rules(&config))),
@@ -182,6 +196,7 @@ impl App {
                     owner: Arc::clone(&claim) as Arc<dyn Owner>,
                 },
             }),
+            bus: Arc::clone(&bus),
             methods: METHODS,
             auth: auth_callback(
                 secret.clone(),
@@ -201,6 +216,8 @@ impl App {
             live: http::Live::default(),
         };
         supervisor.spawn("the credentials", access.clone().run(supervisor.stopping()));
+        let desk = Arc::clone(&services.desk);
+        events::io::watch_cameras(&directory, Arc::clone(&desk.events));
         let stopping = supervisor.stopping();
         supervisor.spawn("the audit log", audit_writer.run(stopping));
         let tls = certificate.as_ref().map(Certificate::server).transpose()?;
@@ -279,6 +296,10 @@ impl App {
         let watched = Arc::clone(&directory);
         let stopping = supervisor.stopping();
         supervisor.spawn("the watchdog", feed_watchdog(watched, stopping));
+        watch(&mut supervisor, &desk);
+        system::io::watch_storage(&system, config.storage.recordings())?;
+        system.enter(Phase::Running);
+        bus.announce(sources::startup(env!("CARGO_PKG_VERSION"), clock::wall()));
         let shown = |address: Option<SocketAddr>| address.map(tracing::field::display);
         info!(
             api = shown(addresses.api),
@@ -299,6 +320,8 @@ impl App {
             supervisor,
             addresses,
             websocket_path: config.server.websocket_path,
+            bus,
+            system,
         })
     }
 
@@ -342,6 +365,12 @@ impl App {
         let _ = self.configuration.reload().await;
     }
 
+    /// Tells whoever listens that a part failed.
+    pub fn report(&self, error: &Error) {
+        let event = sources::failure("service", &error.to_string(), clock::wall());
+        self.bus.announce(event);
+    }
+
     /// Waits until a part fails that the service cannot do without.
     pub async fn failed(&mut self) -> Error {
         let mut round = tokio::time::interval(HUNG / 10);
@@ -359,6 +388,9 @@ impl App {
 
     /// Stops in the order in which a viewer notices least: cameras, MediaMTX, the doors.
     pub async fn stop(self) {
+        self.system.enter(Phase::Stopping);
+        let why = "the service stops";
+        self.bus.announce(sources::shutdown(why, clock::wall()));
         // Joining the camera threads blocks, a few milliseconds each.
         if tokio::task::spawn_blocking(move || drop(self.fleet))
             .await
@@ -416,6 +448,9 @@ pub fn run_until_signal(config: Config, source: Source) -> Result<()> {
                 error = app.failed() => break Err(error),
             }
         };
+        if let Err(error) = &ended {
+            app.report(error);
+        }
         notify(&[sd_notify::NotifyState::Stopping]);
         signals.bound(app.stop()).await;
         ended
@@ -554,6 +589,25 @@ pub fn certificate_text(config: &Config) -> Result<String> {
         certificate.file().display(),
         certificate.fingerprint()
     ))
+}
+
+/// The tasks that look at what tells nothing by itself.
+fn watch(supervisor: &mut Supervisor, desk: &Arc<Desk>) {
+    let stopping = supervisor.stopping();
+    let machine = system::io::watch_machine(Arc::clone(&desk.system), stopping);
+    supervisor.spawn("the look at the machine", machine);
+    let (seen, stopping) = (Arc::clone(desk), supervisor.stopping());
+    let facts = move || {
+        Facts::gather(
+            &seen.directory,
+            seen.media.state(),
+            &seen.system,
+            clock::now,
+        )
+    };
+    let (events, system) = (Arc::clone(&desk.events), Arc::clone(&desk.system));
+    let watching = events::io::watch_box(facts, events, system, stopping);
+    supervisor.spawn("the look at health", watching);
 }
 
 fn local(listener: &TcpListener) -> Result<SocketAddr> {

@@ -43,5 +43,6 @@ pub mod supervise;
     reason = "the one door: system calls that no safe crate offers"
 )]
 pub mod sys;
+pub mod system;
 pub mod units;
 pub mod viewing;

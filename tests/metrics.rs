@@ -12,6 +12,8 @@ use camera_service::camera::{Camera, Status};
 use camera_service::clock::{self, Mono};
 use camera_service::latency::{Recorder, Stamps};
 use camera_service::rpc::media::PathState;
+use camera_service::system::Storage;
+use serde_json::json;
 use support::{Rig, camera, http};
 
 type Labels = BTreeMap<String, String>;
@@ -197,6 +199,17 @@ async fn a_scraper_gets_every_figure_of_every_camera_as_it_is_now() {
         .paths
         .insert("camera0".to_owned(), path);
 
+    let mut client = rig.stranger().await;
+    client.call("ping", json!({})).await;
+    client.call("ping", json!({})).await;
+    client.call("no_such_method", json!({})).await;
+    rig.system.put_storage(Storage {
+        total: 100,
+        used: 75,
+        available: 25,
+        at: now,
+    });
+
     let answer = http(rig.page, "GET", "/metrics", "", "").await;
     assert_eq!(answer.status, 200);
     assert_eq!(
@@ -268,6 +281,19 @@ async fn a_scraper_gets_every_figure_of_every_camera_as_it_is_now() {
         (1.0, 1.0)
     );
 
+    assert_eq!(of("camera_service_connections", &[]), Some(1.0));
+    let calls = |method, outcome| {
+        let labels = [("method", method), ("outcome", outcome)];
+        of("camera_service_rpc_calls_total", &labels)
+    };
+    assert_eq!(calls("ping", "ok"), Some(2.0));
+    assert_eq!(calls("unknown", "refused"), Some(1.0));
+    assert_eq!(
+        page["camera_service_rpc_duration_seconds"].kind,
+        "histogram"
+    );
+    assert_eq!(of("camera_service_storage_free_ratio", &[]), Some(0.25));
+
     // Every name is documented, and nothing else is.
     let documented: BTreeSet<&str> = include_str!("../docs/reference/metrics.md")
         .lines()
@@ -287,5 +313,70 @@ async fn figures_are_on_the_health_port_only_and_may_be_asked_for_but_not_sent()
     let head = http(rig.page, "HEAD", "/metrics", "", "").await;
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     assert_eq!(http(rig.page, "POST", "/metrics", "", "").await.status, 405);
+    rig.stop().await;
+}
+
+/// Names of metrics in an expression: what is no function, no label and no keyword.
+fn names(expression: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut braces = 0;
+    let mut word = String::new();
+    for c in expression.chars().chain([' ']) {
+        if c.is_ascii_alphanumeric() || c == '_' {
+            word.push(c);
+            continue;
+        }
+        if braces == 0 && (word.starts_with("camera_service_") || word.starts_with("process_")) {
+            names.insert(std::mem::take(&mut word));
+        }
+        word.clear();
+        match c {
+            '{' => braces += 1,
+            '}' => braces -= 1,
+            _ => {}
+        }
+    }
+    names
+}
+
+#[tokio::test]
+async fn every_metric_an_alert_asks_about_is_really_there() {
+    let rig = Rig::start().await;
+    let page = http(rig.page, "GET", "/metrics", "", "").await.body;
+    let page = parse(&page);
+    let rules = include_str!("../docs/alerts.rules.yml");
+    // Not a reader of YAML: each rule has its expression in a block of its own.
+    let mut expressions = Vec::new();
+    let mut lines = rules.lines().peekable();
+    while let Some(line) = lines.next() {
+        if line.trim() == "expr: |" {
+            let mut text = String::new();
+            while let Some(inside) = lines.next_if(|l| l.starts_with("          ")) {
+                text += inside.trim();
+                text.push('\n');
+            }
+            expressions.push(text);
+        }
+    }
+    let alerts = rules.matches("- alert: ").count();
+    assert!(alerts >= 9);
+    assert_eq!(expressions.len(), alerts);
+    for expression in &expressions {
+        let asked = names(expression);
+        assert!(!asked.is_empty(), "{expression}");
+        for name in asked {
+            let family = ["_bucket", "_sum", "_count"]
+                .iter()
+                .find_map(|suffix| name.strip_suffix(suffix))
+                .filter(|family| page.contains_key(*family))
+                .unwrap_or(&name);
+            assert!(page.contains_key(family), "{name} of {expression}");
+            let histogram = page[family].kind == "histogram";
+            assert_eq!(histogram, family != name, "{name} of {expression}");
+        }
+    }
+    for part in ["summary: ", "description: ", "severity: "] {
+        assert_eq!(rules.matches(part).count(), alerts, "{part}");
+    }
     rig.stop().await;
 }

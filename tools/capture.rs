@@ -140,6 +140,7 @@ fn watch(time: Duration, details: bool) -> Result<()> {
                 Change::Added(found) => added(found, details),
                 Change::Removed(id) => say(&format!("removed {id}")),
                 Change::Codec => say("codec"),
+                Change::Unreadable { node, why } => say(&format!("unreadable {node} {why}")),
             }
         }
         let left = end.since(clock::mono());

@@ -57,6 +57,13 @@ pub enum Change {
     Added(Found),
     /// A memory-to-memory device came: perhaps an encoder.
     Codec,
+    /// A video node that may be a camera could not be asked what it can; it is looked at again. Told once.
+    Unreadable {
+        /// The node's number.
+        node: CameraId,
+        /// What was seen.
+        why: String,
+    },
     /// A camera went. Its node's number may be given to another device at once.
     Removed(CameraId),
 }

@@ -290,6 +290,10 @@ impl Watcher {
                 still = true;
                 if self.patience == PATIENCE {
                     tracing::warn!(%id, %error, "a video node cannot be opened; it is looked at again");
+                    changes.push(Change::Unreadable {
+                        node: id,
+                        why: error.to_string(),
+                    });
                 }
             }
         }

@@ -16,7 +16,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use self::remote::Remote;
 use crate::capture::{Format, PixelFormat};
@@ -198,7 +198,7 @@ impl Camera {
     pub fn remember(&self, recovery: Recovery) {
         self.history
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner)
             .add(recovery);
     }
 
@@ -207,7 +207,7 @@ impl Camera {
     pub fn mended(&self) -> History {
         self.history
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 }
@@ -263,11 +263,19 @@ impl Counters {
 /// A change that clients are told of (`camera_status_update`).
 pub type Listener = Box<dyn Fn(&Camera) + Send + Sync>;
 
+/// A video node that could not be asked what it can, and why.
+pub type Unreadable = Box<dyn Fn(CameraId, &str) + Send + Sync>;
+
 /// All cameras known now: written by the wiring, read by control and health.
+///
+/// Who reads never waits for who writes: a change is made beside the list that is being read, and
+/// then put in its place. A writer that hangs holds up other writers and nobody else.
 #[derive(Default)]
 pub struct Directory {
-    cameras: RwLock<BTreeMap<CameraId, Camera>>,
+    cameras: RwLock<Arc<BTreeMap<CameraId, Camera>>>,
+    writing: Mutex<()>,
     listeners: RwLock<Vec<Listener>>,
+    unreadable: RwLock<Vec<Unreadable>>,
 }
 
 impl fmt::Debug for Directory {
@@ -280,22 +288,34 @@ impl Directory {
     /// All cameras in order of their number.
     #[must_use]
     pub fn list(&self) -> Vec<Camera> {
-        read(&self.cameras).values().cloned().collect()
+        self.snapshot().values().cloned().collect()
     }
 
     /// One camera.
     #[must_use]
     pub fn get(&self, id: CameraId) -> Option<Camera> {
-        read(&self.cameras).get(&id).cloned()
+        self.snapshot().get(&id).cloned()
+    }
+
+    fn snapshot(&self) -> Arc<BTreeMap<CameraId, Camera>> {
+        Arc::clone(&read(&self.cameras))
+    }
+
+    /// Changes a copy of the list and puts it in place. One writer at a time: two threads may change one camera.
+    fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<CameraId, Camera>) -> T) -> T {
+        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = (*self.snapshot()).clone();
+        let told = change(&mut all);
+        *write(&self.cameras) = Arc::new(all);
+        told
     }
 
     /// Adds or replaces a camera and tells the listeners when its status, name or format changed.
     pub fn put(&self, camera: Camera) {
-        let changed = {
-            let mut all = write(&self.cameras);
+        let changed = self.change(|all| {
             let before = all.insert(camera.id, camera.clone());
             before.is_none_or(|before| camera.differs(&before))
-        };
+        });
         if changed {
             self.tell(&camera);
         }
@@ -303,16 +323,12 @@ impl Directory {
 
     /// Changes a known camera in place; nothing happens to an unknown one. `change` must not use the directory.
     pub fn update(&self, id: CameraId, change: impl FnOnce(&mut Camera)) {
-        let changed = {
-            // One lock from reading to writing: two threads may change one camera.
-            let mut all = write(&self.cameras);
-            let Some(camera) = all.get_mut(&id) else {
-                return;
-            };
+        let changed = self.change(|all| {
+            let camera = all.get_mut(&id)?;
             let before = camera.clone();
             change(camera);
             camera.differs(&before).then(|| camera.clone())
-        };
+        });
         if let Some(camera) = changed {
             self.tell(&camera);
         }
@@ -326,7 +342,19 @@ impl Directory {
 
     /// Forgets a camera: another device took its number, or the test camera moves aside.
     pub fn remove(&self, id: CameraId) {
-        write(&self.cameras).remove(&id);
+        self.change(|all| all.remove(&id));
+    }
+
+    /// Tells that a node could not be asked what it can.
+    pub fn unreadable(&self, node: CameraId, why: &str) {
+        for listener in read(&self.unreadable).iter() {
+            listener(node, why);
+        }
+    }
+
+    /// Calls `listener` for every node that cannot be asked from now on. It must not block.
+    pub fn listen_unreadable(&self, listener: Unreadable) {
+        write(&self.unreadable).push(listener);
     }
 
     /// Calls `listener` on every change from now on. It must not block.
@@ -335,15 +363,13 @@ impl Directory {
     }
 }
 
-// A thread that panicked while holding the lock left a map that is still whole: inserts are atomic.
+// Held only to swap or copy a pointer: a panic cannot leave half a list.
 fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
-    lock.read()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    lock.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
-    lock.write()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -374,5 +400,33 @@ mod tests {
         ] {
             assert!(bad.parse::<CameraId>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_thread_that_hangs_while_it_changes_a_camera_holds_up_no_reader() {
+        let directory = Arc::new(Directory::default());
+        directory.put(crate::pipeline::fleet::newcomer(
+            CameraId::TEST,
+            "Test camera".to_owned(),
+            Device::Test,
+            Arc::from([]),
+            Mono::default(),
+        ));
+        let (hangs, hanging) = std::sync::mpsc::channel();
+        let (free, freed) = std::sync::mpsc::channel::<()>();
+        let seen = Arc::clone(&directory);
+        let writer = std::thread::spawn(move || {
+            seen.update(CameraId::TEST, |camera| {
+                camera.name = "Another name".to_owned();
+                hangs.send(()).unwrap();
+                freed.recv().unwrap();
+            });
+        });
+        hanging.recv().unwrap();
+        assert_eq!(directory.list()[0].name, "Test camera");
+        assert_eq!(directory.get(CameraId::TEST).unwrap().name, "Test camera");
+        free.send(()).unwrap();
+        writer.join().unwrap();
+        assert_eq!(directory.list()[0].name, "Another name");
     }
 }

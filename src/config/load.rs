@@ -393,6 +393,15 @@ mod tests {
     }
 
     #[test]
+    fn limits_that_would_shut_everybody_out_are_refused() {
+        let what = |text: &str| from(text).unwrap_err()[0].what.clone();
+        assert!(what("server:\n  max_memory: 2097152\n").contains("four times"));
+        assert!(what("security:\n  rate_limit_burst: 0\n").contains("1 or more"));
+        assert!(from("server:\n  max_memory: 0\n").is_ok());
+        assert!(from("security:\n  rate_limit_requests: 0\n  rate_limit_burst: 0\n").is_ok());
+    }
+
+    #[test]
     fn a_misspelt_log_level_is_refused_instead_of_silencing_the_service() {
         let mistakes = from("logging:\n  level: infoo\n").unwrap_err();
         assert!(

@@ -3,6 +3,10 @@
 //! Every concern announces through [`Announce`]; who listens is none of its business.
 
 pub mod bus;
+pub mod io;
+pub mod sources;
+pub mod subject;
+pub mod subscriptions;
 
 use serde_json::{Map, Value};
 
@@ -117,6 +121,18 @@ impl Event {
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.data.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// The status it carries. One of a recording has a status even where the announcer named none.
+    #[must_use]
+    pub fn status(&self) -> Option<&str> {
+        let named = self.data.get("status").and_then(Value::as_str);
+        named.or(match self.topic {
+            Topic::RecordingStart => Some("STARTED"),
+            Topic::RecordingStop => Some("STOPPED"),
+            Topic::RecordingError => Some("ERROR"),
+            _ => None,
+        })
     }
 }
 

@@ -170,10 +170,10 @@ fn faults(report: &Report) -> Vec<Value> {
 }
 
 fn details(facts: &Facts, component: &Component) -> Value {
-    let mut shown = if component.name == "cameras" {
-        camera_details(facts)
-    } else {
-        media_details(facts)
+    let mut shown = match component.name {
+        "cameras" => camera_details(facts),
+        "storage" => storage_details(facts),
+        _ => media_details(facts),
     };
     if let Some(found) = component.findings.first() {
         shown["action"] = found.action.as_str().into();
@@ -214,6 +214,16 @@ fn camera_details(facts: &Facts) -> Value {
         .collect();
     let expected: Vec<String> = facts.expected.iter().map(ToString::to_string).collect();
     json!({ "cameras": cameras, "expected": expected })
+}
+
+fn storage_details(facts: &Facts) -> Value {
+    let seen = facts.storage;
+    json!({
+        "total_bytes": seen.map(|s| s.total),
+        "available_bytes": seen.map(|s| s.available),
+        "free_percent": seen.map(|s| s.free_percent()),
+        "age_seconds": facts.storage_age().as_secs_f64(),
+    })
 }
 
 fn media_details(facts: &Facts) -> Value {
@@ -277,6 +287,12 @@ mod tests {
                 .into(),
                 ..MediaState::default()
             },
+            storage: Some(crate::system::Storage {
+                total: 100,
+                available: 40,
+                used: 60,
+                at: now,
+            }),
             started: Mono::default(),
             now: Now {
                 mono: now,
@@ -338,7 +354,7 @@ mod tests {
             keys(&detailed["components"][0]),
             ["details", "last_checked", "message", "name", "status"]
         );
-        assert_eq!(detailed["metrics"]["components_healthy"], 2);
+        assert_eq!(detailed["metrics"]["components_healthy"], 3);
         assert_eq!(
             keys(&of(Probe::Ready)),
             ["message", "ready", "status", "timestamp"]

@@ -7,9 +7,13 @@ use super::facts::{CameraFact, Facts};
 use crate::camera::{CameraId, Status};
 use crate::pipeline::chain::Part;
 use crate::recover::FaultClass;
+use crate::system::STALE_AFTER;
 
 /// A camera's first picture may take this long into MediaMTX; its paths are looked at every second.
 const PUBLISHED_WITHIN: Duration = Duration::from_millis(2000);
+
+/// Less than so many percent of the storage free is little.
+const STORAGE_LOW: f64 = 15.0;
 
 /// How good or bad, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +34,16 @@ impl Verdict {
             Self::Healthy => "healthy",
             Self::Degraded => "degraded",
             Self::Unhealthy => "unhealthy",
+        }
+    }
+
+    /// The same as JSON-RPC writes it.
+    #[must_use]
+    pub const fn as_upper(self) -> &'static str {
+        match self {
+            Self::Healthy => "HEALTHY",
+            Self::Degraded => "DEGRADED",
+            Self::Unhealthy => "UNHEALTHY",
         }
     }
 }
@@ -71,7 +85,7 @@ impl Finding {
 /// One part of the box.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Component {
-    /// `mediamtx` or `cameras`.
+    /// `mediamtx`, `cameras` or `storage`.
     pub name: &'static str,
     /// The worst of its findings.
     pub status: Verdict,
@@ -103,7 +117,7 @@ impl Component {
 pub struct Report {
     /// The worst of the components.
     pub status: Verdict,
-    /// MediaMTX and the cameras.
+    /// MediaMTX, the cameras and the storage.
     pub components: Vec<Component>,
     /// Whether somebody who comes now gets a picture: MediaMTX answers, every expected camera
     /// delivers, and at least one camera does.
@@ -128,7 +142,7 @@ impl Report {
 /// Judges.
 #[must_use]
 pub fn assess(facts: &Facts) -> Report {
-    let components = vec![media(facts), cameras(facts)];
+    let components = vec![media(facts), cameras(facts), storage(facts)];
     let delivers = |id: &CameraId| {
         facts
             .cameras
@@ -162,6 +176,29 @@ fn media(facts: &Facts) -> Component {
     }
     let version = state.version.as_deref().unwrap_or("of unknown version");
     Component::new("mediamtx", findings, format!("MediaMTX {version} answers"))
+}
+
+/// Judged by what was seen last: a disk that hangs is never asked here, and makes only its figures old.
+fn storage(facts: &Facts) -> Component {
+    let of = |fault| Finding::new(fault, None, Verdict::Degraded);
+    let mut findings = Vec::new();
+    let age = facts.storage_age();
+    if age > STALE_AFTER {
+        let cause = format!(
+            "the storage has not answered for {} s; what is said of it is as old",
+            age.as_secs()
+        );
+        findings.push(of(Fault::StorageSilent).because(&cause));
+    }
+    let Some(seen) = facts.storage else {
+        return Component::new("storage", findings, "it is being looked at".to_owned());
+    };
+    let free = seen.free_percent();
+    if free < STORAGE_LOW {
+        let cause = format!("{free:.1} % of the storage is free");
+        findings.push(of(Fault::StorageLow).because(&cause));
+    }
+    Component::new("storage", findings, format!("{free:.1} % is free"))
 }
 
 fn cameras(facts: &Facts) -> Component {
@@ -349,6 +386,12 @@ mod tests {
                 paths,
                 ..MediaState::default()
             },
+            storage: Some(crate::system::Storage {
+                total: 100,
+                used: 60,
+                available: 40,
+                at: NOW,
+            }),
             started: Mono::default(),
             now: Now {
                 mono: NOW,
@@ -552,5 +595,34 @@ mod tests {
         assert_eq!(report.components[0].message, "connection refused");
         facts.media.process_running = Some(false);
         assert_eq!(codes(&assess(&facts)), ["mediamtx_stopped"]);
+    }
+
+    #[test]
+    fn little_storage_degrades_and_does_not_end_readiness() {
+        let mut facts = facts(vec![camera(0, Status::Connected, 0)]);
+        assert_eq!(assess(&facts).status, Verdict::Healthy);
+        let storage = facts.storage.as_mut().unwrap();
+        (storage.used, storage.available) = (86, 14);
+        let report = assess(&facts);
+        assert_eq!((report.status, report.ready), (Verdict::Degraded, true));
+        let found = &report.component("storage").unwrap().findings[0];
+        assert_eq!(found.fault, Fault::StorageLow);
+    }
+
+    #[test]
+    fn a_disk_that_hangs_is_said_to_and_what_is_said_of_it_carries_its_age() {
+        let mut facts = facts(vec![camera(0, Status::Connected, 0)]);
+        facts.storage.as_mut().unwrap().at = before(77_000);
+        let report = assess(&facts);
+        assert_eq!((report.status, report.ready), (Verdict::Degraded, true));
+        let found = &report.component("storage").unwrap().findings[0];
+        assert_eq!(found.fault, Fault::StorageSilent);
+        assert!(found.cause.contains("77 s"), "{}", found.cause);
+        // One that never answered is waited for no longer than one that did.
+        facts.storage = None;
+        facts.started = before(14_000);
+        assert_eq!(assess(&facts).status, Verdict::Healthy);
+        facts.started = before(16_000);
+        assert_eq!(assess(&facts).status, Verdict::Degraded);
     }
 }

@@ -27,11 +27,15 @@ pub enum Fault {
     MediaUnreachable,
     /// MediaMTX's process is not running.
     MediaStopped,
+    /// Little can be recorded any more.
+    StorageLow,
+    /// The storage does not answer.
+    StorageSilent,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::CameraFrozen,
         Self::CameraFailed,
         Self::EncoderStalled,
@@ -44,6 +48,8 @@ impl Fault {
         Self::NoCamera,
         Self::MediaUnreachable,
         Self::MediaStopped,
+        Self::StorageLow,
+        Self::StorageSilent,
     ];
 
     /// The code in answers.
@@ -62,6 +68,8 @@ impl Fault {
             Self::NoCamera => "no_camera",
             Self::MediaUnreachable => "mediamtx_unreachable",
             Self::MediaStopped => "mediamtx_stopped",
+            Self::StorageLow => "storage_low",
+            Self::StorageSilent => "storage_silent",
         }
     }
 
@@ -83,6 +91,10 @@ impl Fault {
             Self::NoCamera => "no video capture device was found",
             Self::MediaUnreachable => "the control API of MediaMTX does not answer",
             Self::MediaStopped => "the process of MediaMTX has ended",
+            Self::StorageLow => "the file system that recordings are kept on is almost full",
+            Self::StorageSilent => {
+                "the file system that recordings are kept on does not answer; what is said of it is old"
+            }
         }
     }
 
@@ -120,6 +132,12 @@ impl Fault {
             }
             Self::MediaStopped => {
                 "wait some seconds, it is restarted by itself; if it stays, check that its program is installed and its ports are free"
+            }
+            Self::StorageLow => {
+                "delete recordings, or let them be deleted by themselves with set_retention_policy"
+            }
+            Self::StorageSilent => {
+                "look for the disk in the kernel log; check its cable or its network"
             }
         }
     }

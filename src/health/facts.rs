@@ -4,12 +4,13 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crate::camera::{Camera, CameraId, Status};
+use crate::camera::{Camera, CameraId, Directory, Status};
 use crate::capture::PixelFormat;
 use crate::clock::{Mono, Now};
 use crate::pipeline::chain::Part;
 use crate::recover::{Avoided, Ongoing};
 use crate::rpc::media::MediaState;
+use crate::system::{Storage, System};
 
 /// A connected camera from which nothing came for so long is frozen.
 pub const FROZEN_AFTER: Duration = Duration::from_secs(2);
@@ -107,6 +108,8 @@ pub struct Facts {
     pub expected: Vec<CameraId>,
     /// MediaMTX as last seen.
     pub media: MediaState,
+    /// The storage as last seen; `None` while it has not been.
+    pub storage: Option<Storage>,
     /// When the program started.
     pub started: Mono,
     /// The moment of the question.
@@ -115,4 +118,34 @@ pub struct Facts {
     pub version: &'static str,
     /// What else people should know, a sentence each; no fault.
     pub notes: Vec<String>,
+}
+
+impl Facts {
+    /// Everything known at this moment, from memory. `now` is asked last, so that no frame is younger
+    /// than the question.
+    pub fn gather(
+        directory: &Directory,
+        media: MediaState,
+        system: &System,
+        now: impl FnOnce() -> Now,
+    ) -> Self {
+        let cameras = directory.list();
+        Self {
+            cameras: cameras.iter().map(CameraFact::of).collect(),
+            expected: system.about.expected.clone(),
+            media,
+            storage: system.storage(),
+            notes: Vec::new(),
+            started: system.about.started,
+            version: env!("CARGO_PKG_VERSION"),
+            now: now(),
+        }
+    }
+
+    /// How old the figures of the storage are, or for how long they have been waited for.
+    #[must_use]
+    pub fn storage_age(&self) -> Duration {
+        let seen = self.storage.map_or(self.started, |storage| storage.at);
+        self.now.mono.since(seen)
+    }
 }

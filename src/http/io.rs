@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -21,16 +21,14 @@ use super::reply::Reply;
 use super::reply::io::{Body, ready, text};
 use super::route::{Door, Route, route};
 use super::seats::io::{Busy, Hall, Seat};
+use super::ws::feed::io::Feed;
 use super::ws::wire::io::Wire;
 use super::{Services, assets, claim, files, metrics, origin, proxy, ws};
-use crate::camera::Camera;
 use crate::clock;
 use crate::health;
-use crate::health::facts::{CameraFact, Facts};
+use crate::health::facts::Facts;
 use crate::rpc::links::Reached;
 
-/// Camera changes that a slow socket may lag behind before the oldest are dropped.
-const CHANGES_KEPT: usize = 64;
 /// MediaMTX's question is a few hundred bytes.
 const QUESTION_BYTES: usize = 64 << 10;
 
@@ -50,7 +48,7 @@ pub struct Listeners {
 /// What all connections share.
 pub(super) struct Shared {
     pub(super) services: Services,
-    pub(super) changes: broadcast::Sender<Arc<Camera>>,
+    pub(super) feed: Arc<Feed>,
     pub(super) downloads: Arc<Semaphore>,
     hall: Arc<Hall>,
     /// No door of this host is without TLS.
@@ -60,12 +58,8 @@ pub(super) struct Shared {
 /// Serves all doors until `shutdown` turns true; then stops accepting, closes WebSockets with 1001,
 /// lets requests finish, and returns when all have left or [`super::Limits::drain_within`] is over.
 pub async fn serve(listeners: Listeners, services: Services, shutdown: watch::Receiver<bool>) {
-    let (changes, _) = broadcast::channel(CHANGES_KEPT);
-    let sender = changes.clone();
-    services.desk.directory.listen(Box::new(move |camera| {
-        // Fails only while nobody is connected, and then nobody needs to know.
-        let _ = sender.send(Arc::new(camera.clone()));
-    }));
+    let (feed, intake) = ws::feed::io::open(&services);
+    let passing_on = Arc::clone(&feed);
     let most = match services.limits.downloads {
         0 => Semaphore::MAX_PERMITS,
         most => most.min(Semaphore::MAX_PERMITS),
@@ -75,7 +69,7 @@ pub async fn serve(listeners: Listeners, services: Services, shutdown: watch::Re
         only_tls: listeners.api.is_none() && listeners.page.is_none(),
         hall: Arc::new(Hall::new(services.limits)),
         services,
-        changes,
+        feed,
     });
     let door = async |listener: Option<TcpListener>, door, tls: Option<Arc<ServerConfig>>| {
         if let Some(listener) = listener {
@@ -84,12 +78,18 @@ pub async fn serve(listeners: Listeners, services: Services, shutdown: watch::Re
         }
     };
     let (secure, tls) = listeners.secure.unzip();
-    tokio::join!(
-        door(listeners.api, Door::Api, None),
-        door(listeners.page, Door::Page, None),
-        door(secure, Door::Secure, tls),
-        door(listeners.internal, Door::Internal, None),
-    );
+    let doors = async {
+        tokio::join!(
+            door(listeners.api, Door::Api, None),
+            door(listeners.page, Door::Page, None),
+            door(secure, Door::Secure, tls),
+            door(listeners.internal, Door::Internal, None),
+        )
+    };
+    tokio::select! {
+        _ = doors => {}
+        () = passing_on.run(intake) => {}
+    }
 }
 
 async fn accept(
@@ -434,6 +434,7 @@ fn figures(services: &Services) -> Reply {
         media: &services.desk.media.state(),
         ready,
         process: metrics::io::look(),
+        system: &services.desk.system,
         started: services.started,
         now: clock::now(),
         version: services.version,
@@ -447,15 +448,13 @@ fn figures(services: &Services) -> Reply {
 }
 
 fn facts(services: &Services) -> Facts {
-    let cameras = services.desk.directory.list();
+    let desk = &services.desk;
+    let media = desk.media.state();
     Facts {
-        cameras: cameras.iter().map(CameraFact::of).collect(),
         expected: services.tuning().expected_cameras.clone(),
-        media: services.desk.media.state(),
         started: services.started,
-        // Read last, so that no frame is younger than the question.
-        now: clock::now(),
         version: services.version,
         notes: services.desk.configuration.live().notes(),
+        ..Facts::gather(&desk.directory, media, &desk.system, clock::now)
     }
 }

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use crate::camera::CameraId;
 use crate::clock::Mono;
+use crate::events::bus::Bus;
 use crate::rpc::Desk;
 use crate::rpc::table::Method;
 
@@ -38,6 +39,8 @@ pub type AuthCallback = Arc<dyn Fn(&[u8]) -> u16 + Send + Sync>;
 pub struct Services {
     /// Cameras, tokens and MediaMTX as the methods see them.
     pub desk: Arc<Desk>,
+    /// Where events pass; the sockets pass them on.
+    pub bus: Arc<Bus>,
     /// The methods on offer: [`crate::rpc::table::METHODS`].
     pub methods: &'static [Method],
     /// MediaMTX's authorisation callback, served on the internal listener.

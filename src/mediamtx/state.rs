@@ -1,7 +1,7 @@
 //! What the rest of the service sees of MediaMTX: one snapshot, always there, never older than it says.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::api::PathInfo;
 use super::process::life::ProcessState;
@@ -97,15 +97,22 @@ impl Snapshot {
     }
 }
 
-/// The snapshot, shared. Cheap to clone; reading copies it out and holds nothing.
+/// The snapshot, shared. Cheap to clone; reading copies it out and holds nothing, and never waits for
+/// a change that is being made.
 #[derive(Debug, Clone)]
-pub struct Shared(Arc<RwLock<Arc<Snapshot>>>);
+pub struct Shared(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    now: RwLock<Arc<Snapshot>>,
+    writing: Mutex<()>,
+}
 
 impl Shared {
     /// Nothing known yet.
     #[must_use]
     pub fn new(process: ProcessState, now: Mono) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(Snapshot {
+        let first = Snapshot {
             process,
             api: ApiState::Unreachable {
                 reason: "MediaMTX has not been asked yet".to_owned(),
@@ -114,20 +121,28 @@ impl Shared {
             version: None,
             paths: BTreeMap::new(),
             checked: now,
-        }))))
+        };
+        Self(Arc::new(Held {
+            now: RwLock::new(Arc::new(first)),
+            writing: Mutex::new(()),
+        }))
     }
 
     /// What is known now.
     #[must_use]
     pub fn get(&self) -> Arc<Snapshot> {
         // A writer that panicked left the snapshot before or after its change, both whole.
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        let now = self.0.now.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&now)
     }
 
     /// Changes what is known.
     pub fn update(&self, change: impl FnOnce(&mut Snapshot)) {
-        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        change(Arc::make_mut(&mut held));
+        let writing = &self.0.writing;
+        let _one = writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = (*self.get()).clone();
+        change(&mut next);
+        *self.0.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
     }
 }
 
@@ -207,5 +222,25 @@ mod tests {
         let taken = shared.get();
         shared.update(|s| s.failed("gone".to_owned(), at(9)));
         assert!(taken.is_up() && !shared.get().is_up());
+    }
+
+    #[test]
+    fn a_change_that_hangs_holds_up_no_reader() {
+        let shared = Shared::new(ProcessState::External, at(0));
+        let (hangs, hanging) = std::sync::mpsc::channel();
+        let (free, freed) = std::sync::mpsc::channel::<()>();
+        let seen = shared.clone();
+        let writer = std::thread::spawn(move || {
+            seen.update(|s| {
+                s.answered(None, vec![camera0()], at(1));
+                hangs.send(()).unwrap();
+                freed.recv().unwrap();
+            });
+        });
+        hanging.recv().unwrap();
+        assert!(!shared.get().is_up());
+        free.send(()).unwrap();
+        writer.join().unwrap();
+        assert!(shared.get().is_up());
     }
 }

@@ -33,6 +33,14 @@ pub fn document(methods: &[Method]) -> Value {
             "summary": "A camera came, went, failed or changed its format; sent to every connection that is logged in.",
             "params": { "$ref": "#/components/schemas/Camera" },
         }, {
+            "name": "recording_status_update",
+            "summary": "A recording began, ended or failed; sent to every connection that is logged in.",
+            "params": { "$ref": "#/components/schemas/RecordingUpdate" },
+        }, {
+            "name": "TOPIC",
+            "summary": "Something happened; the method is the topic. Sent to those who subscribed to it with subscribe_events.",
+            "params": { "$ref": "#/components/schemas/Event" },
+        }, {
             "name": "events_dropped",
             "summary": "This connection took its events too slowly: count of them are lost; ask for the present state.",
             "params": { "$ref": "#/components/schemas/EventsDropped" },

@@ -22,6 +22,8 @@ use super::table::{Answer, Call, Method, Outcome};
 use crate::access::limits::Wait;
 use crate::clock::{Mono, Now};
 use crate::nearest::nearest;
+use crate::system::System;
+use crate::system::calls::{Ending, UNKNOWN};
 
 /// Everything a call needs besides the session and the message.
 #[derive(Debug, Clone)]
@@ -52,16 +54,24 @@ pub struct Turn {
 pub struct Reply {
     id: Option<Id>,
     arrived: Mono,
+    method: &'static str,
+    system: Arc<System>,
 }
 
 /// Takes one message of a connection.
 pub fn accept(room: &Room, session: &mut Session, message: &str, now: Now) -> Turn {
+    let mut method = UNKNOWN;
     let (id, admitted) = match parse(message) {
         Err(broken) => {
             let counted = count(room, session, now);
             (Some(broken.id), Err((broken.fault, counted.is_err())))
         }
-        Ok(Request { id, method, params }) => (id, admit(room, session, &method, params, now)),
+        Ok(request) => {
+            let row = room.methods.iter().find(|row| row.name == request.method);
+            method = row.map_or(UNKNOWN, |row| row.name);
+            let Request { id, method, params } = request;
+            (id, admit(room, session, &method, params, now))
+        }
     };
     let (outcome, beyond) = match admitted {
         Ok((row, call, ticket)) => (run(room, row, session, call, ticket), false),
@@ -72,6 +82,8 @@ pub fn accept(room: &Room, session: &mut Session, message: &str, now: Now) -> Tu
         reply: Reply {
             id,
             arrived: now.mono,
+            method,
+            system: Arc::clone(&room.desk.system),
         },
         flood: beyond && guard::is_flood(session, now),
     }
@@ -258,9 +270,12 @@ struct Response<'a> {
 }
 
 impl Reply {
-    /// The text to send; `None` for a notification, whatever became of it.
+    /// Counts the call, and gives the text to send; `None` for a notification, whatever became of it.
     #[must_use]
     pub fn render(&self, answer: &Answer, now: Now) -> Option<String> {
+        let ending = answer.as_ref().map_or_else(Fault::ending, |_| Ending::Good);
+        let took = now.mono.since(self.arrived);
+        self.system.calls.count(self.method, ending, took, now.mono);
         let id = self.id.as_ref()?;
         let response = Response {
             jsonrpc: "2.0",
@@ -268,7 +283,7 @@ impl Reply {
             error: answer.as_ref().err().map(|f| f.to_json(id.text())),
             id: id.as_json(),
             metadata: Metadata {
-                processing_time_ms: now.mono.since(self.arrived).as_secs_f64() * 1000.0,
+                processing_time_ms: took.as_secs_f64() * 1000.0,
                 server_timestamp: now.wall.rfc3339(),
                 request_id: id.text(),
             },
@@ -279,4 +294,4 @@ impl Reply {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -63,6 +63,9 @@ pub struct Broken {
     pub fault: Fault,
 }
 
+/// Values in the parameters of one message.
+const MOST_VALUES: usize = 10_000;
+
 /// Reads one message.
 ///
 /// # Errors
@@ -132,6 +135,13 @@ pub fn parse(text: &str) -> Result<Request, Broken> {
     };
     let params = match members.get("params").map(|raw| raw.get()) {
         None | Some("null") => Params::Named(Map::new()),
+        // A text of 1 MiB can be a tree of 80 MiB; no request of ours needs a fraction of so many values.
+        Some(text) if values(text) > MOST_VALUES => {
+            return Err(wrong(
+                "too_many_values",
+                &format!("params hold more than {MOST_VALUES} values"),
+            ));
+        }
         Some(text) if text.starts_with('{') => {
             // Well-formed already; what can still fail is its depth.
             Params::Named(
@@ -162,6 +172,12 @@ fn broken(id: Id, reason: &str, details: impl Into<String>, suggestion: &str) ->
         id,
         fault: Fault::new(Code::InvalidRequest, reason, details, suggestion),
     }
+}
+
+/// Counts values by the commas and brackets before them; never too few.
+fn values(text: &str) -> usize {
+    let before = |b: &u8| matches!(b, b',' | b'[' | b'{');
+    text.as_bytes().iter().filter(|b| before(b)).count()
 }
 
 fn id_of(raw: &RawValue) -> Option<Id> {
@@ -220,6 +236,22 @@ mod tests {
         for text in ["[]", r#"[{"jsonrpc":"2.0","method":"ping","id":1}]"#] {
             assert_eq!(refused(text), (-32600, "null".to_owned()));
         }
+    }
+
+    #[test]
+    fn a_message_of_ten_thousand_values_is_refused_before_any_of_them_is_read() {
+        let with = |count: usize| {
+            let list = vec!["{\"a\":0}"; count].join(",");
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"p":[{list}]}}}}"#)
+        };
+        assert!(parse(&with(4900)).is_ok());
+        let broken = parse(&with(5100)).unwrap_err();
+        assert_eq!(broken.fault.reason(), "too_many_values");
+        // Text does not count, however long.
+        let text = "x".repeat(1 << 20);
+        let message =
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"p":"{text}"}}}}"#);
+        assert!(parse(&message).is_ok());
     }
 
     #[test]

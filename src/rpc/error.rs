@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::access::Role;
 use crate::access::limits::Wait;
+use crate::system::calls::Ending;
 
 /// Every code that goes over the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -237,6 +238,15 @@ impl Fault {
     #[must_use]
     pub const fn code(&self) -> Code {
         self.code
+    }
+
+    /// Whose doing it is: that of the service or of a part beneath it, or the caller's.
+    #[must_use]
+    pub const fn ending(&self) -> Ending {
+        match self.code {
+            Code::InternalError | Code::DependencyFailed => Ending::Failed,
+            _ => Ending::Refused,
+        }
     }
 
     /// The machine-readable reason.

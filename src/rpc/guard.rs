@@ -102,6 +102,11 @@ pub(super) fn is_flood(session: &mut Session, now: Now) -> bool {
         .is_some_and(|pace| session.strikes.take(pace, now.mono).is_err())
 }
 
+/// The id of what somebody showed; never the thing itself.
+fn credential(login: &Login) -> String {
+    login.credential.id().to_owned()
+}
+
 /// What is still to be written down about a call under way. Dropped unfinished it is written as unknown.
 pub(super) struct Ticket {
     audit: Arc<dyn Audit>,
@@ -122,7 +127,7 @@ impl Ticket {
             entry: Some(Entry {
                 at,
                 who: login.map(|l| l.user_id.clone()).unwrap_or_default(),
-                credential: login.map(|l| l.credential.id().to_owned()),
+                credential: login.map(credential),
                 from: Some(from),
                 method: row.name.to_owned(),
                 target: audit::target(params),
@@ -135,7 +140,7 @@ impl Ticket {
     pub(super) fn by(&mut self, login: &Login) {
         if let Some(entry) = &mut self.entry {
             entry.who.clone_from(&login.user_id);
-            entry.credential = Some(login.credential.id().to_owned());
+            entry.credential = Some(credential(login));
         }
     }
 

@@ -27,17 +27,20 @@ use crate::access::Office;
 use crate::camera::Directory;
 use crate::config::live::Configuration;
 use crate::events::Announce;
+use crate::events::subscriptions::Registry;
 use crate::external::Streams;
 use crate::http::files::Downloads;
 use crate::recording::Recordings;
 use crate::snapshot::Snapshots;
 use crate::storage::Storage;
+use crate::system::System;
 use crate::viewing::Viewing;
 use guard::Guard;
 use media::MediaServer;
 use session::Verify;
 
-/// What every method may look at. Built once by the wiring and shared by all connections.
+/// What every method may look at. Built once by the wiring and shared by all connections. Cheap to clone.
+#[derive(Clone)]
 pub struct Desk {
     /// The cameras.
     pub directory: Arc<Directory>,
@@ -63,6 +66,10 @@ pub struct Desk {
     pub external: Arc<dyn Streams>,
     /// Who said that they watch what, and how fast streams are.
     pub viewing: Arc<Viewing>,
+    /// How the machine and the service are.
+    pub system: Arc<System>,
+    /// Counts who subscribed to what.
+    pub registry: Arc<Registry>,
     /// The port MediaMTX serves RTSP on, for links.
     pub rtsp_port: u16,
     /// Whose box it is, how often one may ask, what is written down.

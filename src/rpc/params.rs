@@ -1,6 +1,7 @@
 //! What parameters a method takes, and the check of what came against it.
 
 mod file;
+pub mod wanted;
 
 use serde_json::{Map, Value, json};
 
@@ -44,6 +45,10 @@ pub enum Rule {
     Controls,
     /// The name of a recording or snapshot: a stem, with or without this extension.
     File(&'static str),
+    /// A list of at least one topic of [`crate::events`].
+    Topics,
+    /// An object with some of the filters of [`crate::events::subscriptions::Filters`].
+    Filters,
 }
 
 /// No camera has more controls than this; a longer list is a mistake.
@@ -108,6 +113,8 @@ impl Rule {
                 "maxProperties": MOST_CONTROLS,
                 "additionalProperties": { "type": ["integer", "boolean", "string", "null"] },
             }),
+            Self::Topics => wanted::topics_schema(),
+            Self::Filters => wanted::filters_schema(),
         }
     }
 
@@ -123,6 +130,8 @@ impl Rule {
                 format!("send {name} as true or false"),
             )),
             Self::Controls => controls(name, value),
+            Self::Topics => wanted::topics(name, value).map(drop),
+            Self::Filters => wanted::filters(name, value).map(drop),
             Self::File(extension) => file::check(name, value, extension),
             Self::Camera | Self::Stream | Self::Text | Self::OneOf(_) | Self::Size => match value {
                 Value::String(text) => self.check_text(name, text),
@@ -184,7 +193,9 @@ impl Rule {
             | Self::Integer { .. }
             | Self::Number { .. }
             | Self::Controls
-            | Self::File(_) => Ok(()),
+            | Self::File(_)
+            | Self::Topics
+            | Self::Filters => Ok(()),
         }
     }
 }

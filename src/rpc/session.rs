@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use crate::access::Principal as Login;
 use crate::access::limits::bucket::Bucket;
 use crate::clock::Wall;
+use crate::events::subscriptions::Subscriptions;
 use crate::rpc::error::Fault;
 
 /// Why a token was not taken.
@@ -44,6 +45,8 @@ pub trait Verify: Send + Sync {
 pub struct Session {
     id: String,
     login: Option<Mutex<Standing>>,
+    /// The events this connection wants; they end with it.
+    pub subscriptions: Subscriptions,
     /// Counts what [`super::guard`] lets pass for free.
     pub(super) pings: Bucket,
     /// Counts what came beyond the limits.
@@ -75,6 +78,7 @@ impl Session {
         Self {
             id,
             login: None,
+            subscriptions: Subscriptions::default(),
             pings: Bucket::default(),
             strikes: Bucket::default(),
         }

@@ -13,8 +13,8 @@ use super::Desk;
 use super::error::{Code, Fault};
 use super::links::Reached;
 use super::methods::{
-    audit, cameras, configuration, controls, core, credentials, downloads, external, recordings,
-    snapshots, storage, streams, video,
+    audit, cameras, configuration, controls, core, credentials, downloads, events, external,
+    recordings, snapshots, storage, streams, system, video,
 };
 use super::params::Param;
 use super::session::Session;
@@ -118,6 +118,13 @@ pub const METHODS: &[Method] = &[
     credentials::keys::LIST,
     credentials::keys::CREATE,
     credentials::keys::REVOKE,
+    events::SUBSCRIBE,
+    events::UNSUBSCRIBE,
+    events::STATS,
+    system::STATUS,
+    system::READINESS,
+    system::INFO,
+    system::METRICS,
     audit::LOG,
     downloads::DOWNLOAD_URL,
     configuration::GET,

@@ -30,6 +30,7 @@ use camera_service::rpc::guard::Guard;
 use camera_service::rpc::media::{MediaServer, MediaState, PathState};
 use camera_service::rpc::session::{Login, Refused, Verify};
 use camera_service::rpc::table::METHODS;
+use camera_service::system::{About, System};
 use camera_service::units::{Rate, Size};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -142,6 +143,7 @@ pub(crate) struct Rig {
     pub(crate) bus: Arc<Bus>,
     /// Where recordings and snapshots would lie; there is no such folder yet.
     pub(crate) data_dir: std::path::PathBuf,
+    pub(crate) system: Arc<System>,
     stop: watch::Sender<bool>,
     served: JoinHandle<()>,
 }
@@ -228,6 +230,10 @@ impl Rig {
             ..Config::default().storage
         };
         let records = Records::new(&storage, PathKeeper::default().paths(), &directory, &events);
+        let system = Arc::new(System::new(About {
+            started: clock::mono(),
+            ..About::default()
+        }));
         let nowhere: SocketAddr = "127.0.0.1:1".parse().unwrap();
         let library = Arc::new(library("/nowhere/camera-service"));
         let mut services = Services {
@@ -244,9 +250,12 @@ impl Rig {
                 storage: Arc::new(records.warden),
                 external: Arc::new(camera_service::external::Fixed::default()),
                 viewing: Arc::default(),
+                system: Arc::clone(&system),
+                registry: Arc::default(),
                 rtsp_port: 8554,
                 guard: Guard::default(),
             }),
+            bus: Arc::clone(&bus),
             methods: METHODS,
             auth: Arc::new(|question| if question == b"{\"ok\":1}" { 200 } else { 401 }),
             limits: Limits::default(),
@@ -296,6 +305,7 @@ impl Rig {
             media,
             bus,
             data_dir: storage.data_dir,
+            system,
             stop,
             served: tokio::spawn(serve(listeners, services, asked)),
         }

@@ -3,6 +3,7 @@
 //! The law: a question is answered from memory, so a scraper can neither wait for a camera nor hold
 //! one up. Names and meanings stand in `docs/reference/metrics.md`; a test holds both together.
 
+mod control;
 pub mod exposition;
 pub mod io;
 
@@ -16,6 +17,7 @@ use crate::clock::{Mono, Now};
 use crate::latency::Stage;
 use crate::recover::history::BOUNDS;
 use crate::rpc::media::MediaState;
+use crate::system::System;
 
 /// Upper edges of the latency buckets, in units of 50 µs: fine where a picture's stages are, up to 10 s.
 const EDGES: [u32; 21] = [
@@ -46,6 +48,8 @@ pub struct Facts<'a> {
     pub ready: bool,
     /// This process.
     pub process: Process,
+    /// The machine, the storage, and the calls.
+    pub system: &'a System,
     /// When the program started.
     pub started: Mono,
     /// The moment of the question.
@@ -64,6 +68,8 @@ pub fn page(facts: &Facts<'_>) -> String {
     latency(facts.cameras, &mut page);
     recoveries(facts.cameras, &mut page);
     media(facts.media, &mut page);
+    control::control(facts.system, &mut page);
+    control::machine(facts.system, facts.now.mono, &mut page);
     page.finish()
 }
 

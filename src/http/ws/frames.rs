@@ -127,16 +127,14 @@ mod tests {
     /// A masked frame.
     fn frame(fin: bool, opcode: u8, length: usize) -> Vec<u8> {
         let mut bytes = vec![u8::from(fin) << 7 | opcode];
-        match length {
-            0..=125 => bytes.push(0x80 | length as u8),
-            126..=0xffff => {
-                bytes.push(0x80 | 126);
-                bytes.extend((length as u16).to_be_bytes());
-            }
-            _ => {
-                bytes.push(0x80 | 127);
-                bytes.extend((length as u64).to_be_bytes());
-            }
+        if let Ok(short @ 0..=125) = u8::try_from(length) {
+            bytes.push(0x80 | short);
+        } else if let Ok(middle) = u16::try_from(length) {
+            bytes.push(0x80 | 126);
+            bytes.extend(middle.to_be_bytes());
+        } else {
+            bytes.push(0x80 | 127);
+            bytes.extend((length as u64).to_be_bytes());
         }
         bytes.resize(bytes.len() + 4 + length, 0xff);
         bytes

@@ -11,7 +11,6 @@
 //! ([`super::frames`]).
 
 use std::future::{Future, poll_fn};
-use std::mem::size_of;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,20 +23,21 @@ use hyper::Request;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::beat::{Beat, Due};
+use super::feed::io::Ear;
 use super::frames::LARGE;
+use super::news::News;
 use super::outbox::{Next, Outbox};
 use super::wire::io::{Counted, Wire};
-use crate::camera::Camera;
 use crate::clock::{self, Mono};
 use crate::http::io::{Shared, asked};
 use crate::http::reply::io::text;
@@ -48,6 +48,7 @@ use crate::rpc::links::Reached;
 use crate::rpc::notify;
 use crate::rpc::session::Session;
 use crate::rpc::table::{Answer, Outcome};
+use crate::system::Connected;
 
 /// Allocated per socket for as long as it lives; a longer message gets its own memory.
 const READ_BUFFER: usize = 1 << 9;
@@ -125,10 +126,10 @@ pub(in crate::http) async fn run<S: Wire>(
     seat: Arc<Seat>,
     shutdown: watch::Receiver<bool>,
 ) {
-    let changes = shared.changes.subscribe();
+    let news = shared.feed.listen();
     let begun = Box::pin(begin::<S>(upgrade, shared, seat)).await;
     if let Some((talk, ws)) = begun {
-        talk.converse(ws, changes, shutdown).await;
+        talk.converse(ws, news, shutdown).await;
     }
 }
 
@@ -159,6 +160,7 @@ async fn begin<S: Wire>(
         in_flight: limits.in_flight,
         longest,
         known: false,
+        _connected: shared.services.desk.system.connected(),
         outbox: Outbox::new(limits.events),
         running: None,
         running_bytes: 0,
@@ -189,10 +191,13 @@ struct Talk {
     beat: Beat,
     seat: Arc<Seat>,
     known: bool,
+    /// Counts it among the open ones.
+    _connected: Connected,
     patience: Duration,
     in_flight: usize,
     longest: usize,
-    outbox: Outbox<Arc<Camera>>,
+    /// Messages made already; where many sockets send the same one, they share its text.
+    outbox: Outbox<Utf8Bytes>,
     /// Absent while nothing is under way: an idle socket pays nothing for it.
     running: Option<Box<Running>>,
     running_bytes: usize,
@@ -212,7 +217,7 @@ impl Talk {
     async fn converse<S: Wire>(
         mut self: Box<Self>,
         mut ws: Box<Ws<S>>,
-        mut changes: broadcast::Receiver<Arc<Camera>>,
+        mut news: Ear,
         mut shutdown: watch::Receiver<bool>,
     ) {
         let end = loop {
@@ -223,7 +228,7 @@ impl Talk {
                 if self.renew {
                     ws = Box::pin(self.renewed(ws)).await;
                 }
-                if let Some(next) = self.outbox.next()
+                if let Some(next) = self.outbox.take()
                     && self.tell(&mut ws, next).is_err()
                 {
                     break End::Gone;
@@ -251,18 +256,15 @@ impl Talk {
                     self.beat.heard(clock::mono());
                     self.answer(&mut ws, &reply, &answer)
                 }
-                change = changes.recv() => match change {
-                    Ok(camera) => {
-                        self.queue(camera);
-                        Ok(())
-                    }
-                    Err(broadcast::error::RecvError::Lagged(count)) => {
+                heard = news.next() => match heard {
+                    Some((news, lost)) => {
                         if self.known {
-                            self.outbox.lost(count);
+                            self.outbox.lost(lost);
                         }
+                        self.queue(&news);
                         Ok(())
                     }
-                    Err(broadcast::error::RecvError::Closed) => Err(End::Gone),
+                    None => Err(End::Gone),
                 },
                 () = wake => self.due(&mut ws, may_read),
                 io = step(&mut ws, !idle, may_read, unfinished) => match io {
@@ -371,36 +373,37 @@ impl Talk {
         answer: &Answer,
     ) -> Result<(), End> {
         match reply.render(answer, clock::now()) {
-            Some(text) => self.text(ws, text),
+            Some(text) => self.text(ws, text.into()),
             None => Ok(()),
         }
     }
 
     /// Keeps an event for when there is room.
-    fn queue(&mut self, camera: Arc<Camera>) {
-        if self.session.login(clock::wall()).is_ok() {
-            let bytes = size_of::<Camera>() + camera.name.len();
-            self.outbox.push(camera, bytes);
+    fn queue(&mut self, news: &News) {
+        if self.session.login(clock::wall()).is_err() {
+            return;
+        }
+        let Room { desk, reached, .. } = &self.room;
+        if let Some(text) = news.text(desk, reached, &self.session.subscriptions) {
+            let bytes = text.len();
+            self.outbox.push(text, bytes);
         }
     }
 
-    fn tell<S: Wire>(&mut self, ws: &mut Ws<S>, next: Next<Arc<Camera>>) -> Result<(), End> {
+    fn tell<S: Wire>(&mut self, ws: &mut Ws<S>, next: Next<Utf8Bytes>) -> Result<(), End> {
         // Somebody whose rights have ended meanwhile hears nothing more.
         if self.session.login(clock::wall()).is_err() {
             return Ok(());
         }
-        let text = match next {
-            Next::Lost(count) => notify::events_dropped(count),
-            Next::Event(camera) => {
-                notify::camera_status_update(&self.room.desk, &self.room.reached, &camera)
-            }
-        };
-        self.text(ws, text)
+        match next {
+            Next::Lost(count) => self.text(ws, notify::events_dropped(count).into()),
+            Next::Event(text) => self.text(ws, text),
+        }
     }
 
-    fn text<S: Wire>(&mut self, ws: &mut Ws<S>, text: String) -> Result<(), End> {
+    fn text<S: Wire>(&mut self, ws: &mut Ws<S>, text: Utf8Bytes) -> Result<(), End> {
         let bytes = text.len();
-        self.begin(ws, Message::Text(text.into()), bytes)
+        self.begin(ws, Message::Text(text), bytes)
     }
 
     /// Hands a message to the socket; [`step`] sees it off.

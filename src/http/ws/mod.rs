@@ -1,7 +1,9 @@
 //! The WebSocket: upgrade, liveness, one task per connection.
 
 pub mod beat;
+pub mod feed;
 pub mod frames;
 pub mod io;
+pub mod news;
 pub mod outbox;
 pub mod wire;

@@ -55,7 +55,7 @@ impl<E> Outbox<E> {
     }
 
     /// What to send next. The lost ones are older than those that wait, so they are told first.
-    pub fn next(&mut self) -> Option<Next<E>> {
+    pub fn take(&mut self) -> Option<Next<E>> {
         if self.lost > 0 {
             return Some(Next::Lost(std::mem::take(&mut self.lost)));
         }
@@ -93,10 +93,10 @@ mod tests {
             outbox.push(n, 10);
         }
         assert_eq!(outbox.bytes(), 20);
-        assert_eq!(outbox.next(), Some(Next::Lost(3)));
-        assert_eq!(outbox.next(), Some(Next::Event(4)));
-        assert_eq!(outbox.next(), Some(Next::Event(5)));
-        assert_eq!(outbox.next(), None);
+        assert_eq!(outbox.take(), Some(Next::Lost(3)));
+        assert_eq!(outbox.take(), Some(Next::Event(4)));
+        assert_eq!(outbox.take(), Some(Next::Event(5)));
+        assert_eq!(outbox.take(), None);
     }
 
     #[test]
@@ -107,8 +107,8 @@ mod tests {
         outbox.push("b", 1);
         outbox.clear();
         assert_eq!(outbox.bytes(), 0);
-        assert_eq!(outbox.next(), Some(Next::Lost(3)));
-        assert_eq!(outbox.next(), None);
+        assert_eq!(outbox.take(), Some(Next::Lost(3)));
+        assert_eq!(outbox.take(), None);
     }
 
     proptest! {
@@ -118,7 +118,7 @@ mod tests {
             for step in steps {
                 match step {
                     0 => outbox.clear(),
-                    1 => match outbox.next() {
+                    1 => match outbox.take() {
                         Some(Next::Lost(n)) => got += n,
                         Some(Next::Event(_)) => got += 1,
                         None => prop_assert_eq!(put, got),

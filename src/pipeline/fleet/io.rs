@@ -38,7 +38,7 @@ pub fn start(settings: Settings, directory: Arc<Directory>) -> Result<Fleet> {
         .into_iter()
         .filter_map(|change| match change {
             Change::Added(found) => Some((found.id, found)),
-            Change::Removed(_) | Change::Codec => None,
+            Change::Removed(_) | Change::Codec | Change::Unreadable { .. } => None,
         })
         .collect();
     let seen: Vec<_> = found.values().map(|f| (f.id, f.identity())).collect();
@@ -204,6 +204,7 @@ impl Hands {
                 let orders = self.roster.added(node, &identity);
                 self.obey(orders);
             }
+            Change::Unreadable { node, why } => self.directory.unreadable(node, &why),
             Change::Codec => {
                 for (id, pipeline) in &self.pipelines {
                     if let Err(error) = pipeline.encoders() {

@@ -200,7 +200,7 @@ fn gone() -> Status {
     }
 }
 
-fn room(media: MediaState) -> Room {
+pub(crate) fn room(media: MediaState) -> Room {
     let directory = Directory::default();
     directory.put(camera(0, Status::Connected));
     directory.put(camera(2, gone()));
@@ -226,6 +226,8 @@ fn room(media: MediaState) -> Room {
             storage: Arc::new(records.warden),
             external: Arc::new(external()),
             viewing: Arc::default(),
+            system: Arc::default(),
+            registry: Arc::default(),
             rtsp_port: 8554,
             guard: Default::default(),
         }),
@@ -303,10 +305,12 @@ impl Client {
 }
 
 mod credentials;
+mod events;
 mod guarded;
 mod records;
 mod results;
 mod streams;
+mod system;
 
 #[test]
 fn ping_answers_before_a_login_with_metadata() {

@@ -7,6 +7,7 @@ pub mod controls;
 pub mod core;
 pub mod credentials;
 pub mod downloads;
+pub mod events;
 mod extensions;
 pub mod external;
 mod files;
@@ -15,6 +16,7 @@ pub mod running;
 pub mod snapshots;
 pub mod storage;
 pub mod streams;
+pub mod system;
 pub mod video;
 
 use std::str::FromStr;

@@ -3,10 +3,12 @@
 mod configuration;
 mod credentials;
 mod downloads;
+mod events;
 mod external;
 mod guard;
 mod records;
 mod streams;
+mod system;
 
 use serde_json::{Map, Value, json};
 
@@ -24,6 +26,8 @@ pub fn all() -> Map<String, Value> {
         .chain(configuration::shapes())
         .chain(streams::shapes())
         .chain(external::shapes())
+        .chain(events::shapes())
+        .chain(system::shapes())
         .chain(records::shapes())
         .map(|(name, shape)| (name.to_owned(), shape))
         .collect()

@@ -88,20 +88,8 @@ fn guarded(guard: Guard) -> Client {
     let mut client = Client::new();
     client.room.methods = ROWS;
     client.room.desk = Arc::new(Desk {
-        directory: Arc::clone(&client.room.desk.directory),
-        verifier: Arc::new(Words),
-        office: Arc::new(NoOffice),
-        downloads: Arc::clone(&client.room.desk.downloads),
-        configuration: Arc::clone(&client.room.desk.configuration),
-        external: Arc::clone(&client.room.desk.external),
-        viewing: Arc::clone(&client.room.desk.viewing),
-        events: Arc::clone(&client.room.desk.events),
-        recordings: Arc::clone(&client.room.desk.recordings),
-        snapshots: Arc::clone(&client.room.desk.snapshots),
-        storage: Arc::clone(&client.room.desk.storage),
-        media: Arc::new(Fixed(media())),
-        rtsp_port: 8554,
         guard,
+        ..(*client.room.desk).clone()
     });
     client
 }

@@ -1,0 +1,200 @@
+//! Looks at the machine and the storage, again and again, so that nobody who asks has to.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use nix::sys::statvfs::statvfs;
+use nix::sys::utsname::uname;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::{Machine, Storage, System, percent};
+use crate::clock;
+use crate::error::{Error, Kind, Result};
+
+/// From one look to the next.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// The kernel's release, such as `6.12.48`.
+#[must_use]
+pub fn kernel() -> String {
+    uname().map_or_else(
+        |_| String::new(),
+        |names| names.release().to_string_lossy().into_owned(),
+    )
+}
+
+/// Looks at the machine until `stopping` turns true. procfs answers from memory: no look can hang.
+///
+/// # Errors
+/// None: it ends only when it is asked to.
+pub async fn watch_machine(system: Arc<System>, mut stopping: watch::Receiver<bool>) -> Result<()> {
+    let mut before: Option<(u64, u64)> = None;
+    loop {
+        let times = processor_times();
+        system.put_machine(Machine {
+            // The first look has the mean since the machine started.
+            cpu_percent: times.and_then(|now| busy(before.unwrap_or_default(), now)),
+            memory_percent: memory(),
+            threads: threads(),
+            tasks: Handle::current().metrics().num_alive_tasks(),
+            at: clock::mono(),
+        });
+        before = times;
+        if tokio::time::timeout(PAUSE, stopping.wait_for(|stops| *stops))
+            .await
+            .is_ok()
+        {
+            return Ok(());
+        }
+    }
+}
+
+/// Looks at the file system of `folder` from a thread of its own, for as long as `system` lives.
+///
+/// Nobody waits for that thread, at the end of the service neither: on a disk that hangs it hangs.
+///
+/// # Errors
+/// `Internal` when the kernel gives no thread.
+pub fn watch_storage(system: &Arc<System>, folder: PathBuf) -> Result<()> {
+    let system = Arc::downgrade(system);
+    std::thread::Builder::new()
+        .name("storage look".to_owned())
+        .spawn(move || look_at_storage(&system, &folder))
+        .map(drop)
+        .map_err(|e| Error::new(Kind::Internal, "cannot look at the storage").because(e))
+}
+
+fn look_at_storage(system: &Weak<System>, folder: &Path) {
+    let mut complained = false;
+    loop {
+        match storage(folder) {
+            Ok(seen) => {
+                complained = false;
+                match system.upgrade() {
+                    Some(system) => system.put_storage(seen),
+                    None => return,
+                }
+            }
+            Err(error) => {
+                if !complained {
+                    complained = true;
+                    tracing::warn!(folder = %folder.display(), %error, "how full the storage is cannot be seen");
+                }
+            }
+        }
+        std::thread::sleep(PAUSE);
+        if system.strong_count() == 0 {
+            return;
+        }
+    }
+}
+
+/// The file system of a folder, or of the nearest one above it that is there.
+fn storage(folder: &Path) -> nix::Result<Storage> {
+    let mut at = folder;
+    let stat = loop {
+        match statvfs(at) {
+            Err(nix::errno::Errno::ENOENT) => match at.parent() {
+                Some(above) if !above.as_os_str().is_empty() => at = above,
+                _ => return Err(nix::errno::Errno::ENOENT),
+            },
+            other => break other?,
+        }
+    };
+    // The width of these differs between machines.
+    #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+    let bytes = |blocks: u64| blocks.saturating_mul(stat.fragment_size() as u64);
+    #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+    let (all, free, ours) = (
+        stat.blocks() as u64,
+        stat.blocks_free() as u64,
+        stat.blocks_available() as u64,
+    );
+    Ok(Storage {
+        total: bytes(all),
+        available: bytes(ours),
+        used: bytes(all.saturating_sub(free)),
+        at: clock::mono(),
+    })
+}
+
+/// Time of all processors together: in all, and idle. proc_stat(5).
+fn processor_times() -> Option<(u64, u64)> {
+    let text = fs::read_to_string("/proc/stat").ok()?;
+    let first = text.lines().next()?.strip_prefix("cpu ")?;
+    // Guests are counted among user and nice already.
+    let times: Vec<u64> = first
+        .split_whitespace()
+        .take(8)
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    let idle = times.get(3)? + times.get(4)?;
+    Some((times.iter().sum(), idle))
+}
+
+fn busy(before: (u64, u64), now: (u64, u64)) -> Option<f64> {
+    let all = now.0.checked_sub(before.0).filter(|all| *all > 0)?;
+    // The kernel's own counts of idle time may step back a little.
+    let idle = now.1.saturating_sub(before.1).min(all);
+    Some(percent(all - idle, all))
+}
+
+/// Percentage of the machine's memory in use. proc_meminfo(5).
+fn memory() -> Option<f64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let of = |name: &str| -> Option<u64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse().ok()
+    };
+    let (all, left) = (of("MemTotal:")?, of("MemAvailable:")?);
+    Some(percent(all.saturating_sub(left), all))
+}
+
+/// Threads of this process. proc_pid_status(5).
+fn threads() -> usize {
+    let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("Threads:"));
+    line.and_then(|count| count.trim().parse().ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_machine_is_looked_at_without_being_asked() {
+        let system = Arc::new(System::default());
+        let (stop, stopping) = watch::channel(false);
+        let watching = tokio::spawn(watch_machine(Arc::clone(&system), stopping));
+        while system.machine().is_none() {
+            tokio::task::yield_now().await;
+        }
+        let seen = system.machine().unwrap();
+        assert!((0.0..=100.0).contains(&seen.memory_percent.unwrap()));
+        assert!(seen.threads >= 1 && seen.tasks >= 1);
+        assert!((0.0..=100.0).contains(&seen.cpu_percent.unwrap()));
+        stop.send(true).unwrap();
+        watching.await.unwrap().unwrap();
+    }
+
+    #[test]
+    fn processors_are_as_busy_as_they_were_between_two_looks() {
+        assert_eq!(busy((1000, 400), (1100, 475)), Some(25.0));
+        assert_eq!(busy((1000, 400), (1000, 400)), None);
+        let (all, idle) = processor_times().unwrap();
+        assert!(all > 0 && idle <= all);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_yet_is_on_the_disk_of_the_one_above() {
+        let here = std::env::temp_dir();
+        let deep = here.join("not/there/yet");
+        let (one, other) = (storage(&here).unwrap(), storage(&deep).unwrap());
+        assert!(one.total > 0);
+        assert_eq!(one.total, other.total);
+    }
+}

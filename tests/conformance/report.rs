@@ -136,7 +136,13 @@ impl Report {
         }
         let data = answer.data();
         if let Some(param) = &wanted.param {
-            self.expect(data["param"] == param.as_str(), || {
+            // It may also name the place inside: `topics[0]`, `filters.device`.
+            let names = data["param"].as_str().is_some_and(|named| {
+                named
+                    .strip_prefix(param.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
+            });
+            self.expect(names, || {
                 format!("{label}: data.param is {}, not {param:?}", data["param"])
             });
         }

@@ -214,8 +214,11 @@ pub(crate) const NOT_YET: &[&str] = &[
     "set_discovery_interval",
 ];
 
-/// The documented topics, then those the predecessor's code knew, then the two names that stand
-/// for the notifications (§6).
+/// Expectations that are known not to hold yet: the scenario, and words of the failing line. An entry
+/// that no longer fails is itself a failure, so that this list can only shrink.
+pub(crate) const KNOWN: &[(&str, &str)] = &[];
+
+/// The documented topics (§6).
 pub(crate) const TOPICS: &[&str] = &[
     "camera.connected",
     "camera.disconnected",

@@ -65,6 +65,8 @@ impl Wanted {
 pub(crate) struct Report {
     pub(crate) held: usize,
     pub(crate) failures: Vec<String>,
+    /// Failures that are known and stand in the list of those.
+    pub(crate) known: usize,
     /// Cases that could not be tried, because a method is missing.
     pub(crate) not_offered: usize,
     /// Cases that were not tried, and why.
@@ -213,9 +215,10 @@ impl Report {
             text += &format!("left out: {why}\n");
         }
         text + &format!(
-            "{name}: {} expectations, {} failed, {} cases not offered, {} left out",
-            self.held + self.failures.len(),
+            "{name}: {} expectations, {} failed, {} known to fail, {} cases not offered, {} left out",
+            self.held + self.failures.len() + self.known,
             self.failures.len(),
+            self.known,
             self.not_offered,
             self.left_out.len()
         )

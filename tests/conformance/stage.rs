@@ -15,6 +15,12 @@ use crate::wire::Server;
 /// A first picture takes this long at most, on a loaded machine.
 const FIRST_PICTURE: Duration = Duration::from_secs(60);
 
+/// A suite that sends thousands of calls and forged tokens is what limits are for; they are off.
+pub(crate) const NO_LIMITS: &[(&str, &str)] = &[
+    ("security.rate_limit_requests", "0"),
+    ("security.rate_limit_failed_logins", "0"),
+];
+
 /// A running server.
 pub(crate) struct Stage {
     pub(crate) server: Server,
@@ -72,7 +78,7 @@ impl Stage {
                 own: None,
             };
         }
-        Self::start(&[("security.rate_limit_requests", "0")], None)
+        Self::start(NO_LIMITS, None)
     }
 
     /// A whole service: test camera, real MediaMTX. Settings it does not know are left out.
@@ -83,7 +89,7 @@ impl Stage {
             std::process::id(),
             NUMBER.fetch_add(1, Ordering::Relaxed)
         ));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_camera-service"));
+        let mut command = Command::new(binary());
         command.args(["demo", "--json"]);
         if let Some(state) = state {
             command.arg("--state").arg(state);
@@ -184,7 +190,7 @@ impl Stage {
     /// A token of our own service's making.
     pub(crate) fn mint(&self, role: &str, seconds: u32) -> Option<String> {
         let data = Path::new(self.card("/state_dir")?).join("data");
-        let out = Command::new(env!("CARGO_BIN_EXE_camera-service"))
+        let out = Command::new(binary())
             .args(["token", "--role", role, "--ttl", &format!("{seconds}s")])
             .env(variable("storage.data_dir"), data)
             .output()
@@ -219,6 +225,14 @@ pub(crate) fn signal(pid: u32, name: &str) {
         .status();
 }
 
+/// The service: the one just built, or the one that `CAMERA_SERVICE_BIN` names.
+fn binary() -> PathBuf {
+    std::env::var_os("CAMERA_SERVICE_BIN").map_or_else(
+        || PathBuf::from(env!("CARGO_BIN_EXE_camera-service")),
+        PathBuf::from,
+    )
+}
+
 /// `server.port` → `CAMERA_SERVICE_SERVER_PORT` (§12).
 fn variable(key: &str) -> String {
     format!("CAMERA_SERVICE_{}", key.replace('.', "_").to_uppercase())
@@ -228,7 +242,7 @@ fn variable(key: &str) -> String {
 pub(crate) fn knows(key: &str) -> bool {
     static REFERENCE: OnceLock<String> = OnceLock::new();
     let reference = REFERENCE.get_or_init(|| {
-        let out = Command::new(env!("CARGO_BIN_EXE_camera-service"))
+        let out = Command::new(binary())
             .args(["check-config", "--reference"])
             .output()
             .unwrap();

@@ -78,6 +78,7 @@ const DEFECTS: &[Defect] = &[
         "An external stream was a line in a list: not to be watched, gone after a restart; a scan kept its caller waiting, address by address.",
         &[
             "tests/conformance/main.rs::an_external_stream_is_a_path_like_any_other_and_keeps_its_password",
+            "tests/conformance/main.rs::an_external_stream_is_snapshot_and_recorded_by_its_name",
             "tests/conformance/main.rs::what_was_set_is_still_set_after_a_restart",
             "tests/external.rs::a_stream_is_found_added_watched_and_survives_restarts",
             "src/external/io.rs::a_scan_ends_with_its_budget_whoever_keeps_silent",

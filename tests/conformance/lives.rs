@@ -810,8 +810,17 @@ pub(crate) async fn external(world: &mut World) -> Report {
     report.expect(found && !answer.raw.contains(secret), || {
         format!("get_external_streams role=admin case=what was added: missing, or its password is shown: {list}")
     });
-    let streams = step!(report, world.result("get_streams", json!({})).await);
-    report.expect(streams.as_array().is_some_and(|l| l.iter().any(|s| s["name"] == name.as_str())), || {
+    let deadline = Instant::now() + SOON;
+    let mut streams = Value::Null;
+    let mut is_path = false;
+    // MediaMTX may be looked at now and then only.
+    while !is_path && Instant::now() < deadline {
+        streams = step!(report, world.result("get_streams", json!({})).await);
+        let mut all = streams.as_array().into_iter().flatten();
+        is_path = all.any(|s| s["name"] == name.as_str());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    report.expect(is_path, || {
         format!("get_streams role=admin case=an external stream is a path like any other (§16.10): {streams}")
     });
     let reply = world
@@ -832,6 +841,61 @@ pub(crate) async fn external(world: &mut World) -> Report {
         &Wanted::code(-32010),
         &reply,
     );
+    report
+}
+
+/// An external stream with a picture is snapshot and recorded by its name like a camera (§20.21).
+/// The picture is our own camera's, by way of RTSP.
+pub(crate) async fn external_picture(world: &mut World) -> Report {
+    let mut report = Report::default();
+    let needs = [
+        "add_external_stream",
+        "remove_external_stream",
+        "take_snapshot",
+        "start_recording",
+        "stop_recording",
+    ];
+    if without(world, &needs, &mut report) {
+        return report;
+    }
+    let Some(url) = world.stage.card("/cameras/0/rtsp").map(str::to_owned) else {
+        report
+            .left_out
+            .push("an external stream with a picture: only our own service is one".to_owned());
+        return report;
+    };
+    let name = format!("conformance-{}", fresh());
+    let stream = json!({ "stream_url": url, "stream_name": name });
+    step!(report, world.result("add_external_stream", stream).await);
+    let device = json!({ "device": name });
+    for method in ["get_stream_url", "get_stream_status", "take_snapshot"] {
+        let reply = world.call(method, device.clone()).await;
+        let label = format!("{method} role=admin case=device is an external stream (§20.21)");
+        let row = crate::contract::method(method);
+        report.judge(&label, Some(row), &Wanted::success(), &reply);
+        if let Ok(answer) = reply
+            && method == "take_snapshot"
+        {
+            let made = answer.result()["filename"].clone();
+            world.discard("delete_snapshot", &made).await;
+        }
+    }
+    let start = step!(
+        report,
+        world.result("start_recording", device.clone()).await
+    );
+    step!(report, world.grown(&start["filename"]).await);
+    let stop = step!(report, world.result("stop_recording", device).await);
+    report.expect(
+        stop["device"] == name.as_str() && stop["file_size"].as_u64() > Some(1024),
+        || format!("stop_recording role=admin case=an external stream was recorded: {stop}"),
+    );
+    world.discard("delete_recording", &stop["filename"]).await;
+    let reply = world
+        .call("remove_external_stream", json!({ "stream_url": url }))
+        .await;
+    let label = "remove_external_stream role=admin case=one with a picture";
+    report.judge(label, None, &Wanted::success(), &reply);
     report
 }
 

@@ -256,6 +256,13 @@ fn an_external_stream_is_a_path_like_any_other_and_keeps_its_password() {
 }
 
 #[test]
+fn an_external_stream_is_snapshot_and_recorded_by_its_name() {
+    scenario("external pictures", |world| {
+        Box::pin(lives::external_picture(world))
+    });
+}
+
+#[test]
 fn events_reach_those_who_asked_and_nobody_else() {
     scenario("events", |world| Box::pin(lives::events(world)));
 }

@@ -31,9 +31,9 @@ pub(crate) enum Shape {
     /// A path that begins so.
     Path(&'static str),
     Word(&'static [&'static str]),
-    Nullable(&'static Shape),
-    List(&'static Shape),
-    Map(&'static Shape),
+    Nullable(&'static Self),
+    List(&'static Self),
+    Map(&'static Self),
     Obj(&'static [Field]),
     Both(&'static [Field], &'static [Field]),
 }

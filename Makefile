@@ -52,6 +52,10 @@ check: setup-test web mediamtx ## the fast loop for every save: format, lints, u
 test: setup-test build ## every test there is: unit, integration, browser, QEMU rig, aarch64
 	@tools/test all
 
+.PHONY: conformance
+conformance: web mediamtx ## holds the service, or the one at CONFORMANCE_URL, against the contract of the wire
+	MEDIAMTX=$(abspath $(MEDIAMTX)) cargo test --locked --test conformance -- --nocapture
+
 .PHONY: rig
 rig: setup-test ## builds the QEMU guest once
 	cd hw-tests && $(PYTHON) -m rig build

@@ -1,26 +1,31 @@
 //! The wiring diagram: builds every part, hands each what it needs, and stops them in order.
 
 mod adapters;
+mod admission;
 mod configure;
 pub mod records;
 pub mod signals;
+mod sockets;
+mod verbs;
+mod watchdog;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
-use tracing::{debug, error, info, warn};
+use tracing::{error, info};
 
 use self::adapters::{LateMedia, Tokens};
+use self::admission::io::auth_callback;
 use self::configure::io::{Configurator, Hands, test_camera};
 use self::records::Records;
 pub use self::signals::io::{Signals, Told};
-use crate::access::audit::{Entry, Verdict};
+use self::sockets::io::{local, media_settings, open, reachable_here};
+use self::verbs::io::certificate_files;
+pub use self::verbs::io::{certificate_text, claim_code, mint_token, version_text};
+use self::watchdog::io::{HUNG, feed_watchdog, notify};
 use crate::access::claim::Owner;
-use crate::access::claim::io::{Claim, Standing};
+use crate::access::claim::io::Claim;
 use crate::access::limits::{Gate, Rules};
 use crate::access::live::io::{KeyRules, Live};
 use crate::access::{self, Office, Role};
@@ -58,19 +63,8 @@ use crate::supervise::Supervisor;
 use crate::system::{self, About, Phase, System};
 use crate::viewing::{self, Viewing};
 
-/// After a viewer was let in, key frames are asked for at these moments: at once for RTSP, later
-/// for WebRTC, whose connection stands some hundred milliseconds after the question.
-const KEYFRAMES_AFTER_JOIN: [Duration; 3] = [
-    Duration::ZERO,
-    Duration::from_millis(300),
-    Duration::from_millis(800),
-];
 /// What the key of download links is derived by.
 const DOWNLOAD_KEY: &str = "camera-service download links 1";
-/// Joins that may have key frames outstanding; more are served by the regular ones.
-const JOINS: usize = 32;
-/// A camera thread that has not looked around for so long hangs; the watchdog is no longer fed.
-const HUNG: Duration = Duration::from_secs(10);
 
 /// Where everything listens, as really bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -457,26 +451,6 @@ pub fn run_until_signal(config: Config, source: Source) -> Result<()> {
     })
 }
 
-/// `camera-service token`: the secret is made if this is the installation's first start.
-///
-/// # Errors
-/// `Config` when the data folder cannot be used.
-pub fn mint_token(config: &Config, user: &str, role: Role, ttl_secs: u64) -> Result<String> {
-    let keyring = access::io::load_or_create(&config.storage.data_dir)?;
-    access::claim::io::own(&config.storage.data_dir, "camera-service token")?;
-    let minted = Entry {
-        at: clock::wall(),
-        who: "command line".to_owned(),
-        credential: None,
-        from: None,
-        method: "token".to_owned(),
-        target: Some(format!("{user} ({})", role.as_str())),
-        verdict: Verdict::Ok,
-    };
-    access::audit::io::note(&config.storage.data_dir, &minted);
-    Ok(keyring.mint(user, role, Duration::from_secs(ttl_secs), clock::wall()))
-}
-
 /// Reads the secret, the API keys and the trusted keys.
 async fn open_access(config: &Config) -> Result<Live> {
     let data_dir = config.storage.data_dir.clone();
@@ -496,99 +470,11 @@ fn key_rules(config: &Config) -> KeyRules {
     }
 }
 
-/// `camera-service claim-code`: the code that makes a fresh box somebody's; `None`: it is somebody's.
-///
-/// # Errors
-/// `Config` when the data folder cannot be used.
-pub fn claim_code(config: &Config) -> Result<Option<String>> {
-    let standing = access::claim::io::look(&config.storage.data_dir, config.security.claim)?;
-    Ok(match standing {
-        Standing::Owned => None,
-        Standing::Unclaimed(code) => Some(code.to_string()),
-    })
-}
-
-/// `camera-service version`.
-#[must_use]
-pub fn version_text() -> String {
-    format!(
-        "camera-service {} ({} {}, MediaMTX {} expected)",
-        env!("CARGO_PKG_VERSION"),
-        std::env::consts::ARCH,
-        std::env::consts::OS,
-        mediamtx::locate::PINNED
-    )
-}
-
-fn notify(states: &[sd_notify::NotifyState<'_>]) {
-    // Without systemd there is nobody to tell.
-    if let Err(e) = sd_notify::notify(states) {
-        debug!(error = %e, "systemd was not told");
-    }
-}
-
-/// Feeds systemd's watchdog as long as the runtime turns and no camera thread hangs.
-async fn feed_watchdog(
-    directory: Arc<Directory>,
-    mut stopping: watch::Receiver<bool>,
-) -> Result<()> {
-    let every = sd_notify::watchdog_enabled().map(|timeout| timeout / 3);
-    loop {
-        tokio::select! {
-            _ = stopping.changed() => return Ok(()),
-            () = tokio::time::sleep(every.unwrap_or(HUNG)) => {}
-        }
-        let now = clock::mono();
-        let hung = directory.list().into_iter().find(|camera| {
-            let tick = camera.counters.tick_nanos.load(Ordering::Relaxed);
-            tick != 0 && camera.is_running() && now.since(clock::Mono::from_nanos(tick)) > HUNG
-        });
-        match hung {
-            Some(camera) => {
-                error!(camera = %camera.id, "its thread hangs; the watchdog is not fed")
-            }
-            None if every.is_some() => notify(&[sd_notify::NotifyState::Watchdog]),
-            None => {}
-        }
-    }
-}
-
-/// A listener where one is wanted.
-async fn open(wanted: bool, host: IpAddr, port: u16) -> Result<Option<TcpListener>> {
-    Ok(if wanted {
-        Some(bind(SocketAddr::new(host, port)).await?)
-    } else {
-        None
-    })
-}
-
 /// The secure door's certificate where there is such a door; made if this is the first start.
 fn certificate(config: &Config) -> Result<Option<Certificate>> {
     (config.server.tls == Tls::On)
         .then(|| Certificate::open(certificate_files(config)))
         .transpose()
-}
-
-fn certificate_files(config: &Config) -> Files {
-    let server = &config.server;
-    Files::new(
-        &server.tls_certificate,
-        &server.tls_key,
-        &config.storage.data_dir,
-    )
-}
-
-/// `camera-service certificate`: the file and fingerprint to compare; made if this is the first start.
-///
-/// # Errors
-/// `Config` where the files cannot be used.
-pub fn certificate_text(config: &Config) -> Result<String> {
-    let certificate = Certificate::open(certificate_files(config))?;
-    Ok(format!(
-        "{}\nSHA-256 {}",
-        certificate.file().display(),
-        certificate.fingerprint()
-    ))
 }
 
 /// The tasks that look at what tells nothing by itself.
@@ -610,58 +496,6 @@ fn watch(supervisor: &mut Supervisor, desk: &Arc<Desk>) {
     supervisor.spawn("the look at health", watching);
 }
 
-fn local(listener: &TcpListener) -> Result<SocketAddr> {
-    listener
-        .local_addr()
-        .map_err(|e| Error::new(Kind::Internal, "a listener has no address").because(e))
-}
-
-/// Where we ourselves reach a listener on `host`: "every address" is none.
-fn reachable_here(host: IpAddr) -> IpAddr {
-    match host {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        other => other,
-    }
-}
-
-async fn media_settings(config: &Config, internal: SocketAddr) -> Result<mediamtx::Settings> {
-    let wanted = &config.mediamtx;
-    let loopback = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-    let mut settings = mediamtx::Settings {
-        rtsp: SocketAddr::new(wanted.rtsp_host, wanted.rtsp_port),
-        hls: loopback(wanted.hls_port),
-        webrtc: loopback(wanted.webrtc_port),
-        api: loopback(wanted.api_port),
-        webrtc_udp: SocketAddr::new(wanted.rtsp_host, wanted.webrtc_udp_port),
-        webrtc_tcp: None,
-        auth_url: format!("http://{internal}/auth"),
-        additional_hosts: wanted.additional_hosts.clone(),
-        log: mediamtx::settings::LogLevel::Info,
-    };
-    if wanted.managed {
-        // Asked now, because MediaMTX itself could not say who holds a port.
-        let udp = settings.webrtc_udp;
-        if udp.port() != 0
-            && let Err(e) = UdpSocket::bind(udp)
-        {
-            return Err(Error::new(
-                Kind::Config,
-                format!("cannot receive WebRTC media on UDP {udp}"),
-            )
-            .because(e)
-            .action("stop whoever holds that port, or set mediamtx.webrtc_udp_port"));
-        }
-        for address in [settings.rtsp, settings.hls, settings.webrtc, settings.api] {
-            if address.port() != 0 {
-                drop(bind(address).await?);
-            }
-        }
-    }
-    pick_free_ports(&mut settings)?;
-    Ok(settings)
-}
-
 fn limits(server: &config::Server) -> http::Limits {
     let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
     http::Limits {
@@ -681,68 +515,4 @@ fn rules(config: &Config) -> Rules {
         burst: config.security.rate_limit_burst,
         failed_logins_per_minute: config.security.rate_limit_failed_logins,
     }
-}
-
-/// MediaMTX asks: may this one? Answered from memory; a viewer's join also asks for key frames, and
-/// whoever is let in is remembered, to be ended with its rights.
-fn auth_callback(
-    secret: Secret,
-    access: Live,
-    admissions: kick::io::Book,
-    directory: Arc<Directory>,
-) -> AuthCallback {
-    let runtime = tokio::runtime::Handle::current();
-    let joins = Arc::new(Semaphore::new(JOINS));
-    Arc::new(move |body: &[u8]| {
-        let decision = auth::read(body).map_or_else(
-            |no| no,
-            |asked| {
-                let generation = access.generation();
-                let judged = auth::decide(&asked, &secret, |text| {
-                    access.open_with(text, clock::wall())
-                });
-                match &judged {
-                    Decision::Allow {
-                        who: Who::Bearer(who),
-                        ..
-                    } if !admissions.admit(&asked, who, generation) => Decision::Deny {
-                        status: 403,
-                        reason: "too many sessions to keep an eye on".to_owned(),
-                    },
-                    _ => judged,
-                }
-            },
-        );
-        match &decision {
-            Decision::Allow {
-                wants_keyframe: Some(camera),
-                ..
-            } => {
-                if let (Some(camera), Ok(permit)) = (
-                    directory.get(*camera),
-                    Arc::clone(&joins).try_acquire_owned(),
-                ) {
-                    runtime.spawn(async move {
-                        let _permit = permit;
-                        let joined = tokio::time::Instant::now();
-                        for after in KEYFRAMES_AFTER_JOIN {
-                            tokio::time::sleep_until(joined + after).await;
-                            camera
-                                .counters
-                                .keyframe_wanted
-                                .store(true, Ordering::Relaxed);
-                        }
-                    });
-                }
-            }
-            Decision::Allow { .. } => {}
-            // A player's first request comes without credentials and is no news.
-            Decision::Deny {
-                status: 401,
-                reason,
-            } => debug!(reason, "not let in"),
-            Decision::Deny { reason, .. } => warn!(reason, "not let in"),
-        }
-        decision.status()
-    })
 }

@@ -1,0 +1,3 @@
+//! Who MediaMTX may let in.
+
+pub(super) mod io;

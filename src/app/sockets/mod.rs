@@ -1,0 +1,3 @@
+//! Where everything listens.
+
+pub(super) mod io;

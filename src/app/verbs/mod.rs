@@ -1,0 +1,3 @@
+//! The short verbs of the command line.
+
+pub(super) mod io;

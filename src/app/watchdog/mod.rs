@@ -1,0 +1,3 @@
+//! Systemd and its watchdog.
+
+pub(super) mod io;

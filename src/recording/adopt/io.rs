@@ -1,5 +1,6 @@
 //! Gives files their names.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -79,7 +80,7 @@ impl Recorder {
     }
 }
 
-pub(in crate::recording) fn unreadable(source: std::io::Error) -> Error {
+pub(in crate::recording) fn unreadable(source: io::Error) -> Error {
     Error::new(Kind::Config, "cannot read MediaMTX's recordings")
         .because(source)
         .action("let the service's user read and write what MediaMTX records")

@@ -66,7 +66,7 @@ pub(crate) struct Report {
     pub(crate) held: usize,
     pub(crate) failures: Vec<String>,
     /// Failures that are known and stand in the list of those.
-    pub(crate) known: usize,
+    pub(crate) known: Vec<String>,
     /// Cases that could not be tried, because a method is missing.
     pub(crate) not_offered: usize,
     /// Cases that were not tried, and why.
@@ -211,14 +211,17 @@ impl Report {
         for failure in &self.failures {
             text += &format!("FAIL {failure}\n");
         }
+        for failure in &self.known {
+            text += &format!("known to fail: {failure}\n");
+        }
         for why in &self.left_out {
             text += &format!("left out: {why}\n");
         }
         text + &format!(
             "{name}: {} expectations, {} failed, {} known to fail, {} cases not offered, {} left out",
-            self.held + self.failures.len() + self.known,
+            self.held + self.failures.len() + self.known.len(),
             self.failures.len(),
-            self.known,
+            self.known.len(),
             self.not_offered,
             self.left_out.len()
         )

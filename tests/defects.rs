@@ -246,20 +246,7 @@ const DEFECTS: &[Defect] = &[
 ];
 
 /// Tests named above that are not in the tree yet. This list must shrink to nothing.
-const AWAITED: &[&str] = &[
-    "tests/events.rs::topics_go_to_those_who_subscribed_and_named_notifications_to_all_who_logged_in",
-    "src/storage/io.rs::a_policy_outlives_the_service_and_spares_what_runs",
-    "src/storage/io.rs::a_full_medium_lets_no_recording_begin",
-    "tests/external.rs::a_stream_is_found_added_watched_and_survives_restarts",
-    "src/external/io.rs::a_scan_ends_with_its_budget_whoever_keeps_silent",
-    "tests/credentials.rs::a_revoked_token_and_a_changed_role_act_on_live_connections",
-    "tests/credentials.rs::a_key_of_the_command_line_opens_a_running_service_until_it_is_revoked",
-    "src/access/store/tests.rs::a_key_opens_until_it_ends_and_its_text_is_nowhere_in_the_document",
-    "src/access/limits/bucket.rs::no_pattern_of_asking_gets_more_than_burst_and_rate",
-    "tests/tls.rs::one_port_carries_everything_over_tls_with_links_that_stay_there",
-    "tests/tls.rs::the_first_start_makes_a_certificate_and_later_ones_keep_it",
-    "tests/reload.rs::the_log_files_stay_bounded_and_every_line_is_whole",
-];
+const AWAITED: &[&str] = &[];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

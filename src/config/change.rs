@@ -41,7 +41,8 @@ pub fn effect(path: &str) -> Option<Effect> {
         "server.max_connections"
         | "server.max_connections_per_address"
         | "server.max_unauthenticated_per_address"
-        | "server.max_message_size" => Effect::Limits,
+        | "server.max_message_size"
+        | "server.authentication_timeout" => Effect::Limits,
         "security.cors_origins" => Effect::Origins,
         "security.jwt_expiry_hours" => Effect::JwtExpiry,
         "camera.expected" => Effect::ExpectedCameras,
@@ -68,6 +69,31 @@ pub fn effect(path: &str) -> Option<Effect> {
         | "storage.runtime_dir"
         | "storage.recordings_dir"
         | "storage.snapshots_dir"
+        // A bound listener stays; the certificate's files are taken anew by themselves when they change.
+        | "server.tls"
+        | "server.tls_port"
+        | "server.tls_certificate"
+        | "server.tls_key"
+        | "server.plain"
+        // Counted from the start on.
+        | "server.max_memory"
+        | "security.rate_limit_requests"
+        | "security.rate_limit_burst"
+        | "security.rate_limit_failed_logins"
+        // Whose box it is was settled at the start.
+        | "security.claim"
+        | "api_key_management.max_keys_per_role"
+        | "api_key_management.default_expiry"
+        | "storage.warn_percent"
+        | "storage.block_percent"
+        // set_discovery_interval changes the pace of a running service.
+        | "external_discovery.enabled"
+        | "external_discovery.scan_interval"
+        | "external_discovery.scan_timeout"
+        | "external_discovery.max_concurrent_scans"
+        | "external_discovery.enable_startup_scan"
+        | "external_discovery.skydio"
+        | "external_discovery.generic_uav"
         // Another layout or encoder is another chain; the roster of encoders is made at start.
         | "camera.pixel_format"
         | "camera.encoder"

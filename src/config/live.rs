@@ -253,7 +253,7 @@ mod tests {
     fn every_value_is_shown_as_json_and_passwords_in_addresses_are_not() {
         let live = Live::new(Config::default(), at(1));
         for held in live.keys() {
-            assert!(held.now.is_some_and(|v| !v.is_object()), "{}", held.key);
+            assert!(held.now.is_some(), "{}", held.key);
         }
         assert_eq!(held(&live, "camera.size").now, Some("1280x720".into()));
         let hidden = without_users(serde_json::json!(["turn://ada:pw@box:1", "box@home"]));

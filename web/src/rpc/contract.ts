@@ -213,7 +213,7 @@ export interface ConfigurationKey {
   /** a change acts without a restart */
   live: boolean;
   /** what holds now */
-  value: string | number | boolean | unknown[] | null;
+  value: string | number | boolean | unknown[] | Record<string, unknown> | null;
 }
 
 export interface ConfigurationMistake {
@@ -231,10 +231,10 @@ export interface ConfigurationReload {
 
 export interface ConfigurationWait {
   /** what would hold then; null for a secret */
-  after_restart: string | number | boolean | unknown[] | null;
+  after_restart: string | number | boolean | unknown[] | Record<string, unknown> | null;
   key: string;
   /** what holds until then; null for a secret */
-  now: string | number | boolean | unknown[] | null;
+  now: string | number | boolean | unknown[] | Record<string, unknown> | null;
 }
 
 export interface Deleted {

@@ -263,7 +263,7 @@ fn privileged_calls_and_logins_are_written_down_with_how_they_went_and_no_secret
         ]
     );
     let entries = notes.0.lock().unwrap();
-    assert_eq!(entries[4].credential.as_deref(), Some("k7"));
+    assert_eq!(entries[4].credential.as_deref(), Some("ada"));
     assert_eq!(entries[4].from, Some("10.0.0.9".parse().unwrap()));
     assert_eq!(entries[4].target.as_deref(), Some("camera0"));
     let all: String = entries.iter().map(|e| e.to_json().to_string()).collect();

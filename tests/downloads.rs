@@ -12,6 +12,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use camera_service::access::limits::{Gate, Rules};
 use camera_service::clock;
 use camera_service::http::Limits;
 use serde_json::json;
@@ -165,6 +166,32 @@ async fn a_link_from_the_method_works_in_a_browser_that_sends_no_header() {
     let mut stranger = rig.stranger().await;
     let early = json!({ "kind": "recording", "filename": NAME });
     assert_eq!(code(stranger.call("get_download_url", early).await), -32001);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_tries_keys_here_instead_of_on_the_socket() {
+    let folder = Folder::new();
+    rest(&folder.write("recordings/camera0/a.mp4", TEXT.as_bytes()));
+    let rules = Rules {
+        failed_logins_per_minute: 3,
+        ..Rules::NONE
+    };
+    let library = Arc::new(library(&folder.0));
+    let rig = Rig::with(|services| {
+        services.library = Arc::clone(&library);
+        let desk = Arc::get_mut(&mut services.desk).unwrap();
+        desk.downloads = library;
+        desk.guard.limits = Arc::new(Gate::new(rules));
+    })
+    .await;
+    for wanted in [401, 401, 401, 429] {
+        let answer = get(&rig, "/files/recordings/a", "x-api-key: guess\r\n").await;
+        assert_eq!(answer.status, wanted, "{answer:?}");
+    }
+    let late = get(&rig, "/files/recordings/a", VIEWER).await;
+    assert_eq!(late.status, 429, "a good key is not tried any more either");
+    assert!(late.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
     rig.stop().await;
 }
 

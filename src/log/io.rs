@@ -6,7 +6,8 @@ use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use tracing_subscriber::filter::{EnvFilter, dynamic_filter_fn};
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{EnvFilter, dynamic_filter_fn, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::reload;
@@ -38,19 +39,22 @@ fn stderr_is_the_journal() -> bool {
 }
 
 fn filter(level: &str) -> Result<EnvFilter> {
-    let filter = EnvFilter::try_new(level).map_err(|e| {
+    EnvFilter::try_new(level).map_err(|e| {
         Error::new(
             Kind::Config,
             format!("logging.level {level:?} is not a filter"),
         )
         .because(e)
         .action("use error, warn, info, debug or trace")
-    })?;
-    // The WebSocket library's trace shows messages whole, and with them tokens.
-    Ok(["tungstenite=debug", "tokio_tungstenite=debug"]
-        .into_iter()
-        .filter_map(|directive| directive.parse().ok())
-        .fold(filter, EnvFilter::add_directive))
+    })
+}
+
+/// The WebSocket library's trace shows messages whole, and with them tokens.
+fn tells_no_tokens(what: &Metadata<'_>) -> bool {
+    *what.level() != Level::TRACE
+        || !["tungstenite", "tokio_tungstenite"]
+            .iter()
+            .any(|library| what.target().starts_with(library))
 }
 
 /// Starts the log once for the process.
@@ -71,7 +75,10 @@ pub fn start(logging: &Logging) -> Result<()> {
         lines.with_target(false).boxed()
     };
     let lines = lines.with_filter(dynamic_filter_fn(move |_, _| asked.is_open()));
-    let registry = tracing_subscriber::registry().with(filter).with(lines);
+    let registry = tracing_subscriber::registry()
+        .with(filter)
+        .with(filter_fn(tells_no_tokens))
+        .with(lines);
     let journald = (logging.format == LogFormat::Auto && stderr_is_the_journal())
         .then(tracing_journald::layer)
         .and_then(std::io::Result::ok);

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::warn;
 
 use super::rotation::{FILE_BYTES, FILES, Ledger, file_name, renames};
-use super::{Audit, Entry, Page, lost, page};
+use super::{Audit, Entry, Page, Verdict, lost, page};
 use crate::clock;
 use crate::error::{Error, Kind, Later, Result};
 
@@ -72,6 +72,20 @@ pub fn open(data_dir: &Path) -> Result<(Log, Writer)> {
         lost: Arc::clone(&lost),
     };
     Ok((log, Writer { queue, lost, book }))
+}
+
+/// Writes down what somebody did on the command line; see [`note`].
+pub fn note_command(data_dir: &Path, verb: &str, target: Option<String>) {
+    let done = Entry {
+        at: clock::wall(),
+        who: "command line".to_owned(),
+        credential: None,
+        from: None,
+        method: verb.to_owned(),
+        target,
+        verdict: Verdict::Ok,
+    };
+    note(data_dir, &done);
 }
 
 /// Writes down one thing from outside the service, such as a token minted on the command line. Only where the

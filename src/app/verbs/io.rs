@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::access::audit::{Entry, Verdict};
 use crate::access::claim::io::Standing;
 use crate::access::{self, Role};
 use crate::clock;
@@ -19,16 +18,8 @@ use crate::mediamtx;
 pub fn mint_token(config: &Config, user: &str, role: Role, ttl_secs: u64) -> Result<String> {
     let keyring = access::io::load_or_create(&config.storage.data_dir)?;
     access::claim::io::own(&config.storage.data_dir, "camera-service token")?;
-    let minted = Entry {
-        at: clock::wall(),
-        who: "command line".to_owned(),
-        credential: None,
-        from: None,
-        method: "token".to_owned(),
-        target: Some(format!("{user} ({})", role.as_str())),
-        verdict: Verdict::Ok,
-    };
-    access::audit::io::note(&config.storage.data_dir, &minted);
+    let whom = format!("{user} ({})", role.as_str());
+    access::audit::io::note_command(&config.storage.data_dir, "token", Some(whom));
     Ok(keyring.mint(user, role, Duration::from_secs(ttl_secs), clock::wall()))
 }
 

@@ -7,13 +7,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Args, Format, Verb, as_json, counted, listed, made};
+use crate::access::audit::io::note_command;
 use crate::access::io::load_or_create;
 use crate::access::store::io::{Files, fresh};
 use crate::access::store::keys::no_such_key;
 use crate::access::store::{Index, KeyRecord, Store, Target, Wanted};
 use crate::access::token::claims_of;
 use crate::access::trusted::SigningKey;
-use crate::access::{Grant, Judge, Role};
+use crate::access::{self, Grant, Judge, Role};
 use crate::cli::revoke;
 use crate::clock::{self, Wall};
 use crate::config::{self, Config};
@@ -25,7 +26,8 @@ const LONGEST: u64 = 64 << 10;
 /// `camera-service keys`.
 pub(in crate::cli) fn run(args: &Args) -> Result<()> {
     let config = config::io::read(Config::default(), args.config.as_deref())?;
-    let files = Files::beneath(&config.storage.data_dir);
+    let data_dir = &config.storage.data_dir;
+    let files = Files::beneath(data_dir);
     let (format, now) = (args.format, clock::wall());
     match &args.verb {
         Verb::Generate {
@@ -53,6 +55,8 @@ pub(in crate::cli) fn run(args: &Args) -> Result<()> {
                     ),
                     _ => e,
                 })?;
+            access::claim::io::own(data_dir, "camera-service keys")?;
+            note_command(data_dir, "keys generate", Some(key.id.clone()));
             show(&made(&key, &text, format, now))
         }
         Verb::List { role, status } => {
@@ -68,13 +72,19 @@ pub(in crate::cli) fn run(args: &Args) -> Result<()> {
         }
         Verb::Revoke { key_id } => {
             let (_, key) = files.change(|store| store.revoke_key(key_id, now))?;
+            note_command(data_dir, "keys revoke", Some(key.id.clone()));
             show(&listed(&[&key], format, now))
         }
         Verb::Rotate {
             key_id,
             role,
             force,
-        } => rotate(&files, key_id.as_deref(), *role, *force, format, now),
+        } => {
+            rotate(&files, key_id.as_deref(), *role, *force, format, now)?;
+            let which = key_id.clone().or(role.map(|r| r.as_str().to_owned()));
+            note_command(data_dir, "keys rotate", which);
+            Ok(())
+        }
         Verb::Export { key_id, output } => {
             let store = files.read()?;
             let key = store.key(key_id).ok_or_else(|| no_such_key(key_id))?;
@@ -213,6 +223,11 @@ pub(in crate::cli) fn revoke(args: &revoke::Args) -> Result<()> {
         )
     };
     files.change(|store| store.revoke(target.clone(), known.as_ref(), now))?;
+    let whose = match &target {
+        Target::Token(id) => id.clone(),
+        Target::User(user) => user.clone(),
+    };
+    note_command(data_dir, "revoke", Some(whose));
     match target {
         Target::Token(id) => println!("revoked the token {id}"),
         Target::User(user) => {

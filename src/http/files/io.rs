@@ -26,6 +26,7 @@ use super::permit::{Refusal, Signer};
 use super::terms::{Answer, Asked, Version, decide};
 use super::{Downloads, Kind, Located, name};
 use crate::access::Role;
+use crate::access::limits::{Wait, Who};
 use crate::clock::{self, Wall};
 use crate::error::{Error, Kind as ErrorKind, Later};
 use crate::http::io::Visit;
@@ -314,13 +315,38 @@ fn bearer(
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim())
         .or_else(|| text(request, "x-api-key").map(str::trim));
+    let (guard, from, mono) = (&services.desk.guard, visit.peer.ip(), clock::mono());
+    let too_many = |wait: Wait| {
+        let seconds = wait.millis().div_ceil(1000).to_string();
+        Reply::error(
+            429,
+            "too many requests; wait as long as Retry-After says",
+            now,
+        )
+        .header("retry-after", seconds)
+    };
+    let count = |user: &str, role| {
+        guard
+            .limits
+            .request(Who::User(user, role), mono)
+            .map_err(too_many)
+    };
+    if guard.owner.is_unclaimed() {
+        return Err(refuse(
+            "this box is nobody's yet; open its page and type in the code that its console shows",
+            "",
+        ));
+    }
     if let Some(token) = token {
+        // Counted before it is judged, as on the WebSocket, so that nobody tries keys here instead.
+        guard.limits.attempt(from, mono).map_err(too_many)?;
         let login = services.desk.verifier.verify(token, now).map_err(|r| {
             refuse(
                 &format!("{}; send a valid token or API key", r.details),
                 invalid,
             )
         })?;
+        guard.limits.attempt_was_good(from);
         if login.expires_at <= now {
             return Err(refuse("the token has expired; send a new one", invalid));
         }
@@ -328,11 +354,15 @@ fn bearer(
             let message = format!("this needs the role {} or a higher one", LEAST.as_str());
             return Err(Reply::error(403, &message, now));
         }
+        count(&login.user_id, login.role)?;
         return Ok(login.user_id);
     }
     let query = request.uri().query().unwrap_or_default();
     match services.library.signer.check(kind, name, query, now) {
-        Some(Ok(user)) => Ok(user),
+        Some(Ok(user)) => {
+            count(&user, LEAST)?;
+            Ok(user)
+        }
         Some(Err(Refusal::Expired)) => Err(refuse(
             "the link has expired; ask for a new one with get_download_url",
             invalid,

@@ -10,15 +10,19 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use camera_service::access::Role;
 use camera_service::app::App;
-use camera_service::clock;
+use camera_service::camera::Status;
+use camera_service::clock::{self, Wall};
 use camera_service::config::Config;
+use camera_service::rpc::session::{Login, Refused, Verify};
 use camera_service::units::Size;
 use serde_json::{Value, json};
-use support::{Client, http, within};
+use support::{Client, Rig, camera, http, within};
 
 /// A running service in a folder of its own.
 struct Stage {
@@ -348,6 +352,53 @@ async fn a_revoked_token_and_a_changed_role_act_on_live_connections() {
     assert!(why.to_string().contains("keys.json"), "{why}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "{ torn");
     fs::remove_dir_all(&dir).unwrap();
+}
+
+/// Takes every token until it is told that they have all fallen.
+#[derive(Default)]
+struct Fickle(AtomicU64);
+
+impl Verify for Fickle {
+    fn verify(&self, _: &str, now: Wall) -> Result<Login, Refused> {
+        Ok(Login::plain(
+            "ada",
+            Role::Viewer,
+            Wall::from_secs(now.as_secs() + 60),
+        ))
+    }
+    fn generation(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+    fn again(&self, _: &Login, _: Wall) -> Result<Login, Refused> {
+        Err(Refused {
+            reason: "token_revoked".to_owned(),
+            details: "the token was revoked".to_owned(),
+        })
+    }
+}
+
+#[tokio::test]
+async fn who_has_lost_their_rights_hears_of_cameras_no_more() {
+    let fickle = Arc::new(Fickle::default());
+    let judge = Arc::clone(&fickle);
+    let rig = Rig::with(|services| {
+        let desk = Arc::get_mut(&mut services.desk).unwrap();
+        desk.verifier = judge;
+    })
+    .await;
+    let mut client = rig.client("anything").await;
+    rig.directory.put(camera(1, Status::Connected));
+    assert_eq!(client.receive().await["method"], "camera_status_update");
+    fickle.0.fetch_add(1, Ordering::Relaxed);
+    rig.directory.put(camera(2, Status::Connected));
+    // Had the change been told, it would have come before or between these answers.
+    for _ in 0..20 {
+        let id = client.send("get_camera_list", json!({})).await;
+        let next = client.receive().await;
+        assert_eq!(next["id"], id, "{next}");
+        assert_eq!(next["error"]["data"]["reason"], "token_revoked");
+    }
+    rig.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

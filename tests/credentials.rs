@@ -590,3 +590,61 @@ async fn a_stream_token_is_what_it_takes_to_publish_and_only_where_it_says() {
     assert!(!readable(&at).await);
     at.stop().await;
 }
+
+#[tokio::test]
+async fn the_command_line_replaces_exports_sweeps_and_counts_keys() {
+    let dir = std::env::temp_dir().join(format!("credentials-cli-{}", std::process::id()));
+    let run = async |args: &str| {
+        let args: Vec<&str> = args.split(' ').collect();
+        let (out, good, said) = cli(&dir, &args, "").await;
+        (
+            serde_json::from_str(&out).unwrap_or(Value::Null),
+            good,
+            said,
+        )
+    };
+    for _ in 0..2 {
+        let (made, good, said) = run("keys generate --role operator --format json").await;
+        assert!(good && made["key"].is_string(), "{said}");
+    }
+    let (_, good, said) = run("keys rotate --role operator").await;
+    assert!(!good && said.contains("--force"), "{said}");
+    let (new, good, _) = run("keys rotate --role operator --force --format json").await;
+    assert!(good && new.as_array().unwrap().len() == 2);
+    let (new, id) = (
+        new[0]["key"].as_str().unwrap(),
+        new[0]["id"].as_str().unwrap(),
+    );
+
+    let file = dir.join("key.json");
+    let (_, good, said) = run(&format!(
+        "keys export --key-id {id} --output {}",
+        file.display()
+    ))
+    .await;
+    assert!(good && said.contains("rotate gives a new one"), "{said}");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains(id) && !text.contains(new));
+
+    let (dead, ..) = run("keys cleanup --dry-run --format json").await;
+    assert_eq!(dead.as_array().unwrap().len(), 2);
+    let (stats, ..) = run("keys stats --format json").await;
+    assert_eq!(
+        (&stats["total"], &stats["by_role"]["operator"]["revoked"]),
+        (&json!(4), &json!(2))
+    );
+    run("keys cleanup").await;
+    let (stats, ..) = run("keys stats --format json").await;
+    assert_eq!(
+        (&stats["total"], &stats["by_role"]["operator"]["active"]),
+        (&json!(2), &json!(2))
+    );
+
+    for _ in 0..8 {
+        assert!(run("keys generate --role operator").await.1);
+    }
+    let (_, good, said) = run("keys generate --role operator").await;
+    assert!(!good && said.contains("max_keys_per_role"), "{said}");
+    assert!(run("keys generate --role operator --force").await.1);
+    fs::remove_dir_all(&dir).unwrap();
+}

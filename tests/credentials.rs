@@ -212,12 +212,13 @@ impl Player {
     /// One that publishes, or tries to.
     fn publishing(url: &str) -> Self {
         let child = tokio::process::Command::new("ffmpeg")
-            .args(["-nostdin", "-v", "error", "-re", "-stream_loop", "-1"])
-            .args(["-i", "tests/fixtures/rtsp_testsrc_320x180_25fps.h264"])
-            .args(["-c", "copy", "-rtsp_transport", "tcp", "-f", "rtsp", url])
+            .args(["-nostdin", "-v", "error", "-re", "-f", "lavfi"])
+            .args(["-i", "testsrc=size=320x240:rate=10", "-c:v", "libx264"])
+            .args(["-preset", "ultrafast", "-tune", "zerolatency", "-g", "10"])
+            .args(["-rtsp_transport", "tcp", "-f", "rtsp", url])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .expect("ffmpeg is needed for this test");
@@ -226,6 +227,13 @@ impl Player {
 
     fn plays(&mut self) -> bool {
         self.0.try_wait().unwrap().is_none()
+    }
+
+    /// Waits until it has ended; it must have been told that it may not.
+    async fn refused(self) {
+        let output = within(self.0.wait_with_output()).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("401 Unauthorized"), "{said}");
     }
 
     /// Waits until it has ended; gives how long that took.
@@ -566,7 +574,7 @@ async fn a_stream_token_is_what_it_takes_to_publish_and_only_where_it_says() {
         at.rtsp("live-gate", &token),
         at.rtsp("camera7", &token),
     ] {
-        Player::publishing(&url).ended().await;
+        Player::publishing(&url).refused().await;
     }
     let mut publisher = Player::publishing(&at.rtsp("live-door", &token));
     within(async {
@@ -579,15 +587,21 @@ async fn a_stream_token_is_what_it_takes_to_publish_and_only_where_it_says() {
     let watched = at.app.mint("ann", Role::Viewer, 600);
     drop(Player::watching(&at.rtsp("live-door", &watched)).await);
 
+    assert!(publisher.plays());
     at.cli(&["revoke", "--user", "bob"]).await;
     let took = publisher.ended().await;
     println!("the publisher of a revoked user is out after {took:?}");
     assert!(took < Duration::from_secs(3), "{took:?}");
     assert_eq!(falls(&mut bob).await.0, "token_revoked");
     Player::publishing(&at.rtsp("live-door", &token))
-        .ended()
+        .refused()
         .await;
-    assert!(!readable(&at).await);
+    within(async {
+        while readable(&at).await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
     at.stop().await;
 }
 

@@ -10,15 +10,19 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use camera_service::access::Role;
 use camera_service::app::App;
-use camera_service::clock;
+use camera_service::camera::Status;
+use camera_service::clock::{self, Wall};
 use camera_service::config::{Config, Source};
+use camera_service::rpc::session::{Login, Refused, Verify};
 use camera_service::units::Size;
 use serde_json::{Value, json};
-use support::{Client, http, within};
+use support::{Client, Rig, camera, http, within};
 
 /// A running service in a folder of its own.
 struct Stage {
@@ -211,12 +215,13 @@ impl Player {
     /// One that publishes, or tries to.
     fn publishing(url: &str) -> Self {
         let child = tokio::process::Command::new("ffmpeg")
-            .args(["-nostdin", "-v", "error", "-re", "-stream_loop", "-1"])
-            .args(["-i", "tests/fixtures/rtsp_testsrc_320x180_25fps.h264"])
-            .args(["-c", "copy", "-rtsp_transport", "tcp", "-f", "rtsp", url])
+            .args(["-nostdin", "-v", "error", "-re", "-f", "lavfi"])
+            .args(["-i", "testsrc=size=320x240:rate=10", "-c:v", "libx264"])
+            .args(["-preset", "ultrafast", "-tune", "zerolatency", "-g", "10"])
+            .args(["-rtsp_transport", "tcp", "-f", "rtsp", url])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .expect("ffmpeg is needed for this test");
@@ -225,6 +230,13 @@ impl Player {
 
     fn plays(&mut self) -> bool {
         self.0.try_wait().unwrap().is_none()
+    }
+
+    /// Waits until it has ended; it must have been told that it may not.
+    async fn refused(self) {
+        let output = within(self.0.wait_with_output()).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("401 Unauthorized"), "{said}");
     }
 
     /// Waits until it has ended; gives how long that took.
@@ -356,6 +368,53 @@ async fn a_revoked_token_and_a_changed_role_act_on_live_connections() {
     fs::remove_dir_all(&dir).unwrap();
 }
 
+/// Takes every token until it is told that they have all fallen.
+#[derive(Default)]
+struct Fickle(AtomicU64);
+
+impl Verify for Fickle {
+    fn verify(&self, _: &str, now: Wall) -> Result<Login, Refused> {
+        Ok(Login::plain(
+            "ada",
+            Role::Viewer,
+            Wall::from_secs(now.as_secs() + 60),
+        ))
+    }
+    fn generation(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+    fn again(&self, _: &Login, _: Wall) -> Result<Login, Refused> {
+        Err(Refused {
+            reason: "token_revoked".to_owned(),
+            details: "the token was revoked".to_owned(),
+        })
+    }
+}
+
+#[tokio::test]
+async fn who_has_lost_their_rights_hears_of_cameras_no_more() {
+    let fickle = Arc::new(Fickle::default());
+    let judge = Arc::clone(&fickle);
+    let rig = Rig::with(|services| {
+        let desk = Arc::get_mut(&mut services.desk).unwrap();
+        desk.verifier = judge;
+    })
+    .await;
+    let mut client = rig.client("anything").await;
+    rig.directory.put(camera(1, Status::Connected));
+    assert_eq!(client.receive().await["method"], "camera_status_update");
+    fickle.0.fetch_add(1, Ordering::Relaxed);
+    rig.directory.put(camera(2, Status::Connected));
+    // Had the change been told, it would have come before or between these answers.
+    for _ in 0..20 {
+        let id = client.send("get_camera_list", json!({})).await;
+        let next = client.receive().await;
+        assert_eq!(next["id"], id, "{next}");
+        assert_eq!(next["error"]["data"]["reason"], "token_revoked");
+    }
+    rig.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tokens_of_a_fleets_own_key_count_while_its_public_half_lies_here() {
     let at = Stage::start("fleet").await;
@@ -416,7 +475,7 @@ async fn viewers_are_thrown_out_when_their_rights_end_and_the_others_watch_on() 
     let made_token = ann
         .call(
             "get_stream_token",
-            json!({ "device": "camera0", "ttl_s": 1 }),
+            json!({ "device": "camera0", "ttl_s": 20 }),
         )
         .await["result"]
         .take();
@@ -436,12 +495,12 @@ async fn viewers_are_thrown_out_when_their_rights_end_and_the_others_watch_on() 
 
     // A token that ends while its bearer watches.
     let begun = clock::wall();
-    let short = Player::watching(&at.rtsp("camera0", &at.app.mint("eve", Role::Viewer, 6))).await;
+    let short = Player::watching(&at.rtsp("camera0", &at.app.mint("eve", Role::Viewer, 12))).await;
     short.ended().await;
     let after = Duration::from_nanos(clock::wall().as_nanos() - begun.as_nanos());
-    println!("a viewer whose token lasts 6 s is out {after:?} after it was made");
+    println!("a viewer whose token lasts 12 s is out {after:?} after it was made");
     assert!(
-        after > Duration::from_secs(4) && after < Duration::from_secs(8),
+        after > Duration::from_secs(10) && after < Duration::from_secs(14),
         "{after:?}"
     );
     assert!(stays.plays(), "a viewer with good rights was thrown out");
@@ -521,7 +580,7 @@ async fn a_stream_token_is_what_it_takes_to_publish_and_only_where_it_says() {
         at.rtsp("live-gate", &token),
         at.rtsp("camera7", &token),
     ] {
-        Player::publishing(&url).ended().await;
+        Player::publishing(&url).refused().await;
     }
     let mut publisher = Player::publishing(&at.rtsp("live-door", &token));
     within(async {
@@ -534,14 +593,78 @@ async fn a_stream_token_is_what_it_takes_to_publish_and_only_where_it_says() {
     let watched = at.app.mint("ann", Role::Viewer, 600);
     drop(Player::watching(&at.rtsp("live-door", &watched)).await);
 
+    assert!(publisher.plays());
     at.cli(&["revoke", "--user", "bob"]).await;
     let took = publisher.ended().await;
     println!("the publisher of a revoked user is out after {took:?}");
     assert!(took < Duration::from_secs(3), "{took:?}");
     assert_eq!(falls(&mut bob).await.0, "token_revoked");
     Player::publishing(&at.rtsp("live-door", &token))
-        .ended()
+        .refused()
         .await;
-    assert!(!readable(&at).await);
+    within(async {
+        while readable(&at).await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
     at.stop().await;
+}
+
+#[tokio::test]
+async fn the_command_line_replaces_exports_sweeps_and_counts_keys() {
+    let dir = std::env::temp_dir().join(format!("credentials-cli-{}", std::process::id()));
+    let run = async |args: &str| {
+        let args: Vec<&str> = args.split(' ').collect();
+        let (out, good, said) = cli(&dir, &args, "").await;
+        (
+            serde_json::from_str(&out).unwrap_or(Value::Null),
+            good,
+            said,
+        )
+    };
+    for _ in 0..2 {
+        let (made, good, said) = run("keys generate --role operator --format json").await;
+        assert!(good && made["key"].is_string(), "{said}");
+    }
+    let (_, good, said) = run("keys rotate --role operator").await;
+    assert!(!good && said.contains("--force"), "{said}");
+    let (new, good, _) = run("keys rotate --role operator --force --format json").await;
+    assert!(good && new.as_array().unwrap().len() == 2);
+    let (new, id) = (
+        new[0]["key"].as_str().unwrap(),
+        new[0]["id"].as_str().unwrap(),
+    );
+
+    let file = dir.join("key.json");
+    let (_, good, said) = run(&format!(
+        "keys export --key-id {id} --output {}",
+        file.display()
+    ))
+    .await;
+    assert!(good && said.contains("rotate gives a new one"), "{said}");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains(id) && !text.contains(new));
+
+    let (dead, ..) = run("keys cleanup --dry-run --format json").await;
+    assert_eq!(dead.as_array().unwrap().len(), 2);
+    let (stats, ..) = run("keys stats --format json").await;
+    assert_eq!(
+        (&stats["total"], &stats["by_role"]["operator"]["revoked"]),
+        (&json!(4), &json!(2))
+    );
+    run("keys cleanup").await;
+    let (stats, ..) = run("keys stats --format json").await;
+    assert_eq!(
+        (&stats["total"], &stats["by_role"]["operator"]["active"]),
+        (&json!(2), &json!(2))
+    );
+
+    for _ in 0..8 {
+        assert!(run("keys generate --role operator").await.1);
+    }
+    let (_, good, said) = run("keys generate --role operator").await;
+    assert!(!good && said.contains("max_keys_per_role"), "{said}");
+    assert!(run("keys generate --role operator --force").await.1);
+    fs::remove_dir_all(&dir).unwrap();
 }

@@ -111,11 +111,18 @@ async fn accept(
                 tune(&stream, shared.services.limits().write_within);
                 // Without a seat the connection is dropped here: everyone inside is busy.
                 shared.hall.bound(shared.services.limits());
-                if let Some(seat) = Seat::enter(&shared.hall, peer.ip()) {
-                    let shared = Arc::clone(&shared);
-                    let caller = Caller { peer, door };
-                    let (tls, until) = (tls.clone(), shutdown.clone());
-                    connections.spawn(enter(stream, tls, caller, shared, seat, until));
+                if let Ok(local) = stream.local_addr()
+                    && let Some(seat) = Seat::enter(&shared.hall, peer.ip())
+                {
+                    let caller = Caller { peer, local, door };
+                    let (shared, until) = (Arc::clone(&shared), shutdown.clone());
+                    // Two kinds of task: a plain connection does not carry room for a handshake.
+                    match tls.clone() {
+                        None => connections.spawn(connection(stream, caller, shared, seat, until)),
+                        Some(tls) => {
+                            connections.spawn(enter(stream, tls, caller, shared, seat, until))
+                        }
+                    };
                 }
             }
             Err(error) => {
@@ -158,32 +165,31 @@ pub(super) async fn asked(shutdown: &mut watch::Receiver<bool>) {
 #[derive(Debug, Clone, Copy)]
 struct Caller {
     peer: SocketAddr,
+    /// The address they reached.
+    local: SocketAddr,
     door: Door,
 }
 
-/// Shakes hands where the door speaks TLS, then serves the connection.
+/// Shakes hands, then serves the connection.
 async fn enter(
     stream: TcpStream,
-    tls: Option<TlsAcceptor>,
+    tls: TlsAcceptor,
     caller: Caller,
     shared: Arc<Shared>,
     seat: Arc<Seat>,
     shutdown: watch::Receiver<bool>,
 ) {
-    let Ok(local) = stream.local_addr() else {
-        return;
-    };
-    let Some(tls) = tls else {
-        return connection(stream, caller, local, shared, seat, shutdown).await;
-    };
     let patience = shared.services.limits().head_within;
-    let shaken = async {
+    // Boxed and dropped before the connection begins: some KiB that only the handshake needs.
+    let shaken = Box::pin(async move {
         let shaking = tls.accept(stream);
-        if patience.is_zero() {
-            return Some(shaking.await);
-        }
-        tokio::time::timeout(patience, shaking).await.ok()
-    };
+        let shaken = if patience.is_zero() {
+            shaking.await
+        } else {
+            tokio::time::timeout(patience, shaking).await.ok()?
+        };
+        Some(shaken.map(Box::new))
+    });
     let mut stopping = shutdown.clone();
     let shaken = tokio::select! {
         shaken = shaken => shaken,
@@ -192,8 +198,7 @@ async fn enter(
     };
     match shaken {
         Some(Ok(stream)) => {
-            // Some KiB of TLS state stay on the heap beside it, not in every task's frame.
-            Box::pin(connection(stream, caller, local, shared, seat, shutdown)).await;
+            Box::pin(connection(stream, caller, shared, seat, shutdown)).await;
         }
         Some(Err(error)) => {
             tracing::debug!(%error, peer = %caller.peer, "a TLS handshake failed");
@@ -204,8 +209,7 @@ async fn enter(
 
 async fn connection<S: Wire>(
     stream: S,
-    Caller { peer, door }: Caller,
-    local: SocketAddr,
+    Caller { peer, local, door }: Caller,
     shared: Arc<Shared>,
     seat: Arc<Seat>,
     mut shutdown: watch::Receiver<bool>,

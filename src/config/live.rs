@@ -177,6 +177,10 @@ fn value(key: &Key, config: &Config) -> Value {
 fn without_users(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(without_users).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, field)| (name, without_users(field)))
+            .collect(),
         Value::String(text) => match (text.find("://"), text.rfind('@')) {
             (Some(scheme), Some(at)) if scheme < at => {
                 Value::String(format!("{}***{}", &text[..scheme + 3], &text[at..]))
@@ -253,7 +257,7 @@ mod tests {
     fn every_value_is_shown_as_json_and_passwords_in_addresses_are_not() {
         let live = Live::new(Config::default(), at(1));
         for held in live.keys() {
-            assert!(held.now.is_some_and(|v| !v.is_object()), "{}", held.key);
+            assert!(held.now.is_some(), "{}", held.key);
         }
         assert_eq!(held(&live, "camera.size").now, Some("1280x720".into()));
         let hidden = without_users(serde_json::json!(["turn://ada:pw@box:1", "box@home"]));

@@ -8,7 +8,7 @@ pub(super) fn shapes() -> Vec<(&'static str, Value)> {
     let moment = || json!({ "type": "string", "format": "date-time" });
     let any = |meaning: &str| {
         json!({
-            "type": ["string", "integer", "number", "boolean", "array", "null"],
+            "type": ["string", "integer", "number", "boolean", "array", "object", "null"],
             "description": meaning,
         })
     };

@@ -177,6 +177,10 @@ fn value(key: &Key, config: &Config) -> Value {
 fn without_users(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(without_users).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, field)| (name, without_users(field)))
+            .collect(),
         Value::String(text) => match (text.find("://"), text.rfind('@')) {
             (Some(scheme), Some(at)) if scheme < at => {
                 Value::String(format!("{}***{}", &text[..scheme + 3], &text[at..]))

@@ -1,7 +1,7 @@
 //! How long an fMP4 file plays, read from the file itself (ISO/IEC 14496-12).
 //!
 //! A finished file says so in `moov/mvhd`. One that is still written, or that a power cut tore, has a zero there:
-//! then the fragments tell. Only boxes' heads are read, and of a `moof` no more than [`LARGEST`]; a damaged length
+//! then the fragments tell. Only boxes' heads are read, and of a `moof` no more than `LARGEST`; a damaged length
 //! ends the reading, never the process.
 
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};

@@ -156,7 +156,7 @@ impl Recorder {
         }
     }
 
-    /// Ends a recording that [`Ledger::end`] has been asked for.
+    /// Ends a recording that `Ledger::end` has been asked for.
     pub(in crate::recording) async fn finish(
         self,
         device: String,

@@ -407,6 +407,44 @@ async fn what_cannot_be_made_plain_stays_as_it_was_and_that_is_said() {
 }
 
 #[tokio::test]
+async fn a_plain_file_that_takes_long_keeps_neither_the_answer_nor_the_camera() {
+    let bench = Bench::new();
+    // Another one is being made.
+    let long = bench.recorder.0.finalising.lock().await;
+    let order = Order {
+        device: "camera0".to_owned(),
+        name: "night".parse().ok(),
+        duration: None,
+        format: Format::Mp4,
+    };
+    bench.recorder.start(order).await.unwrap();
+    let asked = clock::mono();
+    let stopped = bench.stopped("camera0").await;
+    assert!(clock::mono().since(asked) < Duration::from_secs(8));
+    assert_eq!((stopped.format, stopped.finalising), (Format::Fmp4, true));
+    let stem: Stem = "night".parse().unwrap();
+    assert_eq!(
+        bench.recorder.delete(stem.clone()).await.unwrap(),
+        Deletion::Running
+    );
+    assert!(bench.note().contains("\"ended\": true"));
+    assert!(matches!(
+        bench.start("camera0", "day").await,
+        Start::Started(_)
+    ));
+    drop(long);
+    // The stand-in's file cannot be made plain: what matters is that it is tried now.
+    let told = bench.hears(Topic::RecordingError).await;
+    assert_eq!(told.data["filename"], "night");
+    let begin = clock::mono();
+    while bench.note().contains("night") {
+        assert!(clock::mono().since(begin) < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(bench.recorder.delete(stem).await.unwrap(), Deletion::Done);
+}
+
+#[tokio::test]
 async fn what_was_not_plain_when_the_service_died_is_made_plain_after_the_next_start() {
     let dir = std::env::temp_dir().join(format!("recorder-{}", uuid::Uuid::new_v4()));
     let folder = dir.join("recordings/camera0");

@@ -133,7 +133,8 @@ impl Recorder {
                 format: Format::Mp4,
                 finalising: false,
             },
-            Ok(_) => fragmented(false),
+            // When the service ends, the next start goes on with it.
+            Ok(_) => fragmented(self.is_halted()),
             Err(_) => fragmented(true),
         }
     }

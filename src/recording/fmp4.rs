@@ -23,12 +23,13 @@ pub struct Told {
 
 /// A box's head.
 #[derive(Clone, Copy)]
-struct Head {
-    kind: [u8; 4],
+pub(in crate::recording) struct Head {
+    /// Its type.
+    pub kind: [u8; 4],
     /// Where its body begins.
-    body: u64,
+    pub body: u64,
     /// Where it ends.
-    end: u64,
+    pub end: u64,
 }
 
 /// One track: its time scale and, where its samples leave theirs out, their duration.
@@ -123,12 +124,16 @@ fn fragments(file: &mut (impl Read + Seek), memory: &mut Memory, length: u64) ->
     Ok(())
 }
 
-fn bad(what: &str) -> io::Error {
+pub(in crate::recording) fn bad(what: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, what)
 }
 
 /// The box at `at`; `None` at the end of the file, or when it is not whole.
-fn head(file: &mut (impl Read + Seek), at: u64, length: u64) -> io::Result<Option<Head>> {
+pub(in crate::recording) fn head(
+    file: &mut (impl Read + Seek),
+    at: u64,
+    length: u64,
+) -> io::Result<Option<Head>> {
     if length.saturating_sub(at) < 8 {
         return Ok(None);
     }
@@ -155,7 +160,7 @@ fn head(file: &mut (impl Read + Seek), at: u64, length: u64) -> io::Result<Optio
     }))
 }
 
-fn body(file: &mut (impl Read + Seek), head: Head) -> io::Result<Vec<u8>> {
+pub(in crate::recording) fn body(file: &mut (impl Read + Seek), head: Head) -> io::Result<Vec<u8>> {
     let size = head.end - head.body;
     if size > LARGEST {
         return Err(bad("a box of it is too large"));
@@ -167,7 +172,7 @@ fn body(file: &mut (impl Read + Seek), head: Head) -> io::Result<Vec<u8>> {
 }
 
 /// The boxes inside a body.
-fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+pub(in crate::recording) fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let size = usize::try_from(u32_at(bytes, 0)?).ok()?;
         let kind: [u8; 4] = bytes.get(4..8)?.try_into().ok()?;
@@ -177,18 +182,18 @@ fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     })
 }
 
-fn inside<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
+pub(in crate::recording) fn inside<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
     boxes(bytes)
         .find(|(k, _)| k == kind)
         .map(|(_, inner)| inner)
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(in crate::recording) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     let four = bytes.get(at..at.checked_add(4)?)?;
     Some(u32::from_be_bytes(four.try_into().ok()?))
 }
 
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+pub(in crate::recording) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     let eight = bytes.get(at..at.checked_add(8)?)?;
     Some(u64::from_be_bytes(eight.try_into().ok()?))
 }
@@ -201,7 +206,7 @@ fn span(ticks: u64, scale: u32) -> Option<Duration> {
 }
 
 /// Time scale and duration of an `mvhd` or `mdhd` (8.2.2, 8.4.2): the two have the same places.
-fn times(bytes: &[u8]) -> Option<(u32, u64)> {
+pub(in crate::recording) fn times(bytes: &[u8]) -> Option<(u32, u64)> {
     match bytes.first()? {
         0 => Some((u32_at(bytes, 12)?, u64::from(u32_at(bytes, 16)?))),
         _ => Some((u32_at(bytes, 20)?, u64_at(bytes, 24)?)),

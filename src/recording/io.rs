@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -60,6 +61,10 @@ pub(in crate::recording) struct Inner {
     read: Mutex<BTreeMap<Stem, Memory>>,
     /// One adopter of files at a time, so that none is adopted twice.
     pub(in crate::recording) adopting: tokio::sync::Mutex<()>,
+    /// One file is made plain at a time: the card has others to serve.
+    pub(in crate::recording) finalising: tokio::sync::Mutex<()>,
+    /// The service ends: nothing long is begun or gone on with.
+    pub(in crate::recording) halt: AtomicBool,
 }
 
 impl std::fmt::Debug for Parts {
@@ -124,6 +129,8 @@ impl Recorder {
             keeping: tokio::sync::Mutex::new(()),
             read: Mutex::default(),
             adopting: tokio::sync::Mutex::new(()),
+            finalising: tokio::sync::Mutex::new(()),
+            halt: AtomicBool::new(false),
         }))
     }
 
@@ -140,7 +147,10 @@ impl Recorder {
                 look.map(|look| ledger.wake().map_or(look, |wake| wake.min(look)))
             };
             tokio::select! {
-                _ = stopping.changed() => return Ok(()),
+                _ = stopping.changed() => {
+                    self.0.halt.store(true, Ordering::Relaxed);
+                    return Ok(());
+                }
                 () = self.0.changed.notified() => {}
                 () = until(wake) => {}
             }
@@ -215,6 +225,7 @@ impl Recorder {
             }
         }
         self.keep().await;
+        tokio::spawn(self.clone().make_rest_plain());
     }
 
     /// Writes down what runs.

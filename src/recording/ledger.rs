@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Format;
 use crate::clock::{Mono, Now, Wall};
 use crate::storage::names::Stem;
 
@@ -47,6 +48,8 @@ pub struct Session {
     pub until: Option<(Wall, Mono)>,
     /// Its files, in order.
     pub files: Vec<Stem>,
+    /// What its files shall be in the end.
+    pub format: Format,
     next_progress: Mono,
 }
 
@@ -63,6 +66,8 @@ pub enum Due {
 #[derive(Debug, Default)]
 pub struct Ledger {
     sessions: BTreeMap<String, Option<Session>>,
+    /// Files that shall be made plain and are not yet, of recordings that were ended; with their device.
+    unfinished: BTreeMap<Stem, String>,
 }
 
 /// One line of the note.
@@ -74,6 +79,12 @@ struct Line {
     start_nanos: u64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     until_nanos: Option<u64>,
+    /// Its files shall be plain in the end.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    plain: bool,
+    /// It was ended; its files are not plain yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    ended: bool,
 }
 
 impl Ledger {
@@ -98,9 +109,10 @@ impl Ledger {
         device: &str,
         stem: Stem,
         start: Wall,
-        duration: Option<Duration>,
+        wanted: (Option<Duration>, Format),
         now: Now,
     ) -> Option<Wall> {
+        let (duration, format) = wanted;
         let until = duration.map(|whole| {
             let gone = Duration::from_nanos(now.wall.as_nanos().saturating_sub(start.as_nanos()));
             (
@@ -114,6 +126,7 @@ impl Ledger {
             stem,
             start,
             until,
+            format,
             next_progress: now.mono + PROGRESS,
         };
         self.sessions.insert(device.to_owned(), Some(session));
@@ -135,6 +148,11 @@ impl Ledger {
             Some(None) => Err(Some(State::Starting)),
             Some(Some(session)) if session.state == State::Recording => {
                 session.state = State::Stopping;
+                if session.format == Format::Mp4 {
+                    let files = session.files.iter();
+                    self.unfinished
+                        .extend(files.map(|file| (file.clone(), device.to_owned())));
+                }
                 Ok(session.clone())
             }
             Some(Some(session)) => Err(Some(session.state)),
@@ -156,6 +174,9 @@ impl Ledger {
     /// It got a further file.
     pub fn add(&mut self, device: &str, file: Stem) {
         if let Some(Some(session)) = self.sessions.get_mut(device) {
+            if session.state == State::Stopping && session.format == Format::Mp4 {
+                self.unfinished.insert(file.clone(), device.to_owned());
+            }
             session.files.push(file);
         }
     }
@@ -167,11 +188,28 @@ impl Ledger {
         growing.map(|(device, _)| device.clone()).collect()
     }
 
-    /// Every file of a recording that runs.
+    /// The files that shall be made plain and are not yet, and whose they are.
+    #[must_use]
+    pub fn unfinished(&self) -> Vec<(Stem, String)> {
+        let all = self.unfinished.iter();
+        all.map(|(stem, device)| (stem.clone(), device.clone()))
+            .collect()
+    }
+
+    /// A file is plain, or cannot be made so.
+    pub fn finalised(&mut self, file: &Stem) {
+        self.unfinished.remove(file);
+    }
+
+    /// Every file of a recording that runs, or that is being made plain.
     #[must_use]
     pub fn files(&self) -> BTreeSet<Stem> {
         let running = self.sessions.values().flatten();
-        running.flat_map(|s| s.files.iter().cloned()).collect()
+        running
+            .flat_map(|s| &s.files)
+            .chain(self.unfinished.keys())
+            .cloned()
+            .collect()
     }
 
     /// What is to be done at `now`; each thing once.
@@ -206,7 +244,7 @@ impl Ledger {
             .min()
     }
 
-    /// What must outlive a restart: all but those that somebody has ended.
+    /// What must outlive a restart: all but those that somebody has ended, and the files that are not plain yet.
     #[must_use]
     pub fn to_text(&self) -> String {
         let lines: Vec<Line> = self
@@ -219,8 +257,18 @@ impl Ledger {
                     files: session.files.iter().map(Stem::to_string).collect(),
                     start_nanos: session.start.as_nanos(),
                     until_nanos: session.until.map(|(wall, _)| wall.as_nanos()),
+                    plain: session.format == Format::Mp4,
+                    ended: false,
                 })
             })
+            .chain(self.unfinished.iter().map(|(stem, device)| Line {
+                device: device.clone(),
+                files: vec![stem.to_string()],
+                start_nanos: 0,
+                until_nanos: None,
+                plain: true,
+                ended: true,
+            }))
             .collect();
         // Texts and whole numbers always have a JSON form.
         serde_json::to_string_pretty(&lines).unwrap_or_default()
@@ -243,6 +291,13 @@ impl Ledger {
             if !crate::mediamtx::paths::is_name(&line.device) {
                 return Err(format!("{:?} is no camera or stream", line.device));
             }
+            if line.ended {
+                let files = files.into_iter();
+                ledger
+                    .unfinished
+                    .extend(files.map(|file| (file, line.device.clone())));
+                continue;
+            }
             let start = Wall::from_nanos(line.start_nanos);
             let until = line.until_nanos.map(|nanos| {
                 // A clock that stands before the beginning knows nothing of the end: the whole time counts anew.
@@ -263,6 +318,11 @@ impl Ledger {
                 start,
                 until,
                 files,
+                format: if line.plain {
+                    Format::Mp4
+                } else {
+                    Format::Fmp4
+                },
                 next_progress: now.mono + PROGRESS,
             };
             ledger.sessions.insert(line.device, Some(session));
@@ -300,7 +360,7 @@ mod tests {
             "camera0",
             stem("a"),
             at(0).wall,
-            duration.map(Duration::from_secs),
+            (duration.map(Duration::from_secs), Format::Fmp4),
             at(1),
         );
         ledger
@@ -313,7 +373,13 @@ mod tests {
         assert_eq!(ledger.begin("camera0"), Err(State::Starting));
         assert_eq!(ledger.end("camera0"), Err(Some(State::Starting)));
         assert_eq!(ledger.begin("camera1"), Ok(()));
-        ledger.started("camera0", stem("a"), at(0).wall, None, at(0));
+        ledger.started(
+            "camera0",
+            stem("a"),
+            at(0).wall,
+            (None, Format::Fmp4),
+            at(0),
+        );
         assert_eq!(ledger.begin("camera0"), Err(State::Recording));
         assert_eq!(ledger.end("camera0").unwrap().stem, stem("a"));
         assert_eq!(ledger.end("camera0"), Err(Some(State::Stopping)));
@@ -377,6 +443,28 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_shall_become_plain_is_remembered_until_it_is() {
+        let mut ledger = Ledger::default();
+        ledger.begin("camera0").unwrap();
+        let wanted = (None, Format::Mp4);
+        ledger.started("camera0", stem("a"), at(0).wall, wanted, at(0));
+        let mut ledger = Ledger::from_text(&ledger.to_text(), at(1)).unwrap();
+        assert_eq!(ledger.get("camera0").unwrap().format, Format::Mp4);
+        ledger.end("camera0").unwrap();
+        ledger.add("camera0", stem("a-2"));
+        ledger.remove("camera0");
+        let mut again = Ledger::from_text(&ledger.to_text(), at(2)).unwrap();
+        assert_eq!(again.files(), [stem("a"), stem("a-2")].into());
+        assert!(!again.is_known("camera0"), "it keeps nobody from recording");
+        assert_eq!(again.to_text(), ledger.to_text());
+        for (file, device) in again.unfinished() {
+            assert_eq!(device, "camera0");
+            again.finalised(&file);
+        }
+        assert_eq!(again.to_text(), "[]");
+    }
+
+    #[test]
     fn a_damaged_note_is_refused() {
         for bad in [
             "",
@@ -400,7 +488,7 @@ mod tests {
                 match call {
                     0 => { let _ = ledger.begin(&device); }
                     1 if ledger.begin(&device) == Err(State::Starting) => {
-                        ledger.started(&device, name.clone(), at(0).wall, None, at(0));
+                        ledger.started(&device, name.clone(), at(0).wall, (None, Format::Fmp4), at(0));
                         files.insert(device, vec![name]);
                     }
                     2 => {

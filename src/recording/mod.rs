@@ -9,6 +9,7 @@ pub mod disk;
 pub mod fmp4;
 pub mod io;
 pub mod ledger;
+pub mod plain;
 pub mod session;
 pub mod spool;
 
@@ -25,6 +26,30 @@ use crate::storage::shelf::{Entry, Listing, Page};
 /// The extension of recordings.
 pub const EXTENSION: &str = "mp4";
 
+/// What the finished file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// Fragmented MP4, as MediaMTX writes it.
+    #[default]
+    Fmp4,
+    /// A plain MP4 with `moov` in front, made when the recording ends.
+    Mp4,
+}
+
+impl Format {
+    /// All that can be asked for.
+    pub const ALL: [Self; 2] = [Self::Fmp4, Self::Mp4];
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fmp4 => "fmp4",
+            Self::Mp4 => "mp4",
+        }
+    }
+}
+
 /// What is to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
@@ -34,6 +59,8 @@ pub struct Order {
     pub name: Option<Stem>,
     /// Ends by itself after so long.
     pub duration: Option<Duration>,
+    /// What the finished file is.
+    pub format: Format,
 }
 
 /// A recording that runs.
@@ -76,6 +103,10 @@ pub struct Stopped {
     pub size: u64,
     /// Its files, in order: one, unless it was interrupted.
     pub files: Vec<Info>,
+    /// What the files are now.
+    pub format: Format,
+    /// They are still being made plain.
+    pub finalising: bool,
 }
 
 /// What became of the wish to stop.
@@ -106,7 +137,9 @@ impl Info {
     #[must_use]
     pub fn created(&self) -> Wall {
         let played = u64::try_from(self.duration.as_nanos()).unwrap_or(u64::MAX);
-        self.entry.created.unwrap_or_else(|| {
+        // One that was made plain was made after its last picture was written.
+        let created = self.entry.created.filter(|at| *at <= self.entry.modified);
+        created.unwrap_or_else(|| {
             Wall::from_nanos(self.entry.modified.as_nanos().saturating_sub(played))
         })
     }

@@ -189,12 +189,6 @@ pub(crate) const NOT_YET: &[&str] = &[];
 /// Expectations that are known not to hold yet: the scenario, and words of the failing line. An entry
 /// that no longer fails is itself a failure, so that this list can only shrink.
 pub(crate) const KNOWN: &[(&str, &str)] = &[
-    // §20.7: `mp4` is a plain MP4; the recorder refuses it with -32030 instead of pretending.
-    (
-        "methods × roles × parameters",
-        r#"case=good {"device":"$camera","format":"mp4""#,
-    ),
-    ("formats", "start_recording role=admin case=format mp4"),
     // §20.21: snapshots are made of our own cameras only, and refused with -32030 elsewhere.
     (
         "external pictures",

@@ -10,9 +10,11 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use camera_service::clock;
+use camera_service::recording::plain::io::{Made, finalise};
 use serde_json::{Value, json};
 use stage::Demo;
 use support::Client;
@@ -77,6 +79,48 @@ fn decodes(path: &Path) {
         .unwrap();
     let said = String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success() && said.is_empty(), "{said}");
+}
+
+/// What ffprobe says of every packet (track, times, size, sync, checksum of its bytes), and of each track.
+fn packets(path: &Path) -> Vec<String> {
+    let out = Command::new("ffprobe")
+        .args(["-v", "error", "-show_data_hash", "MD5", "-show_entries"])
+        .arg("packet=stream_index,pts,dts,size,flags,data_hash:stream=codec_name,profile,time_base,extradata_hash")
+        .args(["-of", "csv"])
+        .arg(path)
+        .output()
+        .unwrap();
+    let complaints = String::from_utf8_lossy(&out.stderr);
+    assert!(complaints.is_empty(), "{complaints}");
+    let text = String::from_utf8(out.stdout).unwrap();
+    // Two tracks are told in the order of the file, which each container has in its own way.
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.sort();
+    assert!(lines.len() > 10, "{text}");
+    lines
+}
+
+/// Two files hold the same packets, of the same tracks, at the same times.
+fn same_packets(one: &Path, other: &Path) {
+    let (one, other) = (packets(one), packets(other));
+    let apart: Vec<_> = one.iter().zip(&other).filter(|(a, b)| a != b).collect();
+    assert!(apart.is_empty(), "{:?}", &apart[..apart.len().min(5)]);
+    assert_eq!(one.len(), other.len());
+}
+
+/// The types of a file's outermost boxes.
+fn outline(path: &Path) -> Vec<String> {
+    let bytes = std::fs::read(path).unwrap();
+    let (mut at, mut kinds) = (0, Vec::new());
+    while let Some(head) = bytes.get(at..at + 16) {
+        kinds.push(String::from_utf8_lossy(&head[4..8]).into_owned());
+        at += match u32::from_be_bytes(head[..4].try_into().unwrap()) {
+            1 => usize::try_from(u64::from_be_bytes(head[8..].try_into().unwrap())).unwrap(),
+            size => size as usize,
+        };
+    }
+    assert_eq!(at, bytes.len(), "the boxes are not the whole file");
+    kinds
 }
 
 async fn eventually<T>(patience: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
@@ -383,4 +427,83 @@ async fn a_snapshot_is_the_cameras_picture_and_the_stream_does_not_notice() {
         })
         .sum();
     assert_eq!(storage["snapshots_size"], sizes);
+}
+
+#[tokio::test]
+async fn a_recording_asked_for_as_mp4_is_a_plain_mp4_with_the_very_same_pictures() {
+    let demo = Demo::start(&[]);
+    let mut operator = client(&demo, "operator").await;
+    let params = json!({ "device": "camera0", "format": "mp4", "filename": "film" });
+    let started = result(&mut operator, "start_recording", params).await;
+    assert_eq!(started["format"], "mp4");
+    let path = file(&demo, &started["filename"]);
+    // A second name for what MediaMTX writes: it stays when the plain file takes the first one.
+    let fragmented = PathBuf::from(demo.text("/state_dir")).join("fragmented.mp4");
+    std::fs::hard_link(&path, &fragmented).unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let asked = clock::mono();
+    let stopped = result(
+        &mut operator,
+        "stop_recording",
+        json!({ "device": "camera0" }),
+    )
+    .await;
+    println!(
+        "stopped {:?} after the call: {stopped}",
+        clock::mono().since(asked)
+    );
+    assert_eq!(stopped["format"], "mp4");
+    assert_eq!(stopped["extensions"]["finalising"], false);
+    assert_eq!(stopped["file_size"], path.metadata().unwrap().len());
+    assert!(outline(&fragmented).contains(&"moof".to_owned()));
+    assert_eq!(outline(&path), ["ftyp", "moov", "mdat"]);
+    same_packets(&path, &fragmented);
+    let told = stopped["extensions"]["duration_ms"].as_f64().unwrap() / 1000.0;
+    assert!((probed(&path) - told).abs() < 0.01);
+    assert!((probed(&path) - probed(&fragmented)).abs() < 0.01);
+    decodes(&path);
+    let now = info(&mut operator, &json!("film")).await;
+    assert_eq!(now["extensions"]["recording"], false);
+    let begun = |told: &Value| told.as_str().unwrap()[..16].to_owned();
+    assert_eq!(begun(&now["created_time"]), begun(&started["start_time"]));
+    let refused = operator
+        .call(
+            "start_recording",
+            json!({ "device": "camera0", "format": "mkv" }),
+        )
+        .await;
+    assert_eq!(refused["error"]["data"]["feature"], "format:mkv");
+}
+
+#[test]
+fn sound_and_pictures_that_are_shown_in_another_order_survive_being_made_plain() {
+    let folder = stage::scratch("plain");
+    let (before, after) = (folder.join("before.mp4"), folder.join("after.mp4"));
+    for codec in ["libx264", "libx265"] {
+        let made = Command::new("ffmpeg")
+            .args(["-v", "quiet", "-y", "-f", "lavfi", "-i"])
+            .arg("testsrc=size=320x180:rate=25:duration=4")
+            .args(["-f", "lavfi", "-i", "sine=frequency=440:duration=4"])
+            .args(["-c:v", codec, "-bf", "2", "-g", "25", "-c:a", "aac"])
+            .args(["-movflags", "frag_keyframe+empty_moov+default_base_moof"])
+            .arg(&before)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "ffmpeg cannot make {codec}");
+        std::fs::copy(&before, &after).unwrap();
+        let halt = AtomicBool::new(false);
+        assert_eq!(finalise(&after, &halt).unwrap(), Made::Plain);
+        assert_eq!(outline(&after), ["ftyp", "moov", "mdat"]);
+        assert!(packets(&after).iter().any(|line| line.contains("aac")));
+        same_packets(&before, &after);
+        assert!((probed(&before) - probed(&after)).abs() < 0.05);
+        decodes(&after);
+        let again = after.metadata().unwrap();
+        assert_eq!(finalise(&after, &halt).unwrap(), Made::Plain);
+        assert_eq!(
+            after.metadata().unwrap().modified().unwrap(),
+            again.modified().unwrap()
+        );
+    }
+    std::fs::remove_dir_all(folder).unwrap();
 }

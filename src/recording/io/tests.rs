@@ -9,7 +9,9 @@ use crate::clock::Wall;
 use crate::events::bus::Bus;
 use crate::mediamtx::paths::{Keeper, PathWish};
 use crate::recording::fmp4::tests::{fragment, head};
-use crate::recording::{EXTENSION, Order};
+use crate::recording::plain;
+use crate::recording::plain::tests::closed;
+use crate::recording::{EXTENSION, Format, Order};
 use crate::storage::note::io::Paper;
 use crate::storage::shelf::io::Folder;
 use crate::storage::{Cleaned, Figures, policy::Policy};
@@ -161,6 +163,7 @@ impl Bench {
             device: device.to_owned(),
             name: name.parse().ok(),
             duration: None,
+            format: Format::Fmp4,
         };
         self.recorder.start(order).await.unwrap()
     }
@@ -267,6 +270,7 @@ async fn a_start_that_fails_leaves_nothing_behind_and_can_be_tried_again() {
             device: "camera0".to_owned(),
             name: None,
             duration: None,
+            format: Format::Fmp4,
         };
         bench.recorder.start(order).await.unwrap_err();
     }
@@ -377,4 +381,110 @@ async fn a_file_that_a_start_is_waiting_for_is_nobodys_orphan() {
     bench.recorder.ledger().remove("camera0");
     bench.recorder.adopt_orphans("camera0", false).await;
     assert_eq!(bench.files("camera0").len(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_plain_stays_as_it_was_and_that_is_said() {
+    let bench = Bench::new();
+    let order = Order {
+        device: "camera0".to_owned(),
+        name: "night".parse().ok(),
+        duration: None,
+        format: Format::Mp4,
+    };
+    // The stand-in's files do not say what their pictures are.
+    bench.recorder.start(order).await.unwrap();
+    let stopped = bench.stopped("camera0").await;
+    assert_eq!((stopped.format, stopped.finalising), (Format::Fmp4, false));
+    assert_eq!(stopped.duration, Duration::from_secs(2));
+    assert_eq!(bench.files("camera0"), ["night.mp4"]);
+    let told = bench.hears(Topic::RecordingError).await;
+    assert_eq!(
+        (&told.data["filename"], &told.data["status"]),
+        (&"night".into(), &"ERROR".into())
+    );
+    assert_eq!(bench.note(), "[]", "it is not tried for ever");
+}
+
+#[tokio::test]
+async fn a_plain_file_that_takes_long_keeps_neither_the_answer_nor_the_camera() {
+    let bench = Bench::new();
+    // Another one is being made.
+    let long = bench.recorder.0.finalising.lock().await;
+    let order = Order {
+        device: "camera0".to_owned(),
+        name: "night".parse().ok(),
+        duration: None,
+        format: Format::Mp4,
+    };
+    bench.recorder.start(order).await.unwrap();
+    let asked = clock::mono();
+    let stopped = bench.stopped("camera0").await;
+    assert!(clock::mono().since(asked) < Duration::from_secs(8));
+    assert_eq!((stopped.format, stopped.finalising), (Format::Fmp4, true));
+    let stem: Stem = "night".parse().unwrap();
+    assert_eq!(
+        bench.recorder.delete(stem.clone()).await.unwrap(),
+        Deletion::Running
+    );
+    assert!(bench.note().contains("\"ended\": true"));
+    assert!(matches!(
+        bench.start("camera0", "day").await,
+        Start::Started(_)
+    ));
+    drop(long);
+    // The stand-in's file cannot be made plain: what matters is that it is tried now.
+    let told = bench.hears(Topic::RecordingError).await;
+    assert_eq!(told.data["filename"], "night");
+    let begin = clock::mono();
+    while bench.note().contains("night") {
+        assert!(clock::mono().since(begin) < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(bench.recorder.delete(stem).await.unwrap(), Deletion::Done);
+}
+
+#[tokio::test]
+async fn what_was_not_plain_when_the_service_died_is_made_plain_after_the_next_start() {
+    let dir = std::env::temp_dir().join(format!("recorder-{}", uuid::Uuid::new_v4()));
+    let folder = dir.join("recordings/camera0");
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("night.mp4");
+    fs::write(&path, closed()).unwrap();
+    let written = fs::metadata(&path).unwrap().modified().unwrap();
+    let note =
+        r#"[{"device":"camera0","files":["night"],"start_nanos":0,"plain":true,"ended":true}]"#;
+    fs::write(dir.join("note.json"), note).unwrap();
+    let bench = Bench::at(dir, false, None);
+    let stem: Stem = "night".parse().unwrap();
+    assert_eq!(
+        bench.recorder.delete(stem.clone()).await.unwrap(),
+        Deletion::Running
+    );
+    bench.run();
+    let begin = clock::mono();
+    while bench.note() != "[]" {
+        assert!(clock::mono().since(begin) < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let bytes = fs::read(&path).unwrap();
+    assert!(!bytes.windows(4).any(|w| w == b"moof"));
+    assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), written);
+    assert_eq!(bench.files("camera0"), ["night.mp4"]);
+    assert_eq!(bench.recorder.delete(stem).await.unwrap(), Deletion::Done);
+}
+
+#[test]
+fn a_service_that_ends_leaves_the_file_as_it_was() {
+    let bench = std::env::temp_dir().join(format!("recorder-{}", uuid::Uuid::new_v4()));
+    fs::create_dir_all(&bench).unwrap();
+    let path = bench.join("a.mp4");
+    fs::write(&path, closed()).unwrap();
+    let made = |halt| plain::io::finalise(&path, &AtomicBool::new(halt)).unwrap();
+    assert_eq!(made(true), plain::io::Made::Halted);
+    assert_eq!(fs::read(&path).unwrap(), closed());
+    assert_eq!(names(&bench), ["a.mp4"]);
+    assert_eq!(made(false), plain::io::Made::Plain);
+    assert_ne!(fs::read(&path).unwrap(), closed());
+    fs::remove_dir_all(bench).unwrap();
 }

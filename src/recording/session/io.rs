@@ -63,9 +63,13 @@ impl Recorder {
             .clone()
             .unwrap_or_else(|| Stem::of(device, start));
         let stem = self.adopt(device, wish, file).await?;
-        let until = self
-            .ledger()
-            .started(device, stem.clone(), start, order.duration, now);
+        let until = self.ledger().started(
+            device,
+            stem.clone(),
+            start,
+            (order.duration, order.format),
+            now,
+        );
         self.keep().await;
         self.0.changed.notify_one();
         Ok(Started { stem, start, until })
@@ -168,6 +172,7 @@ impl Recorder {
             warn!(device, %error, "MediaMTX has not been told to stop recording; it is told as soon as it answers");
         }
         let session = self.closed(&device, session).await;
+        let delivered = self.deliver(&device, &session).await;
         let mut files = Vec::new();
         for stem in &session.files {
             match self.clone().look(stem.clone(), true).await {
@@ -188,6 +193,8 @@ impl Recorder {
             duration,
             size: files.iter().map(|f| f.entry.size).sum(),
             files,
+            format: delivered.format,
+            finalising: delivered.finalising,
         };
         self.ledger().remove(&device);
         self.keep().await;

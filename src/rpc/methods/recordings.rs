@@ -9,7 +9,7 @@ use super::{STREAM, Target, target_of};
 use crate::access::Role;
 use crate::camera::Status;
 use crate::error::{Error, Kind};
-use crate::recording::{Deletion, EXTENSION, Info, Order, Start, Started, Stop, Stopped};
+use crate::recording::{Deletion, EXTENSION, Format, Info, Order, Start, Started, Stop, Stopped};
 use crate::rpc::error::{Code, Fault};
 use crate::rpc::io::later;
 use crate::rpc::params::{Param, Rule};
@@ -18,9 +18,6 @@ use crate::storage::names::Stem;
 
 /// Where they are downloaded.
 const KIND: (&str, &str) = ("recordings", EXTENSION);
-/// What MediaMTX writes, and so what is delivered.
-const FORMAT: &str = "fmp4";
-
 const FILENAME: Param = Param {
     name: "filename",
     rule: Rule::File(EXTENSION),
@@ -47,7 +44,7 @@ pub const START: Method = Method {
             name: "format",
             rule: Rule::OneOf(&["fmp4", "mp4", "mkv"]),
             required: false,
-            doc: "the container; fmp4 is the only one that is built",
+            doc: "the container: fmp4 (the default) is fragmented MP4, mp4 a plain MP4 with its head in front, made when it stops; mkv is not built",
         },
         Param {
             required: false,
@@ -73,7 +70,7 @@ pub const STOP: Method = Method {
     params: &[STREAM],
     result: "RecStop",
     errors: &[Code::NotFound, Code::InvalidState, Code::DependencyFailed],
-    doc: "Ends the recording of a camera or an external stream; answers when the file is finished.",
+    doc: "Ends the recording of a camera or an external stream; answers when the file is finished. A plain MP4 is waited for 5 s; then format is fmp4, and extensions.finalising says that it is still being made.",
     handler: |_, call| stop(&call).unwrap_or_else(|fault| Outcome::Now(Err(fault))),
 };
 
@@ -126,18 +123,25 @@ pub(super) fn state(
         )
 }
 
-fn start(call: &Call) -> Result<Outcome, Fault> {
-    let target = target_of(call)?;
-    let format = call.params.get("format").and_then(Value::as_str);
-    if let Some(format) = format.filter(|f| *f != FORMAT) {
-        return Err(Fault::new(
+fn format_of(word: &str) -> Result<Format, Fault> {
+    let built = Format::ALL.into_iter().find(|f| f.as_str() == word);
+    built.ok_or_else(|| {
+        Fault::new(
             Code::Unsupported,
             "unsupported_format",
-            format!("recordings cannot be made as {format}"),
-            "leave format out: an fmp4 recording is an .mp4 file that browsers and players play",
+            format!("recordings cannot be made as {word}"),
+            "ask for mp4, or leave format out: an fmp4 recording is an .mp4 file that browsers and players play",
         )
-        .with("feature", format!("format:{format}")));
-    }
+        .with("feature", format!("format:{word}"))
+    })
+}
+
+fn start(call: &Call) -> Result<Outcome, Fault> {
+    let target = target_of(call)?;
+    let format = match call.params.get("format").and_then(Value::as_str) {
+        None => Format::default(),
+        Some(word) => format_of(word)?,
+    };
     let device = target.name();
     if let Target::Camera(camera) = &target
         && let Status::Disconnected { reason } = &camera.status
@@ -165,11 +169,12 @@ fn start(call: &Call) -> Result<Outcome, Fault> {
         device: device.clone(),
         name: files::stem(call, EXTENSION),
         duration: seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()),
+        format,
     };
     Ok(later(
         call.desk.recordings.start(order),
         move |came| match came {
-            Ok(Start::Started(started)) => Ok(started_json(&device, &started)),
+            Ok(Start::Started(started)) => Ok(started_json(&device, &started, format)),
             Ok(Start::Busy { state: is }) => Err(state(
                 "already_recording",
                 is,
@@ -201,13 +206,13 @@ fn failed(error: &Error) -> Fault {
     )
 }
 
-fn started_json(device: &str, started: &Started) -> Value {
+fn started_json(device: &str, started: &Started, format: Format) -> Value {
     json!({
         "device": device,
         "filename": started.stem.as_str(),
         "status": "RECORDING",
         "start_time": started.start.rfc3339(),
-        "format": FORMAT,
+        "format": format.as_str(),
         "extensions": { "ends_at": started.until.map(|until| until.rfc3339()) },
     })
 }
@@ -248,8 +253,12 @@ fn stopped_json(device: &str, stopped: &Stopped) -> Value {
         "end_time": stopped.end.rfc3339(),
         "duration": seconds(stopped.duration),
         "file_size": stopped.size,
-        "format": FORMAT,
-        "extensions": { "duration_ms": millis(stopped.duration), "files": files },
+        "format": stopped.format.as_str(),
+        "extensions": {
+            "duration_ms": millis(stopped.duration),
+            "files": files,
+            "finalising": stopped.finalising,
+        },
     })
 }
 
@@ -308,8 +317,8 @@ fn delete(call: &Call) -> Outcome {
                 "still_recording",
                 "RECORDING",
                 &["STOPPED"],
-                format!("{stem} is being recorded"),
-                "call stop_recording first",
+                format!("{stem} is being recorded, or is not finished yet"),
+                "call stop_recording first; a plain MP4 that is still being made can be deleted when it is",
             )),
         },
     )

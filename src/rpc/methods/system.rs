@@ -11,8 +11,8 @@ use crate::clock::{Mono, Now};
 use crate::events::Topic;
 use crate::health::assess::assess;
 use crate::health::facts::Facts;
+use crate::recording::Format;
 use crate::rpc::Desk;
-use crate::rpc::params::Rule;
 use crate::rpc::table::{METHODS, Method, Outcome};
 use crate::system::status::{Decided, Figures, judge, verdict};
 use crate::system::{Phase, Storage};
@@ -191,13 +191,9 @@ fn info() -> Value {
     if has("take_snapshot").is_some() {
         capabilities.push("snapshots");
     }
-    if let Some(record) = has("start_recording") {
+    if has("start_recording").is_some() {
         capabilities.push("recordings");
-        // What can be asked for, as the parameter's own rule says.
-        let format = record.params.iter().find(|param| param.name == "format");
-        if let Some(Rule::OneOf(words)) = format.map(|param| param.rule) {
-            formats.extend(words);
-        }
+        formats.extend(Format::ALL.map(Format::as_str));
     }
     capabilities.push("streaming");
     if has("take_snapshot").is_some() {

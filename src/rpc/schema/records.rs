@@ -111,6 +111,7 @@ fn rec_stop() -> Value {
                 "items": link("RecordingFile"),
                 "description": "one, unless the recording was interrupted; duration and file_size are their sums",
             },
+            "finalising": told("boolean", "the files are fragmented still and become plain MP4"),
         })),
     }))
 }

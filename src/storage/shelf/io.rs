@@ -7,13 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Entry, Shelf};
+use super::{Entry, Shelf, UNFINISHED};
 use crate::clock::Wall;
 use crate::error::{Error, Kind, Result};
 use crate::storage::names::Stem;
-
-/// Marks a file that is being written: no legal name begins with a dot.
-const UNFINISHED: &str = ".unfinished-";
 
 /// A [`Shelf`] on the disk.
 #[derive(Debug)]

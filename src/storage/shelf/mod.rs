@@ -10,6 +10,10 @@ use super::names::Stem;
 use crate::clock::Wall;
 use crate::error::Result;
 
+/// Begins the name of a file that is being written: no legal name begins with a dot. What is left of one is removed at
+/// the next start.
+pub const UNFINISHED: &str = ".unfinished-";
+
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {

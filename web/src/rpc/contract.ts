@@ -411,6 +411,8 @@ export interface RecStop {
     duration_ms: number;
     /** one, unless the recording was interrupted; duration and file_size are their sums */
     files: RecordingFile[];
+    /** the files are fragmented still and become plain MP4 */
+    finalising: boolean;
   };
   file_size: number;
   filename: string;
@@ -1041,14 +1043,14 @@ export interface Methods {
       device: string;
       /** seconds after which it ends by itself; absent: when stop_recording is called */
       duration?: number;
-      /** the container; fmp4 is the only one that is built */
+      /** the container: fmp4 (the default) is fragmented MP4, mp4 a plain MP4 with its head in front, made when it stops; mkv is not built */
       format?: 'fmp4' | 'mp4' | 'mkv';
       /** a name for it; a taken one gets -2, -3 and so on. Absent: the camera and the time in UTC */
       filename?: string;
     };
     result: RecStart;
   };
-  /** Ends the recording of a camera or an external stream; answers when the file is finished. */
+  /** Ends the recording of a camera or an external stream; answers when the file is finished. A plain MP4 is waited for 5 s; then format is fmp4, and extensions.finalising says that it is still being made. */
   stop_recording: {
     params: {
       /** the camera's id, such as camera0, or the name of an external stream */

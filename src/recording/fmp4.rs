@@ -167,7 +167,7 @@ fn body(file: &mut (impl Read + Seek), head: Head) -> io::Result<Vec<u8>> {
 }
 
 /// The boxes inside a body.
-fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+pub(crate) fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let size = usize::try_from(u32_at(bytes, 0)?).ok()?;
         let kind: [u8; 4] = bytes.get(4..8)?.try_into().ok()?;
@@ -177,13 +177,15 @@ fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     })
 }
 
-fn inside<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
+/// What is in the first box of a kind inside a body.
+pub(crate) fn inside<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
     boxes(bytes)
         .find(|(k, _)| k == kind)
         .map(|(_, inner)| inner)
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+/// The number at a place, as all of them big-endian.
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     let four = bytes.get(at..at.checked_add(4)?)?;
     Some(u32::from_be_bytes(four.try_into().ok()?))
 }

@@ -195,11 +195,6 @@ pub(crate) const KNOWN: &[(&str, &str)] = &[
         r#"case=good {"device":"$camera","format":"mp4""#,
     ),
     ("formats", "start_recording role=admin case=format mp4"),
-    // §20.21: snapshots are made of our own cameras only, and refused with -32030 elsewhere.
-    (
-        "external pictures",
-        "take_snapshot role=admin case=device is an external stream",
-    ),
 ];
 
 /// The documented topics (§6).

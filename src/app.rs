@@ -57,6 +57,7 @@ use crate::rpc::Desk;
 use crate::rpc::guard::Guard;
 use crate::rpc::media::MediaServer;
 use crate::rpc::table::METHODS;
+use crate::snapshot::pulled::io::Hls;
 use crate::supervise::Supervisor;
 use crate::system::{self, About, Phase, System};
 use crate::viewing::{self, Viewing};
@@ -158,7 +159,13 @@ impl App {
         let media_state = Arc::new(LateMedia::default());
         let mut path_keeper = PathKeeper::default();
         let events = Arc::clone(&bus) as Arc<dyn Announce>;
-        let records = Records::new(&config.storage, path_keeper.paths(), &directory, &events);
+        let records = Records::new(
+            &config.storage,
+            path_keeper.paths(),
+            Arc::new(Hls::new(settings.hls, &secret)),
+            &directory,
+            &events,
+        );
         let external = External::load(
             &config.storage.data_dir,
             path_keeper.paths(),

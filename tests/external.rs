@@ -27,6 +27,8 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use support::{Client, http};
 use tokio::process::{Child, Command};
+use zune_core::bytestream::ZCursor;
+use zune_jpeg::JpegDecoder;
 
 const PASSWORD: &str = "sehr-geheim";
 
@@ -60,7 +62,7 @@ impl NetworkCamera {
         let text = format!(
             "logLevel: error\nrtspAddress: {rtsp}\nrtspTransports: [tcp]\nrtmp: false\nhls: false\nwebrtc: false\n\
              srt: false\nmoq: false\nauthInternalUsers:\n- user: any\n  permissions:\n  - action: publish\n  \
-             - action: read\n    path: subject\n- user: ann\n  pass: {PASSWORD}\n  permissions:\n  - action: read\n    \
+             - action: read\n    path: ~^(subject|drone|hevc)$\n- user: ann\n  pass: {PASSWORD}\n  permissions:\n  - action: read\n    \
              path: locked\npaths:\n  all_others: {{}}\n"
         );
         std::fs::write(&config, text).unwrap();
@@ -394,5 +396,90 @@ async fn a_marked_camera_is_measured_and_its_viewers_stay_when_it_is_stopped() {
     .await;
     assert!(viewer.try_wait().unwrap().is_none());
     drop(viewer);
+    service.app.stop().await;
+}
+
+/// Publishes a moving picture in this codec until it is dropped, with a key frame every second.
+fn film(url: &str, codec: &[&str]) -> Child {
+    Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-re", "-f", "lavfi"])
+        .args(["-i", "testsrc2=size=424x240:rate=10"])
+        .args(codec)
+        .args([
+            "-preset",
+            "ultrafast",
+            "-tune",
+            "zerolatency",
+            "-pix_fmt",
+            "yuv420p",
+        ])
+        .args(["-g", "10", "-rtsp_transport", "tcp", "-f", "rtsp", url])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_of_an_external_stream_shows_its_picture_or_says_why_not() {
+    let dir = Dir::new("external-snapshot");
+    let mut camera = NetworkCamera::start(&dir).await;
+    let port = camera.rtsp.port();
+    let at = |path: &str| format!("rtsp://127.0.0.1:{port}/{path}");
+    camera.publishers = vec![
+        film(&at("drone"), &["-c:v", "libx264"]),
+        film(
+            &at("hevc"),
+            &["-c:v", "libx265", "-x265-params", "log-level=error"],
+        ),
+    ];
+    let mut config = config(&dir.0, camera.rtsp);
+    config.external_discovery.enabled = false;
+    config.test_camera.enabled = false;
+    let mut service = Service::start(config).await;
+    for name in ["drone", "hevc"] {
+        let params = json!({ "stream_url": at(name), "stream_name": name });
+        service.good("add_external_stream", params).await;
+        service.ready(name).await;
+    }
+
+    // The first one waits until MediaMTX has cut a segment, the second one does not.
+    for wish in ["first", "second"] {
+        let begun = clock::mono();
+        let params = json!({ "device": "drone", "filename": wish });
+        let taken = service.good("take_snapshot", params).await;
+        println!("the {wish} snapshot took {:?}", clock::mono().since(begun));
+        assert_eq!(
+            (&taken["device"], &taken["filename"], &taken["status"]),
+            (&json!("drone"), &json!(wish), &json!("SUCCESS"))
+        );
+        let bytes = std::fs::read(taken["file_path"].as_str().unwrap()).unwrap();
+        assert_eq!(taken["file_size"], bytes.len());
+        let mut decoder = JpegDecoder::new(ZCursor::new(&bytes));
+        let pixels = decoder.decode().unwrap();
+        assert_eq!(decoder.dimensions(), Some((424, 240)));
+        let colours: std::collections::BTreeSet<_> = pixels
+            .chunks_exact(3)
+            .map(|rgb| [rgb[0] >> 6, rgb[1] >> 6, rgb[2] >> 6])
+            .collect();
+        // A test pattern has all of them; a grey or green picture, as of a stream that was cut wrongly, has few.
+        assert!(colours.len() > 16, "{colours:?}");
+    }
+
+    let hevc = json!({ "device": "hevc" });
+    let refused = service.client.call("take_snapshot", hevc).await;
+    assert_eq!(refused["error"]["code"], -32050, "{refused}");
+    assert!(refused.to_string().contains("hvc1"), "{refused}");
+
+    // The source goes away.
+    camera.publishers.clear();
+    camera.server.kill().await.unwrap();
+    let refused = eventually("the loss is not seen", async || {
+        let drone = json!({ "device": "drone" });
+        let answer = service.client.call("take_snapshot", drone).await;
+        (answer["error"]["code"] == -32020).then_some(answer)
+    })
+    .await;
+    assert_eq!(refused["error"]["data"]["state"], "NOT_READY", "{refused}");
     service.app.stop().await;
 }

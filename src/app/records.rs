@@ -16,6 +16,7 @@ use crate::recording::{self, Running};
 use crate::slate::last_picture;
 use crate::snapshot;
 use crate::snapshot::io::Taker;
+use crate::snapshot::pulled::KeyPictures;
 use crate::storage::Storage;
 use crate::storage::io::{Parts as WardenParts, Warden};
 use crate::storage::note::io::Paper;
@@ -39,6 +40,7 @@ impl Records {
     pub fn new(
         wanted: &Wanted,
         paths: Paths,
+        pulled: Arc<dyn KeyPictures>,
         directory: &Arc<Directory>,
         events: &Arc<dyn Announce>,
     ) -> Self {
@@ -69,7 +71,8 @@ impl Records {
             events: Arc::clone(events),
             directory: Arc::clone(directory),
         });
-        let taker = Taker::new(snapshots, Arc::clone(directory), Arc::clone(events), decode);
+        let (directory, events) = (Arc::clone(directory), Arc::clone(events));
+        let taker = Taker::new(snapshots, directory, pulled, events, decode);
         Self {
             recorder,
             taker,

@@ -172,7 +172,7 @@ pub(in crate::recording) fn body(file: &mut (impl Read + Seek), head: Head) -> i
 }
 
 /// The boxes inside a body.
-pub(in crate::recording) fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+pub(crate) fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let size = usize::try_from(u32_at(bytes, 0)?).ok()?;
         let kind: [u8; 4] = bytes.get(4..8)?.try_into().ok()?;
@@ -182,13 +182,15 @@ pub(in crate::recording) fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8
     })
 }
 
-pub(in crate::recording) fn inside<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
+/// What is in the first box of a kind inside a body.
+pub(crate) fn inside<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
     boxes(bytes)
         .find(|(k, _)| k == kind)
         .map(|(_, inner)| inner)
 }
 
-pub(in crate::recording) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+/// The number at a place, as all of them big-endian.
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     let four = bytes.get(at..at.checked_add(4)?)?;
     Some(u32::from_be_bytes(four.try_into().ok()?))
 }

@@ -1,4 +1,4 @@
-//! Asks a camera's thread for a key frame, makes a JPEG of it elsewhere, writes it.
+//! Asks a camera's thread, or MediaMTX, for a key frame, makes a JPEG of it elsewhere, writes it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,7 +8,8 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::{Snapshot, Snapshots, jpeg};
+use super::pulled::KeyPictures;
+use super::{Of, Snapshot, Snapshots, jpeg};
 use crate::camera::remote::{Coded, Command, Remote, Reply, Wanted};
 use crate::camera::{CameraId, Directory};
 use crate::clock::{self, Mono};
@@ -40,6 +41,7 @@ pub type Decode = fn(&[Vec<u8>], Duration) -> Option<Planar>;
 pub struct Taker {
     shelf: Arc<dyn Shelf>,
     directory: Arc<Directory>,
+    pulled: Arc<dyn KeyPictures>,
     events: Arc<dyn Announce>,
     decode: Decode,
     turns: Arc<Semaphore>,
@@ -52,30 +54,32 @@ impl std::fmt::Debug for Taker {
 }
 
 impl Taker {
-    /// One that writes into `shelf`.
+    /// One that writes into `shelf`; `pulled` has the pictures of external streams.
     #[must_use]
     pub fn new(
         shelf: Arc<dyn Shelf>,
         directory: Arc<Directory>,
+        pulled: Arc<dyn KeyPictures>,
         events: Arc<dyn Announce>,
         decode: Decode,
     ) -> Self {
         Self {
             shelf,
             directory,
+            pulled,
             events,
             decode,
             turns: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 
-    async fn make(&self, camera: CameraId, name: Option<Stem>) -> Result<Snapshot> {
+    async fn make(&self, of: &Of, name: Option<Stem>) -> Result<Snapshot> {
         let late = |what: &str| {
             Error::new(
                 Kind::Transient,
                 format!("{what} within {} s", PATIENCE.as_secs()),
             )
-            .action("try again; get_camera_status tells how the camera is")
+            .action("try again; get_stream_status tells how it is")
         };
         let asked = clock::mono();
         let _turn = timeout(PATIENCE, self.turns.acquire())
@@ -83,23 +87,28 @@ impl Taker {
             .map_err(|_| late("other snapshots were not finished"))?
             .map_err(|e| Error::new(Kind::Internal, "snapshots have ended").because(e))?;
         let rest = PATIENCE.saturating_sub(clock::mono().since(asked));
-        let coded = timeout(rest, self.coded(camera))
-            .await
-            .map_err(|_| late(&format!("{camera} gave no picture")))??;
+        let coded = match of {
+            Of::Camera(camera) => timeout(rest, self.coded(*camera))
+                .await
+                .map_err(|_| late(&format!("{camera} gave no picture")))??,
+            Of::External(name) => self.pulled.newest(name, rest).await?,
+        };
         let (decode, shelf) = (self.decode, Arc::clone(&self.shelf));
         let at = clock::now().wall_of(coded.captured);
+        let device = of.to_string();
         blocking(move || {
             let picture = decode(&coded.units, DECODE).ok_or_else(|| {
                 Error::new(
                     Kind::Transient,
-                    format!("the picture of {camera} cannot be decoded"),
+                    format!("the picture of {device} cannot be decoded"),
                 )
-                .action("try again; if it stays, its stream is damaged")
+                .action(
+                    "try again; if it stays, its stream is damaged, interlaced or finer than 8 bit 4:2:0",
+                )
             })?;
             let first = coded.units.first().map(Vec::as_slice).unwrap_or_default();
             let matrix = jpeg::matrix_of(first, picture.dimensions().1);
             let bytes = jpeg::encode(&picture, matrix)?;
-            let device = camera.to_string();
             let wish = name.unwrap_or_else(|| Stem::of(&device, at));
             let entry = shelf.put(&device, &wish, &bytes)?;
             Ok(Snapshot {
@@ -143,21 +152,21 @@ impl Taker {
         Ok(coded)
     }
 
-    async fn take_and_tell(self, camera: CameraId, name: Option<Stem>) -> Result<Snapshot> {
-        let made = self.make(camera, name).await;
+    async fn take_and_tell(self, of: Of, name: Option<Stem>) -> Result<Snapshot> {
+        let made = self.make(&of, name).await;
         let event = match &made {
             Ok(snapshot) => Event::new(Topic::SnapshotTaken, snapshot.at)
                 .with("filename", snapshot.stem.as_str())
                 .with("status", "SUCCESS")
                 .with("file_size", snapshot.size),
             Err(error) => {
-                warn!(%camera, %error, "no snapshot");
+                warn!(device = %of, %error, "no snapshot");
                 Event::new(Topic::SnapshotError, clock::wall())
                     .with("status", "FAILED")
                     .with("reason", error.to_string())
             }
         };
-        self.events.announce(event.of(camera.to_string()));
+        self.events.announce(event.of(of.to_string()));
         made
     }
 }
@@ -184,8 +193,8 @@ async fn ask(remote: &dyn Remote, wanted: Wanted) -> Result<Coded> {
 }
 
 impl Snapshots for Taker {
-    fn take(&self, camera: CameraId, name: Option<Stem>) -> Later<Snapshot> {
-        Box::pin(self.clone().take_and_tell(camera, name))
+    fn take(&self, of: Of, name: Option<Stem>) -> Later<Snapshot> {
+        Box::pin(self.clone().take_and_tell(of, name))
     }
 
     fn list(&self, wanted: Page) -> Later<Listing> {
@@ -261,6 +270,23 @@ mod tests {
         heard: Arc<Mutex<Vec<Event>>>,
     }
 
+    /// External streams of which none comes in, but `drone`.
+    struct Away;
+
+    impl KeyPictures for Away {
+        fn newest(&self, name: &str, _: Duration) -> Later<Coded> {
+            let coded = if name == "drone" {
+                Ok(Coded {
+                    units: vec![vec![0; 4]],
+                    captured: clock::mono(),
+                })
+            } else {
+                Err(Error::new(Kind::Gone, "nothing comes in"))
+            };
+            Box::pin(std::future::ready(coded))
+        }
+    }
+
     fn bench(manner: Manner, decode: Decode) -> Bench {
         let directory = Arc::new(Directory::default());
         let counters = Arc::new(Counters::default());
@@ -291,7 +317,7 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("taker-{}", uuid::Uuid::new_v4()));
         let shelf = Arc::new(Folder::new(dir.clone(), "jpg"));
         Bench {
-            taker: Taker::new(shelf, directory, Arc::new(bus), decode),
+            taker: Taker::new(shelf, directory, Arc::new(Away), Arc::new(bus), decode),
             dir,
             heard,
         }
@@ -311,7 +337,11 @@ mod tests {
     async fn a_snapshot_is_announced_with_its_name_and_size() {
         let bench = bench(Manner::Well, grey);
         let name = Some("a".parse().unwrap());
-        let taken = bench.taker.take(CameraId::TEST, name).await.unwrap();
+        let taken = bench
+            .taker
+            .take(Of::Camera(CameraId::TEST), name)
+            .await
+            .unwrap();
         assert_eq!(std::fs::metadata(&taken.path).unwrap().len(), taken.size);
         let heard = bench.heard.lock().unwrap();
         assert_eq!(heard[0].topic, Topic::SnapshotTaken);
@@ -322,10 +352,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_external_stream_is_announced_by_its_name_whether_it_has_a_picture_or_not() {
+        let bench = bench(Manner::Dark, grey);
+        let of = |name: &str| Of::External(name.to_owned());
+        let taken = bench.taker.take(of("drone"), None).await.unwrap();
+        assert!(
+            taken.stem.as_str().starts_with("drone_"),
+            "{:?}",
+            taken.stem
+        );
+        let away = bench.taker.take(of("other"), None).await.unwrap_err();
+        assert_eq!(away.kind(), Kind::Gone);
+        let heard = bench.heard.lock().unwrap();
+        let told: Vec<_> = heard
+            .iter()
+            .map(|e| (e.topic, e.device.as_deref()))
+            .collect();
+        let expected = [
+            (Topic::SnapshotTaken, Some("drone")),
+            (Topic::SnapshotError, Some("other")),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[tokio::test]
     async fn a_camera_that_makes_key_frames_when_it_likes_gives_its_last_pictures() {
         let bench = bench(Manner::Stubborn, grey);
         let asked = clock::mono();
-        bench.taker.take(CameraId::TEST, None).await.unwrap();
+        bench
+            .taker
+            .take(Of::Camera(CameraId::TEST), None)
+            .await
+            .unwrap();
         let took = clock::mono().since(asked);
         assert!(took >= KEYFRAME && took < PATIENCE, "{took:?}");
     }
@@ -334,7 +392,11 @@ mod tests {
     async fn a_failure_is_told_to_the_caller_and_announced_and_leaves_no_file() {
         for (manner, decode) in [(Manner::Dark, grey as Decode), (Manner::Well, |_, _| None)] {
             let bench = bench(manner, decode);
-            bench.taker.take(CameraId::TEST, None).await.unwrap_err();
+            bench
+                .taker
+                .take(Of::Camera(CameraId::TEST), None)
+                .await
+                .unwrap_err();
             assert_eq!(bench.heard.lock().unwrap()[0].topic, Topic::SnapshotError);
             assert_eq!(
                 bench
@@ -352,7 +414,12 @@ mod tests {
         let bench = bench(Manner::Well, grey);
         let unknown = CameraId::new(7).unwrap();
         assert_eq!(
-            bench.taker.take(unknown, None).await.unwrap_err().kind(),
+            bench
+                .taker
+                .take(Of::Camera(unknown), None)
+                .await
+                .unwrap_err()
+                .kind(),
             Kind::Gone
         );
     }
@@ -372,7 +439,13 @@ mod tests {
     async fn no_more_than_two_are_made_at_once_and_all_get_names_of_their_own() {
         let bench = bench(Manner::Well, slow);
         let asked: Vec<_> = (0..6)
-            .map(|_| tokio::spawn(bench.taker.take(CameraId::TEST, Some("x".parse().unwrap()))))
+            .map(|_| {
+                tokio::spawn(
+                    bench
+                        .taker
+                        .take(Of::Camera(CameraId::TEST), Some("x".parse().unwrap())),
+                )
+            })
             .collect();
         let mut names = std::collections::BTreeSet::new();
         for one in asked {

@@ -1,11 +1,14 @@
-//! Snapshots: a camera's picture of now, as a JPEG file.
+//! Snapshots: the picture of now of a camera or an external stream, as a JPEG file.
 //!
 //! The picture is the one viewers get: the camera's thread hands out the newest key frame it has sent, and everything
-//! else (decoding, coding, writing) happens elsewhere. The stream notices one key frame more, no more.
+//! else (decoding, coding, writing) happens elsewhere. The stream notices one key frame more, no more. The key frame of
+//! an external stream comes from MediaMTX, which pulls it: [`pulled`].
 
 pub mod io;
 pub mod jpeg;
+pub mod pulled;
 
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::camera::CameraId;
@@ -16,6 +19,24 @@ use crate::storage::shelf::{Entry, Listing, Page};
 
 /// The extension of snapshots.
 pub const EXTENSION: &str = "jpg";
+
+/// What a snapshot is taken of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Of {
+    /// One of our cameras.
+    Camera(CameraId),
+    /// The external stream of this name.
+    External(String),
+}
+
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Camera(camera) => camera.fmt(f),
+            Self::External(name) => f.write_str(name),
+        }
+    }
+}
 
 /// A snapshot that has been taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +53,12 @@ pub struct Snapshot {
 
 /// Snapshots, as the methods ask for them.
 pub trait Snapshots: Send + Sync {
-    /// Takes one of a camera, under the first free name after `name`; comes back when it is on the disk.
-    fn take(&self, camera: CameraId, name: Option<Stem>) -> Later<Snapshot>;
+    /// Takes one, under the first free name after `name`; comes back when it is on the disk.
+    ///
+    /// # Errors
+    /// `Gone` while there is no picture; `Refused` when the stream's codec is not H.264; `Config` when the file cannot
+    /// be written; `Reopen` when MediaMTX breaks off; `Transient` for what may be better the next time.
+    fn take(&self, of: Of, name: Option<Stem>) -> Later<Snapshot>;
 
     /// What lies on the disk.
     fn list(&self, page: Page) -> Later<Listing>;

@@ -24,12 +24,14 @@ use camera_service::http::files::io::Library;
 use camera_service::http::files::permit::Signer;
 use camera_service::http::io::{Listeners, serve};
 use camera_service::http::{Limits, Live, Services};
+use camera_service::mediamtx::auth::Secret;
 use camera_service::mediamtx::paths::io::PathKeeper;
 use camera_service::rpc::Desk;
 use camera_service::rpc::guard::Guard;
 use camera_service::rpc::media::{MediaServer, MediaState, PathState};
 use camera_service::rpc::session::{Login, Refused, Verify};
 use camera_service::rpc::table::METHODS;
+use camera_service::snapshot::pulled::io::Hls;
 use camera_service::system::{About, System};
 use camera_service::units::{Rate, Size};
 use futures_util::{SinkExt, StreamExt};
@@ -229,7 +231,16 @@ impl Rig {
                 .join(format!("camera-service-rig-{}", uuid::Uuid::new_v4())),
             ..Config::default().storage
         };
-        let records = Records::new(&storage, PathKeeper::default().paths(), &directory, &events);
+        let records = Records::new(
+            &storage,
+            PathKeeper::default().paths(),
+            Arc::new(Hls::new(
+                "127.0.0.1:1".parse().unwrap(),
+                &Secret::new(String::new()),
+            )),
+            &directory,
+            &events,
+        );
         let system = Arc::new(System::new(About {
             started: clock::mono(),
             ..About::default()

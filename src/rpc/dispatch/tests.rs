@@ -210,7 +210,16 @@ pub(crate) fn room(media: MediaState) -> Room {
         data_dir: "/nonexistent".into(),
         ..Config::default().storage
     };
-    let records = Records::new(&storage, PathKeeper::default().paths(), &directory, &events);
+    let records = Records::new(
+        &storage,
+        PathKeeper::default().paths(),
+        Arc::new(crate::snapshot::pulled::io::Hls::new(
+            "127.0.0.1:1".parse().unwrap(),
+            &crate::mediamtx::auth::Secret::new(String::new()),
+        )),
+        &directory,
+        &events,
+    );
     Room {
         methods: METHODS,
         desk: Arc::new(Desk {

@@ -1,21 +1,28 @@
 //! `take_snapshot`, `list_snapshots`, `get_snapshot_info`, `delete_snapshot`.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::files::{self, PAGE};
 use super::recordings::state;
+use super::streams::media_away;
 use super::{STREAM, Target, target_of};
 use crate::access::Role;
-use crate::camera::Status;
+use crate::camera::{Camera, Status};
 use crate::error::{Error, Kind};
+use crate::external::Stream;
 use crate::rpc::error::{Code, Fault};
 use crate::rpc::io::later;
 use crate::rpc::params::{Param, Rule};
 use crate::rpc::table::{Call, Method, Outcome};
-use crate::snapshot::{EXTENSION, Snapshot};
+use crate::snapshot::{EXTENSION, Of, Snapshot};
 
 /// Where they are downloaded.
 const KIND: (&str, &str) = ("snapshots", EXTENSION);
+
+/// An external stream that has been away for less, or was added so recently, is waited for.
+const SOON: Duration = Duration::from_secs(5);
 
 const FILENAME: Param = Param {
     name: "filename",
@@ -37,13 +44,8 @@ pub const TAKE: Method = Method {
         },
     ],
     result: "Snapshot",
-    errors: &[
-        Code::NotFound,
-        Code::InvalidState,
-        Code::Unsupported,
-        Code::DependencyFailed,
-    ],
-    doc: "Writes a camera's picture of now as a JPEG file.",
+    errors: &[Code::NotFound, Code::InvalidState, Code::DependencyFailed],
+    doc: "Writes the picture of now of a camera or an external stream as a JPEG file.",
     handler: |_, call| take(&call).unwrap_or_else(|fault| Outcome::Now(Err(fault))),
 };
 
@@ -83,42 +85,69 @@ pub const DELETE: Method = Method {
 fn take(call: &Call) -> Result<Outcome, Fault> {
     let target = target_of(call)?;
     let device = target.name();
-    let Target::Camera(camera) = target else {
-        return Err(Fault::new(
-            Code::Unsupported,
-            "unsupported_source",
-            format!(
-                "{device} is an external stream, and snapshots are made of our own cameras only"
-            ),
-            "record it with start_recording, or take the picture from the stream itself",
-        )
-        .with("feature", "snapshot:external"));
+    let (of, failed): (_, fn(&str, &Error) -> Fault) = match &target {
+        Target::Camera(camera) => {
+            is_there(camera)?;
+            (Of::Camera(camera.id), failed)
+        }
+        Target::External(stream) => {
+            comes_in(call, stream)?;
+            (Of::External(stream.name.clone()), external_failed)
+        }
     };
-    match &camera.status {
-        Status::Connected => {}
-        Status::Disconnected { reason } => {
-            return Err(state(
-                "camera_disconnected",
-                "DISCONNECTED",
-                &["CONNECTED"],
-                format!("{device} is not there: {reason}"),
-                "plug it in; camera_status_update tells when it is back",
-            ));
-        }
-        Status::Error { reason, action } => {
-            return Err(Fault::dependency(
-                "camera",
-                reason.as_str(),
-                action.as_str(),
-            ));
-        }
-    }
     let name = files::stem(call, EXTENSION);
-    let work = call.desk.snapshots.take(camera.id, name);
+    let work = call.desk.snapshots.take(of, name);
     Ok(later(work, move |came| {
         came.map(|snapshot| taken(&device, &snapshot))
-            .map_err(|error| failed(&error))
+            .map_err(|error| failed(&device, &error))
     }))
+}
+
+/// A camera that can be asked.
+fn is_there(camera: &Camera) -> Result<(), Fault> {
+    match &camera.status {
+        Status::Connected => Ok(()),
+        Status::Disconnected { reason } => Err(state(
+            "camera_disconnected",
+            "DISCONNECTED",
+            &["CONNECTED"],
+            format!("{} is not there: {reason}", camera.id),
+            "plug it in; camera_status_update tells when it is back",
+        )),
+        Status::Error { reason, action } => Err(Fault::dependency(
+            "camera",
+            reason.as_str(),
+            action.as_str(),
+        )),
+    }
+}
+
+/// An external stream that comes in, or may do so in a moment.
+fn comes_in(call: &Call, stream: &Stream) -> Result<(), Fault> {
+    let media = call.desk.media.state();
+    if !media.reachable {
+        return Err(media_away(&media));
+    }
+    let ready = media.paths.get(&stream.name).is_some_and(|p| p.ready);
+    let away = call
+        .now
+        .wall
+        .as_nanos()
+        .saturating_sub(stream.seen.since.as_nanos());
+    if ready || stream.seen.ready || Duration::from_nanos(away) < SOON {
+        return Ok(());
+    }
+    Err(not_ready(&stream.name))
+}
+
+fn not_ready(name: &str) -> Fault {
+    state(
+        "stream_not_ready",
+        "NOT_READY",
+        &["READY"],
+        format!("MediaMTX does not get {name} from its source"),
+        "get_stream_status tells when it comes in; check its source and its address",
+    )
 }
 
 fn taken(device: &str, snapshot: &Snapshot) -> Value {
@@ -132,7 +161,7 @@ fn taken(device: &str, snapshot: &Snapshot) -> Value {
     })
 }
 
-fn failed(error: &Error) -> Fault {
+fn failed(_: &str, error: &Error) -> Fault {
     let dependency = match error.kind() {
         Kind::Config => "storage",
         _ => "camera",
@@ -143,6 +172,22 @@ fn failed(error: &Error) -> Fault {
         error
             .next_action()
             .unwrap_or("get_camera_status tells how the camera is; try again"),
+    )
+}
+
+fn external_failed(device: &str, error: &Error) -> Fault {
+    let dependency = match error.kind() {
+        Kind::Gone => return not_ready(device),
+        Kind::Config => "storage",
+        Kind::Reopen => "mediamtx",
+        _ => "external_stream",
+    };
+    Fault::dependency(
+        dependency,
+        error.to_string(),
+        error
+            .next_action()
+            .unwrap_or("get_stream_status tells how the stream is; try again"),
     )
 }
 

@@ -1084,7 +1084,7 @@ export interface Methods {
     };
     result: Deleted;
   };
-  /** Writes a camera's picture of now as a JPEG file. */
+  /** Writes the picture of now of a camera or an external stream as a JPEG file. */
   take_snapshot: {
     params: {
       /** the camera's id, such as camera0, or the name of an external stream */

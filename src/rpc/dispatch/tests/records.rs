@@ -6,7 +6,7 @@ use super::*;
 use crate::error::{Error, Kind, Later};
 use crate::recording::{Deletion, Format, Info, Order, Recordings, Start, Started, Stop, Stopped};
 use crate::rpc::schema::tests::departure;
-use crate::snapshot::{Snapshot, Snapshots};
+use crate::snapshot::{Of, Snapshot, Snapshots};
 use crate::storage::names::Stem;
 use crate::storage::policy::Policy;
 use crate::storage::shelf::{Entry, Listing, Page};
@@ -122,13 +122,21 @@ impl Recordings for StandIn {
 }
 
 impl Snapshots for StandIn {
-    fn take(&self, camera: CameraId, name: Option<Stem>) -> Later<Snapshot> {
+    fn take(&self, of: Of, name: Option<Stem>) -> Later<Snapshot> {
+        if name.as_ref().is_some_and(|n| n.as_str() == "hevc") {
+            let error = Error::new(Kind::Refused, "it is coded as hvc1, not as H.264");
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        if name.as_ref().is_some_and(|n| n.as_str() == "away") {
+            let error = Error::new(Kind::Gone, "nothing comes in");
+            return Box::pin(std::future::ready(Err(error)));
+        }
         if name.as_ref().is_some_and(|n| n.as_str() == "broken") {
             let error =
                 Error::new(Kind::Transient, "the picture cannot be decoded").action("try again");
             return Box::pin(std::future::ready(Err(error)));
         }
-        let stem = name.unwrap_or_else(|| Stem::of(&camera.to_string(), NOW.wall));
+        let stem = name.unwrap_or_else(|| Stem::of(&of.to_string(), NOW.wall));
         soon(Snapshot {
             at: NOW.wall,
             size: 5,
@@ -514,4 +522,33 @@ async fn a_policy_is_taken_with_its_limits_or_refused_by_the_limit_that_is_wrong
         admin.stand_in.policies.lock().unwrap()[0].max_size_gb,
         Some(0.25)
     );
+}
+
+#[tokio::test]
+async fn a_snapshot_of_an_external_stream_says_what_keeps_it_away() {
+    let of = |name: &str| json!({ "device": "drone", "filename": name });
+    let mut operator = Asker::new("operator");
+    let taken = operator.call("take_snapshot", of("a")).await;
+    assert_eq!(taken["result"]["device"], "drone", "{taken}");
+    // What came of it, once it was asked for.
+    for (name, refusal) in [
+        ("hevc", (-32050, "external_stream".to_owned())),
+        ("away", (-32020, "NOT_READY".to_owned())),
+    ] {
+        assert_eq!(operator.refused("take_snapshot", of(name)).await, refusal);
+    }
+    // Away for long: nobody waits for it.
+    let mut book = crate::external::book::Book::default();
+    let (url, kind) = ("rtsp://192.0.2.7/live", crate::external::Kind::Generic);
+    let before = Wall::from_nanos(NOW.wall.as_nanos() - 5_000_000_000);
+    book.add("drone", url.parse().unwrap(), kind, before)
+        .unwrap();
+    let desk = Arc::get_mut(&mut operator.client.room.desk).unwrap();
+    desk.external = Arc::new(crate::external::Fixed(book.into()));
+    let refused = operator.refused("take_snapshot", of("a")).await;
+    assert_eq!(refused, (-32020, "NOT_READY".to_owned()));
+    // Nobody can tell without MediaMTX.
+    let mut operator = Asker::with("operator", MediaState::default());
+    let refused = operator.refused("take_snapshot", of("a")).await;
+    assert_eq!(refused, (-32050, "mediamtx".to_owned()));
 }

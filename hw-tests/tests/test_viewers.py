@@ -14,6 +14,7 @@ import pytest
 from campaign import faults
 from campaign.stand import Stand, stand
 from campaign.viewer import Kind
+from rig import Process
 from rig.colours import assert_bars, bar_means
 
 #: hardware, copy or software.
@@ -42,13 +43,20 @@ def assert_watched_on(watched: Stand) -> None:
     assert_bars(bar_means(watched.viewer.picture, 640, 480, "yuv420p"), "yuv", tolerance=4)
 
 
+def held_open(watched: Stand) -> Process:
+    """A program in the guest that has the camera's node open now."""
+    holder = watched.guest.spawn(f"exec 3< {watched.node} && echo held && exec sleep 60")
+    holder.wait_for("held", timeout=10)
+    return holder
+
+
 def test_a_viewer_outlives_every_unplug_and_sees_the_slate_in_between(watched: Stand) -> None:
     viewer = watched.viewer
     numbers = set()
     for nth in range(UNPLUGS):
         # Every third time something else holds the old node open, so that the kernel gives the
         # camera another number.
-        holder = watched.guest.spawn(f"exec sleep 60 < {watched.node}") if nth % 3 == 2 else None
+        holder = held_open(watched) if nth % 3 == 2 else None
         begun = time.monotonic()
         watched.unplug()
         viewer.wait(

@@ -17,6 +17,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod durable;
 pub mod encode;
 pub mod error;
 pub mod events;

@@ -26,6 +26,7 @@ const SHELLS: &[&str] = &[
     "app.rs",
     "cli.rs",
     "clock.rs",
+    "durable.rs",
     "supervise.rs",
     "main.rs",
     "lib.rs",

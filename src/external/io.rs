@@ -1,8 +1,7 @@
 //! Keeps the list in its file and MediaMTX's paths after it, and looks for streams.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use super::probe::io::{Heard, probe};
 use super::url::StreamUrl;
 use super::{Kind, Refusal, Stream, Streams};
 use crate::clock::{self, Wall};
+use crate::durable;
 use crate::error::{Error, Kind as Failure, Later, Result};
 use crate::mediamtx::Paths;
 
@@ -356,32 +356,13 @@ fn read(file: &Path) -> Result<Book> {
     Ok(Book::default())
 }
 
-/// Writes the file whole: another one beside it, which then takes its place.
 fn write(file: &Path, text: &str) -> Result<()> {
     let failed = |e: std::io::Error| {
         Error::new(Failure::Config, format!("cannot write {}", file.display()))
             .because(e)
             .action("let the service's user own its folder, and see whether the disk is full")
     };
-    let beside = file.with_extension("json.new");
-    let written = || -> std::io::Result<()> {
-        // A left-over may have another mode.
-        match fs::remove_file(&beside) {
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        let mut new = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&beside)?;
-        new.write_all(text.as_bytes())?;
-        new.sync_all()?;
-        fs::rename(&beside, file)?;
-        file.parent()
-            .map_or(Ok(()), |dir| File::open(dir)?.sync_all())
-    };
-    written().map_err(failed)
+    durable::replace(file, text.as_bytes(), 0o600).map_err(failed)
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 //! The law: no camera waits for the disk. Changes are gathered for a second, written to a temporary file, flushed,
 //! and moved into place; what cannot be written now is tried again. A file that cannot be understood is set aside.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use tracing::{info, warn};
 use super::{Book, Remembered, Shelf};
 use crate::camera::change::Identity;
 use crate::clock::{self, Mono};
+use crate::durable;
 use crate::error::Result;
 use crate::supervise::{Inbox, Post, Stop, Worker};
 
@@ -153,7 +153,7 @@ fn write(path: &Path, line: &Line, inbox: &Inbox<News>, stop: &Stop) {
         let ends = stop.is_given();
         if due.is_some_and(|at| ends || at <= clock::mono()) {
             let text = line.book().render();
-            due = match replace(path, &text) {
+            due = match durable::replace(path, text.as_bytes(), 0o600) {
                 Ok(()) => {
                     if trouble {
                         info!(file = %path.display(), "the settings of cameras are written again");
@@ -174,37 +174,6 @@ fn write(path: &Path, line: &Line, inbox: &Inbox<News>, stop: &Stop) {
             return;
         }
     }
-}
-
-/// The whole text or the former one, also when the power fails in between.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
-    let temporary = temporary(path);
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // Half a file is of use to nobody.
-        let _ = fs::remove_file(&temporary);
-    }
-    written?;
-    File::open(folder)?.sync_all()
-}
-
-fn temporary(path: &Path) -> PathBuf {
-    path.with_extension("json.new")
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The text in a file.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 
 use super::Note;
+use crate::durable;
 use crate::error::{Error, Kind, Result};
 
 /// A file that is longer is none of ours.
@@ -22,25 +22,6 @@ impl Paper {
     #[must_use]
     pub const fn new(path: PathBuf) -> Self {
         Self { path }
-    }
-
-    fn replace(&self, text: &str) -> io::Result<()> {
-        let folder = self.path.parent().ok_or(ErrorKind::InvalidInput)?;
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
-        let fresh = self.path.with_extension("new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&fresh, &self.path)?;
-        File::open(folder)?.sync_all()
     }
 }
 
@@ -61,7 +42,7 @@ impl Note for Paper {
     }
 
     fn write(&self, text: &str) -> Result<()> {
-        self.replace(text).map_err(|e| {
+        durable::replace(&self.path, text.as_bytes(), 0o600).map_err(|e| {
             Error::new(
                 Kind::Config,
                 format!("cannot write {}", self.path.display()),
@@ -74,6 +55,8 @@ impl Note for Paper {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

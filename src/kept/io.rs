@@ -178,6 +178,8 @@ fn write(path: &Path, line: &Line, inbox: &Inbox<News>, stop: &Stop) {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     fn scratch(name: &str) -> PathBuf {

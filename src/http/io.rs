@@ -71,6 +71,14 @@ pub async fn serve(listeners: Listeners, services: Services, shutdown: watch::Re
         services,
         feed,
     });
+    let hall = Arc::downgrade(&shared.hall);
+    shared.services.live.listen(move |tuning| {
+        if let Some(hall) = hall.upgrade() {
+            hall.bound(tuning.limits);
+        }
+    });
+    // It may have changed before anybody listened.
+    shared.hall.bound(shared.services.limits());
     let door = async |listener: Option<TcpListener>, door, tls: Option<Arc<ServerConfig>>| {
         if let Some(listener) = listener {
             let tls = tls.map(TlsAcceptor::from);
@@ -110,7 +118,6 @@ async fn accept(
             Ok((stream, peer)) => {
                 tune(&stream, shared.services.limits().write_within);
                 // Without a seat the connection is dropped here: everyone inside is busy.
-                shared.hall.bound(shared.services.limits());
                 if let Ok(local) = stream.local_addr()
                     && let Some(seat) = Seat::enter(&shared.hall, peer.ip())
                 {
@@ -290,7 +297,7 @@ async fn handle(visit: &Visit, request: Request<Incoming>) -> Response<Body> {
     let wanted = route(visit.door, verb, request.uri().path(), &services.ws_path);
     let told = wanted.shared_verbs().map(|verbs| {
         let origin = text(&request, "origin");
-        let mut told = origin::shared(origin, text(&request, "host"), &services.origins);
+        let mut told = origin::shared(origin, text(&request, "host"), &services.tuning().origins);
         let asks = request
             .headers()
             .contains_key("access-control-request-method");

@@ -287,6 +287,7 @@ impl App {
             .connect(Hands {
                 doors,
                 gate,
+                system: Arc::clone(&system),
                 fleet: fleet.line(),
                 media: media.editor(),
             })

@@ -406,6 +406,63 @@ async fn an_edited_file_acts_a_broken_one_is_refused_and_no_viewer_is_lost() {
 }
 
 #[tokio::test]
+async fn limits_act_at_once_and_what_was_spent_stays_spent() {
+    let folder = Folder::new("limits");
+    let limits = |requests: u32, burst: u32, memory: u32| {
+        format!(
+            "{BASE}security:\n  rate_limit_requests: {requests}\n  rate_limit_burst: {burst}\nserver:\n  max_memory: {memory}\n"
+        )
+    };
+    // So slow that nothing comes back while this test runs.
+    folder.configure(&limits(1, 20, 8 << 20));
+    let service = Service::start(&folder).await;
+    let mut admin = service.admin().await;
+    let memory = async || {
+        let page = support::http(service.health, "GET", "/metrics", "", "").await;
+        let name = "camera_service_clients_waiting_limit_bytes ";
+        let mut lines = page.body.lines().filter_map(|line| line.strip_prefix(name));
+        lines.next().unwrap().parse::<u32>().unwrap()
+    };
+    // Pings beyond ten in a second would count as requests: only calls are made here.
+    let spend = async |admin: &mut Client, count: u32| {
+        for _ in 0..count {
+            call(admin, "get_camera_list", json!({})).await;
+        }
+    };
+    assert_eq!(memory().await, 8 << 20);
+    // An admin has four times as many: 80, of which 50 are spent.
+    spend(&mut admin, 50).await;
+    folder.configure(&limits(1, 15, 16 << 20));
+    until("the memory limit acts", &service.log, async || {
+        (memory().await == 16 << 20).then_some(())
+    })
+    .await;
+    let (mut left, mut refused) = (0, Value::Null);
+    while refused.is_null() {
+        let answer = admin.call("get_camera_list", json!({})).await;
+        if answer.get("error").is_some() {
+            refused = answer["error"].clone();
+        } else {
+            left += 1;
+        }
+    }
+    assert_eq!(refused["code"], -32040, "{refused}");
+    // 60 at once now, less the 50; one may have come back on a slow machine for each 15 seconds.
+    assert!((10..=14).contains(&left), "{left}");
+    // None: at once, although everything was spent.
+    folder.configure(&limits(0, 0, 0));
+    until("there is no limit", &service.log, async || {
+        (memory().await == 0).then_some(())
+    })
+    .await;
+    spend(&mut admin, 100).await;
+    let known = call(&mut admin, "get_configuration", json!({})).await;
+    assert_eq!(known["waiting"], json!([]));
+    drop(admin);
+    service.end().await;
+}
+
+#[tokio::test]
 async fn the_test_camera_comes_and_goes_with_the_file() {
     let folder = Folder::new("switch");
     folder.configure("");

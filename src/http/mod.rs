@@ -171,6 +171,10 @@ pub struct Limits {
     pub plain: usize,
     /// Downloads that run at once, in all; more are refused with 503.
     pub downloads: usize,
+    /// Downloads of one user that run at once, on whatever connections; more are refused with 429.
+    pub downloads_per_user: usize,
+    /// Downloads of one address that run at once, of whatever users; more are refused with 429.
+    pub downloads_per_address: usize,
     /// Bytes of one message; a longer one closes the socket with 1009.
     pub message_bytes: usize,
     /// Bytes that all sockets together may have waiting; [`seats::memory`] says what counts.
@@ -201,6 +205,8 @@ impl Default for Limits {
             strangers_per_address: 20,
             plain: 1024,
             downloads: 32,
+            downloads_per_user: 8,
+            downloads_per_address: 16,
             message_bytes: 1 << 20,
             memory: 64 << 20,
             events: 64,

@@ -17,6 +17,7 @@ use crate::http::{self, Tuning};
 use crate::log;
 use crate::mediamtx::io::Editor;
 use crate::pipeline::fleet::{self, News};
+use crate::system::System;
 use crate::units::{Rate, Size};
 
 /// Mistakes of one reading that are told.
@@ -26,6 +27,8 @@ const MOST_MISTAKES: usize = 200;
 pub(in crate::app) struct Hands {
     /// The doors.
     pub(in crate::app) doors: http::Live,
+    /// What `get_status` and the events of health judge by.
+    pub(in crate::app) system: Arc<System>,
     /// What counts requests and failed logins.
     pub(in crate::app) gate: Arc<Gate>,
     /// The cameras.
@@ -222,6 +225,8 @@ fn tune(hands: &Hands, change: impl FnOnce(&mut Tuning)) {
     if let Some(present) = hands.doors.get() {
         let mut tuning = (*present).clone();
         change(&mut tuning);
+        let (sockets, expected) = (tuning.limits.sockets, tuning.expected_cameras.clone());
+        hands.system.want(sockets, expected);
         hands.doors.set(tuning);
     }
 }

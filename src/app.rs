@@ -26,7 +26,7 @@ pub use self::verbs::io::{certificate_text, claim_code, mint_token, version_text
 use self::watchdog::io::{HUNG, feed_watchdog, notify};
 use crate::access::claim::Owner;
 use crate::access::claim::io::Claim;
-use crate::access::limits::{Gate, Rules};
+use crate::access::limits::{Gate, Meter, Rules};
 use crate::access::live::io::{KeyRules, Live};
 use crate::access::{self, Office, Role};
 use crate::camera::{CameraId, Directory};
@@ -172,6 +172,7 @@ impl App {
             config.external_discovery.settings(),
         )?;
         let viewing = Arc::new(Viewing::default());
+        let gate = Arc::new(Gate::new(rules(&config.security)));
         let services = Services {
             desk: Arc::new(Desk {
                 directory: Arc::clone(&directory),
@@ -190,7 +191,7 @@ impl App {
                 registry: Arc::default(),
                 rtsp_port: settings.rtsp.port(),
                 guard: Guard {
-                    limits: Arc::new(Gate::new(rules(&config))),
+                    limits: Arc::clone(&gate) as Arc<dyn Meter>,
                     audit: Arc::new(audit),
                     owner: Arc::clone(&claim) as Arc<dyn Owner>,
                 },
@@ -285,6 +286,8 @@ impl App {
         configuration
             .connect(Hands {
                 doors,
+                gate,
+                system: Arc::clone(&system),
                 fleet: fleet.line(),
                 media: media.editor(),
             })
@@ -514,10 +517,10 @@ fn limits(server: &config::Server) -> http::Limits {
     }
 }
 
-fn rules(config: &Config) -> Rules {
+const fn rules(security: &config::Security) -> Rules {
     Rules {
-        requests_per_minute: config.security.rate_limit_requests,
-        burst: config.security.rate_limit_burst,
-        failed_logins_per_minute: config.security.rate_limit_failed_logins,
+        requests_per_minute: security.rate_limit_requests,
+        burst: security.rate_limit_burst,
+        failed_logins_per_minute: security.rate_limit_failed_logins,
     }
 }

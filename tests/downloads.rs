@@ -12,9 +12,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use camera_service::access::Role;
 use camera_service::access::limits::{Gate, Rules};
-use camera_service::clock;
+use camera_service::clock::{self, Wall};
 use camera_service::http::Limits;
+use camera_service::rpc::session::{Login, Refused, Verify};
 use serde_json::json;
 use support::{Answer, Folder, Rig, http, library, raw, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -356,6 +358,16 @@ async fn no_name_and_no_link_on_the_disk_leads_out_of_the_folder() {
     rig.stop().await;
 }
 
+/// Everybody is who he says.
+struct ByName;
+
+impl Verify for ByName {
+    fn verify(&self, token: &str, now: Wall) -> Result<Login, Refused> {
+        let until = Wall::from_secs(now.as_secs() + 3600);
+        Ok(Login::plain(token, Role::Viewer, until))
+    }
+}
+
 /// Sends a request and reads only the first line of the answer.
 async fn begin(rig: &Rig, path: &str) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(rig.api).await.unwrap();
@@ -387,6 +399,8 @@ async fn clients_that_stop_reading_cost_a_buffer_each_and_their_places_come_back
         .unwrap();
     let limits = Limits {
         downloads: 16,
+        downloads_per_user: 0,
+        downloads_per_address: 0,
         ..Limits::default()
     };
     let rig = over(&folder, limits).await;
@@ -411,6 +425,83 @@ async fn clients_that_stop_reading_cost_a_buffer_each_and_their_places_come_back
         }
     })
     .await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn one_who_fetches_much_leaves_places_for_the_others() {
+    let folder = Folder::new();
+    let big = folder.write("recordings/camera0/big.mp4", b"");
+    let file = File::options().write(true).open(&big).unwrap();
+    file.set_len(256 << 20).unwrap();
+    let limits = Limits {
+        downloads: 8,
+        downloads_per_user: 3,
+        downloads_per_address: 5,
+        ..Limits::default()
+    };
+    let library = Arc::new(library(&folder.0));
+    let rig = Rig::with(|services| {
+        services.library = library;
+        services.limits = limits;
+        Arc::get_mut(&mut services.desk).unwrap().verifier = Arc::new(ByName);
+    })
+    .await;
+    let from = async |host: u8, token: &str| {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        let here = std::net::SocketAddr::from(([127, 0, 0, host], 0));
+        socket.bind(here).unwrap();
+        let mut stream = within(socket.connect(rig.api)).await.unwrap();
+        let request = format!(
+            "GET /files/recordings/big HTTP/1.1\r\nhost: box\r\nauthorization: Bearer {token}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        within(stream.read_exact(&mut status)).await.unwrap();
+        let status = String::from_utf8_lossy(&status[9..]).into_owned();
+        (stream, status)
+    };
+    let mut running = Vec::new();
+    for (host, token, status) in [
+        (1, "ann", "200"),
+        (1, "ann", "200"),
+        (2, "ann", "200"),
+        // Her share, wherever she comes from.
+        (3, "ann", "429"),
+        (1, "bob", "200"),
+        (1, "bob", "200"),
+        (1, "bob", "200"),
+        // Five of one address.
+        (1, "eve", "429"),
+        (4, "eve", "200"),
+        (4, "eve", "200"),
+        // Eight in all.
+        (5, "eve", "503"),
+    ] {
+        let (stream, answered) = from(host, token).await;
+        assert_eq!(answered, status, "{token} from 127.0.0.{host}");
+        if status == "200" {
+            running.push(stream);
+        }
+    }
+    let page = http(rig.page, "GET", "/metrics", "", "").await.body;
+    for line in [
+        "camera_service_downloads 8",
+        "camera_service_downloads_refused_total{reason=\"user\"} 1",
+        "camera_service_downloads_refused_total{reason=\"address\"} 1",
+        "camera_service_downloads_refused_total{reason=\"total\"} 1",
+    ] {
+        assert!(page.contains(line), "{line}");
+    }
+    // One of Ann's ends: her next one begins.
+    drop(running.remove(0));
+    within(async {
+        while from(1, "ann").await.1 != "200" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    drop(running);
     rig.stop().await;
 }
 

@@ -8,6 +8,8 @@ mod support;
 use std::sync::atomic::Ordering::Relaxed;
 
 use camera_service::camera::{CameraId, Status};
+use camera_service::system::Storage;
+use camera_service::system::io::watch_storage_by;
 use support::{Rig, camera, http};
 
 #[tokio::test]
@@ -122,52 +124,129 @@ async fn quickest(rig: &Rig, path: &str) -> (std::time::Duration, support::Answe
     best.unwrap()
 }
 
-#[tokio::test]
-async fn health_answers_at_once_while_a_camera_thread_mediamtx_and_the_disk_hang() {
-    let rig = Rig::start().await;
-    // A camera's thread hangs in the middle of telling a change.
-    let (hangs, hanging) = std::sync::mpsc::channel();
-    let (free, freed) = std::sync::mpsc::channel::<()>();
-    let directory = rig.directory.clone();
-    let thread = std::thread::spawn(move || {
-        directory.update(CameraId::TEST, |_| {
-            hangs.send(()).unwrap();
-            freed.recv().unwrap();
+/// What hangs here hangs in earnest: a camera's thread in the middle of telling a change, the thread that looks at the
+/// storage, and every thread of the runtime that may wait for a disk. The looks at the storage are a stand-in for
+/// statvfs(2) on a dead disk, which is not to be had here: they block as it would. MediaMTX is what the service
+/// last knew of one that is stopped; tests/demo stops a real one.
+#[test]
+fn health_answers_at_once_while_a_camera_thread_mediamtx_and_the_disk_hang() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(4)
+        .enable_all()
+        .build()
+        .unwrap();
+    let (dead, disk) = std::sync::mpsc::channel::<()>();
+    let disk = std::sync::Arc::new(std::sync::Mutex::new(disk));
+    runtime.block_on(async {
+        let rig = Rig::start().await;
+        // A camera's thread hangs in the middle of telling a change.
+        let (hangs, hanging) = std::sync::mpsc::channel();
+        let (free, freed) = std::sync::mpsc::channel::<()>();
+        let directory = rig.directory.clone();
+        let thread = std::thread::spawn(move || {
+            directory.update(CameraId::TEST, |_| {
+                hangs.send(()).unwrap();
+                freed.recv().unwrap();
+            });
         });
+        hanging.recv().unwrap();
+        rig.media.0.lock().unwrap().reachable = false;
+        // The disk answers once, and that was a minute ago; then no more.
+        let then = camera_service::clock::mono().as_nanos() - 60_000_000_000;
+        let (asks, asked) = std::sync::mpsc::channel();
+        let (look, mut looks) = (std::sync::Arc::clone(&disk), 0);
+        watch_storage_by(&rig.system, "a dead disk".to_owned(), move || {
+            looks += 1;
+            if looks > 1 {
+                asks.send(()).unwrap();
+                let _ = look.lock().unwrap().recv();
+            }
+            Ok(Storage {
+                total: 100,
+                used: 50,
+                available: 50,
+                at: camera_service::clock::Mono::from_nanos(then),
+            })
+        })
+        .unwrap();
+        asked
+            .recv_timeout(std::time::Duration::from_secs(20))
+            .unwrap();
+        // Whoever reads or writes files waits, and there is no thread for more of them.
+        for _ in 0..8 {
+            let disk = std::sync::Arc::clone(&disk);
+            tokio::task::spawn_blocking(move || drop(disk.lock().unwrap().recv()));
+        }
+        let patience = std::time::Duration::from_millis(50);
+        for (path, status) in [
+            ("/health", 503),
+            ("/health/detailed", 503),
+            ("/health/ready", 503),
+            ("/health/live", 200),
+            ("/health/system", 503),
+            ("/health/cameras", 200),
+            ("/health/mediamtx", 503),
+            ("/metrics", 200),
+        ] {
+            let (took, answer) = quickest(&rig, path).await;
+            assert_eq!(answer.status, status, "{path}: {}", answer.body);
+            assert!(took <= patience, "{path} took {took:?}");
+        }
+        let (_, detailed) = quickest(&rig, "/health/detailed").await;
+        let detailed = detailed.json();
+        let parts = detailed["components"].as_array().unwrap();
+        let storage = parts.iter().find(|p| p["name"] == "storage").unwrap();
+        assert_eq!(storage["status"], "degraded");
+        assert_eq!(storage["details"]["faults"][0]["code"], "storage_silent");
+        assert!(storage["details"]["age_seconds"].as_f64().unwrap() >= 60.0);
+        free.send(()).unwrap();
+        thread.join().unwrap();
+        // The service ends while the disk still hangs.
+        rig.stop().await;
     });
-    hanging.recv().unwrap();
-    // MediaMTX does not answer, and the disk was seen the last time a minute ago.
+    // Only the runtime of this test waits for its threads.
+    drop(dead);
+}
+
+/// As the kubelet asks: a connection for each question, closed by either side, its own agent and no Host of ours.
+#[tokio::test]
+async fn a_probe_of_an_orchestrator_is_told_by_the_status_alone() {
+    let rig = Rig::start().await;
+    let probe = async |path: &str| {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: 10.1.2.3:8003\r\nUser-Agent: kube-probe/1.31\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+        );
+        let answer = support::raw(rig.page, &request).await;
+        answer[9..12].parse::<u16>().unwrap()
+    };
+    assert_eq!(probe("/health/ready").await, 200);
+    assert_eq!(probe("/health/live?verbose=1").await, 200);
+    // Not ready is no reason to be killed.
     rig.media.0.lock().unwrap().reachable = false;
-    let minute = std::time::Duration::from_secs(60);
-    let now = camera_service::clock::mono();
-    let then = now.as_nanos() - u64::try_from(minute.as_nanos()).unwrap();
-    rig.system.put_storage(camera_service::system::Storage {
-        total: 100,
-        used: 50,
-        available: 50,
-        at: camera_service::clock::Mono::from_nanos(then),
-    });
-    let patience = std::time::Duration::from_millis(50);
-    for (path, status) in [
-        ("/health", 503),
-        ("/health/detailed", 503),
-        ("/health/ready", 503),
-        ("/health/live", 200),
-        ("/health/cameras", 200),
-        ("/metrics", 200),
-    ] {
-        let (took, answer) = quickest(&rig, path).await;
-        assert_eq!(answer.status, status, "{path}: {}", answer.body);
-        assert!(took <= patience, "{path} took {took:?}");
-    }
-    let (_, detailed) = quickest(&rig, "/health/detailed").await;
-    let detailed = detailed.json();
-    let parts = detailed["components"].as_array().unwrap();
-    let storage = parts.iter().find(|p| p["name"] == "storage").unwrap();
-    assert_eq!(storage["status"], "degraded");
-    assert_eq!(storage["details"]["faults"][0]["code"], "storage_silent");
-    assert!(storage["details"]["age_seconds"].as_f64().unwrap() >= 60.0);
-    free.send(()).unwrap();
-    thread.join().unwrap();
+    assert_eq!(probe("/health/ready").await, 503);
+    assert_eq!(probe("/health/live").await, 200);
+    // Ready again without being started anew, and old readers of either kind understand it.
+    rig.media.0.lock().unwrap().reachable = true;
+    let ready = http(rig.page, "GET", "/health/ready", "", "").await;
+    assert_eq!(ready.status, 200);
+    let body = ready.json();
+    assert_eq!(
+        (&body["ready"], &body["status"]),
+        (&true.into(), &"ready".into())
+    );
+    assert!(body["message"].is_string() && body["timestamp"].is_string());
+    assert!(body.get("details").is_none());
+    rig.media.0.lock().unwrap().reachable = false;
+    let body = http(rig.page, "GET", "/health/ready", "", "").await.json();
+    assert_eq!(
+        (&body["ready"], &body["status"]),
+        (&false.into(), &"not_ready".into())
+    );
+    assert_eq!(body["details"]["mediamtx"], "unhealthy");
+    assert!(
+        body["message"].as_str().unwrap().contains("; "),
+        "cause and action: {body}"
+    );
     rig.stop().await;
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use camera_service::access::limits::{Gate, Rules};
 use camera_service::camera::{Camera, Status};
+use camera_service::http::Live;
 use camera_service::rpc::guard::Guard;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
@@ -438,6 +439,79 @@ async fn messages_that_trickle_in_fill_only_the_memory_there_is() {
     let free = async { while upgrade(rig.api, "").await.1 != 101 {} };
     within(free).await;
     still_answers(&mut good).await;
+    rig.stop().await;
+}
+
+/// Most of a message that does not come to its end.
+async fn half(stream: &mut TcpStream, bytes: usize) {
+    let mut frame = vec![0x81, 0xff];
+    frame.extend(u64::try_from(bytes + 1).unwrap().to_be_bytes());
+    frame.extend([0; 4]);
+    frame.extend(vec![b' '; bytes]);
+    within(stream.write_all(&frame)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lower_memory_limit_acts_at_once_and_sends_away_no_more_than_it_must() {
+    const KIB: usize = 1 << 10;
+    let live = Live::default();
+    let mut tuning = None;
+    let rig = Rig::with(|services| {
+        services.live = live.clone();
+        services.limits.memory = 4 << 20;
+        tuning = Some((*services.tuning()).clone());
+    })
+    .await;
+    let mut tuning = tuning.unwrap();
+    let mut known = bare_viewer(&rig).await;
+    let mut stranger = bare(&rig).await;
+    let mut idle = rig.client("viewer").await;
+    half(&mut known, 900 * KIB).await;
+    half(&mut stranger, 400 * KIB).await;
+    let waiting = async || {
+        let page = support::http(rig.page, "GET", "/metrics", "", "")
+            .await
+            .body;
+        let of = |name: &str| -> usize {
+            let line = page.lines().find_map(|l| l.strip_prefix(name)).unwrap();
+            line.trim().parse().unwrap()
+        };
+        (
+            of("camera_service_clients_waiting_bytes "),
+            of("camera_service_clients_waiting_limit_bytes "),
+            of("camera_service_connections_closed_total{reason=\"memory\"} "),
+        )
+    };
+    within(async {
+        while waiting().await.0 < 1290 * KIB {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    tuning.limits.memory = 1100 * KIB;
+    live.set(tuning.clone());
+    // The stranger goes, though somebody else holds more; and that is enough.
+    assert_eq!(close_code(&mut stranger).await, 1013);
+    within(async {
+        while waiting().await.2 == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    let (bytes, limit, closed) = waiting().await;
+    assert_eq!((limit, closed), (1100 * KIB, 1));
+    assert!((890 * KIB..1000 * KIB).contains(&bytes), "{bytes}");
+    // Whoever stays may go on: the message ends, and is answered.
+    known.write_all(b" ").await.unwrap();
+    let mut first = [0];
+    within(known.read_exact(&mut first)).await.unwrap();
+    assert_eq!(first[0], 0x81, "an answer to a message that is no JSON");
+    still_answers(&mut idle).await;
+    // No limit again.
+    tuning.limits.memory = 0;
+    live.set(tuning);
+    half(&mut known, 1000 * KIB).await;
+    still_answers(&mut idle).await;
     rig.stop().await;
 }
 

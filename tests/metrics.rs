@@ -6,8 +6,10 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use camera_service::access::limits::{Gate, Rules};
 use camera_service::camera::{Camera, Status};
 use camera_service::clock::{self, Mono};
 use camera_service::latency::{Recorder, Stamps};
@@ -303,6 +305,97 @@ async fn a_scraper_gets_every_figure_of_every_camera_as_it_is_now() {
     // Known only once MediaMTX told its version.
     served.insert("camera_service_mediamtx_info");
     assert_eq!(documented, served);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn who_was_refused_and_why_is_counted_by_a_fixed_set_of_words() {
+    let rig = Rig::with(|services| {
+        services.limits.strangers_per_address = 2;
+        services.limits.message_bytes = 2048;
+        let desk = Arc::get_mut(&mut services.desk).unwrap();
+        desk.guard.limits = Arc::new(Gate::new(Rules {
+            requests_per_minute: 60,
+            burst: 3,
+            failed_logins_per_minute: 2,
+        }));
+    })
+    .await;
+    let figures = async || parse(&http(rig.page, "GET", "/metrics", "", "").await.body);
+    let before = figures().await;
+    let series = |page: &BTreeMap<String, Family>| {
+        let family = |(name, f): (&String, &Family)| {
+            let counted = name.contains("_refused_")
+                || name.contains("_closed_")
+                || name.contains("_logins_")
+                || name.contains("_limited_")
+                || name.contains("_auth_callback");
+            if counted { f.samples.len() } else { 0 }
+        };
+        page.iter().map(family).sum::<usize>()
+    };
+
+    let mut one = rig.stranger().await;
+    let mut two = rig.stranger().await;
+    assert_eq!(support::upgrade(rig.api, "").await.1, 503);
+    let evil = "origin: https://evil.example\r\n";
+    assert_eq!(support::upgrade(rig.api, evil).await.1, 403);
+    for token in ["viewer", "no token", "another", "viewer", "whatever"] {
+        one.call("authenticate", json!({ "auth_token": token }))
+            .await;
+    }
+    // Three requests at once, a fourth is one too many.
+    for _ in 0..4 {
+        one.call("get_camera_list", json!({})).await;
+    }
+    two.send("x".repeat(3000).as_str(), json!({})).await;
+    assert_eq!(two.closed().await, Some(1009));
+    for question in ["{\"ok\":1}", "{}", "{}"] {
+        http(rig.internal, "POST", "/AUTHPATH", "", question).await;
+    }
+
+    let page = figures().await;
+    let of = |name: &str, label: &str, word: &str| {
+        value(&page, &format!("camera_service_{name}"), &[(label, word)])
+    };
+    for (name, label, word, count) in [
+        (
+            "connections_refused_total",
+            "reason",
+            "unauthenticated",
+            1.0,
+        ),
+        ("connections_refused_total", "reason", "origin", 1.0),
+        ("connections_refused_total", "reason", "total", 0.0),
+        ("logins_total", "outcome", "ok", 1.0),
+        ("logins_total", "outcome", "failed", 2.0),
+        ("logins_total", "outcome", "locked_out", 2.0),
+        ("rate_limited_total", "what", "logins", 2.0),
+        ("rate_limited_total", "what", "requests", 1.0),
+        (
+            "connections_closed_total",
+            "reason",
+            "message_too_long",
+            1.0,
+        ),
+        ("connections_closed_total", "reason", "slow_reader", 0.0),
+        ("auth_callbacks_total", "outcome", "allowed", 1.0),
+        ("auth_callbacks_total", "outcome", "unauthorized", 2.0),
+    ] {
+        assert_eq!(of(name, label, word), Some(count), "{name} {word}");
+    }
+    let asked = &page["camera_service_auth_callback_duration_seconds"].samples;
+    let count = asked
+        .iter()
+        .find(|(suffix, ..)| suffix == "_count")
+        .unwrap();
+    assert!((count.2 - 3.0).abs() < f64::EPSILON);
+    assert_eq!(
+        value(&page, "camera_service_clients_waiting_limit_bytes", &[]),
+        Some(f64::from(64 << 20))
+    );
+    // Nothing that clients send makes another series.
+    assert_eq!(series(&before), series(&page));
     rig.stop().await;
 }
 

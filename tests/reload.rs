@@ -260,6 +260,30 @@ impl Drop for Viewer {
     }
 }
 
+/// Somebody without credentials asks for the picture. MediaMTX asks the service, and the answer is no.
+async fn knock(service: &Service) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let question = format!(
+        "DESCRIBE rtsp://{}/camera0 RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n",
+        service.rtsp
+    );
+    let mut answer = [0; 12];
+    let asked = async {
+        let mut socket = tokio::net::TcpStream::connect(service.rtsp).await.unwrap();
+        socket.write_all(question.as_bytes()).await.unwrap();
+        socket.read_exact(&mut answer).await.unwrap();
+    };
+    tokio::time::timeout(PATIENCE, asked).await.unwrap();
+    assert_eq!(&answer, b"RTSP/1.0 401");
+}
+
+/// What the service says of [`knock`] where it says much.
+fn knocks_told(log: &Log) -> usize {
+    let text = log.text();
+    let told = |line: &&str| line.contains("DEBUG") && line.contains("not let in");
+    text.lines().filter(told).count()
+}
+
 const BASE: &str = "test_camera:\n  enabled: true\n  size: 320x240\n  fps: 15\n";
 
 async fn call(client: &mut Client, method: &str, params: Value) -> Value {
@@ -287,6 +311,7 @@ async fn an_edited_file_acts_a_broken_one_is_refused_and_no_viewer_is_lost() {
     );
     let mut viewer = Viewer::start(&service);
     viewer.still_watches(&service).await;
+    knock(&service).await;
 
     // Bit rate, level, a limit, MediaMTX's names and a port at once, by the watch alone.
     let edited = format!(
@@ -304,6 +329,12 @@ async fn an_edited_file_acts_a_broken_one_is_refused_and_no_viewer_is_lost() {
     assert_eq!(call(&mut admin, "ping", json!({})).await, "pong");
     let mtx = fs::read_to_string(folder.0.join("run/mediamtx.yml")).unwrap();
     assert!(mtx.contains("webrtcAdditionalHosts: [\"box.example\"]"));
+    assert_eq!(knocks_told(&service.log), 0, "not before it was asked for");
+    until("the level acts", &service.log, async || {
+        knock(&service).await;
+        (knocks_told(&service.log) > 0).then_some(())
+    })
+    .await;
 
     // What cannot act now is told: to the admin, in health (which stays good), in the log.
     let known = call(&mut admin, "get_configuration", json!({})).await;
@@ -353,6 +384,9 @@ async fn an_edited_file_acts_a_broken_one_is_refused_and_no_viewer_is_lost() {
     assert_eq!(open, 101);
     viewer.still_watches(&service).await;
 
+    let before = knocks_told(&service.log);
+    knock(&service).await;
+
     // SIGHUP is the same, and ends nothing; so is the method, which tells what it did.
     service.signal("HUP");
     viewer.still_watches(&service).await;
@@ -363,11 +397,69 @@ async fn an_edited_file_acts_a_broken_one_is_refused_and_no_viewer_is_lost() {
     );
     drop(viewer);
     drop(admin);
-    let log = service.end().await;
-    assert!(
-        log.contains("DEBUG"),
-        "the level acted while it was asked for"
+    let log = Log(Arc::new(Mutex::new(service.end().await)));
+    assert_eq!(
+        knocks_told(&log),
+        before,
+        "the level acted only while it was asked for"
     );
+}
+
+#[tokio::test]
+async fn limits_act_at_once_and_what_was_spent_stays_spent() {
+    let folder = Folder::new("limits");
+    let limits = |requests: u32, burst: u32, memory: u32| {
+        format!(
+            "{BASE}security:\n  rate_limit_requests: {requests}\n  rate_limit_burst: {burst}\nserver:\n  max_memory: {memory}\n"
+        )
+    };
+    // So slow that nothing comes back while this test runs.
+    folder.configure(&limits(1, 20, 8 << 20));
+    let service = Service::start(&folder).await;
+    let mut admin = service.admin().await;
+    let memory = async || {
+        let page = support::http(service.health, "GET", "/metrics", "", "").await;
+        let name = "camera_service_clients_waiting_limit_bytes ";
+        let mut lines = page.body.lines().filter_map(|line| line.strip_prefix(name));
+        lines.next().unwrap().parse::<u32>().unwrap()
+    };
+    // Pings beyond ten in a second would count as requests: only calls are made here.
+    let spend = async |admin: &mut Client, count: u32| {
+        for _ in 0..count {
+            call(admin, "get_camera_list", json!({})).await;
+        }
+    };
+    assert_eq!(memory().await, 8 << 20);
+    // An admin has four times as many: 80, of which 50 are spent.
+    spend(&mut admin, 50).await;
+    folder.configure(&limits(1, 15, 16 << 20));
+    until("the memory limit acts", &service.log, async || {
+        (memory().await == 16 << 20).then_some(())
+    })
+    .await;
+    let (mut left, mut refused) = (0, Value::Null);
+    while refused.is_null() {
+        let answer = admin.call("get_camera_list", json!({})).await;
+        if answer.get("error").is_some() {
+            refused = answer["error"].clone();
+        } else {
+            left += 1;
+        }
+    }
+    assert_eq!(refused["code"], -32040, "{refused}");
+    // 60 at once now, less the 50; one may have come back on a slow machine for each 15 seconds.
+    assert!((10..=14).contains(&left), "{left}");
+    // None: at once, although everything was spent.
+    folder.configure(&limits(0, 0, 0));
+    until("there is no limit", &service.log, async || {
+        (memory().await == 0).then_some(())
+    })
+    .await;
+    spend(&mut admin, 100).await;
+    let known = call(&mut admin, "get_configuration", json!({})).await;
+    assert_eq!(known["waiting"], json!([]));
+    drop(admin);
+    service.end().await;
 }
 
 #[tokio::test]
@@ -520,7 +612,7 @@ async fn the_log_files_stay_bounded_and_every_line_is_whole() {
     })
     .await;
     drop(admin);
-    service.end().await;
+    let said = service.end().await;
     let mut lines = 0;
     for (name, length) in files() {
         assert!(length <= 65_536, "{name}");
@@ -536,10 +628,11 @@ async fn the_log_files_stay_bounded_and_every_line_is_whole() {
         }
     }
     assert!(lines > 50, "{lines}");
+    let newest = fs::read_to_string(folder.0.join("log/box.log")).unwrap();
     assert!(
-        fs::read_to_string(folder.0.join("log/box.log"))
-            .unwrap()
-            .contains("stopped")
+        newest.contains("stopped"),
+        "{:?}\n{newest}\n-- standard error --\n{said}",
+        files()
     );
 }
 

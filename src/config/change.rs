@@ -4,7 +4,7 @@
 //! section inside, or names of keys that only a restart can carry out.
 
 use super::keys::KEYS;
-use super::{Camera, Config, Logging, Server, TestCamera};
+use super::{Camera, Config, Logging, Security, Server, TestCamera};
 use crate::camera::CameraId;
 
 /// What a changed key asks for.
@@ -14,8 +14,11 @@ pub enum Effect {
     LogLevel,
     /// The log file is another, larger or gone.
     LogFile,
-    /// Connections that come from now on have other bounds; those that are open stay.
+    /// Connections that come from now on have other bounds; those that are open stay, unless all together have more
+    /// waiting than they may now.
     Limits,
+    /// Requests and failed logins are counted at another pace; what was spent stays spent.
+    Rates,
     /// Pages of other sites may, or may no longer, open the WebSocket.
     Origins,
     /// Health asks for other cameras.
@@ -42,7 +45,11 @@ pub fn effect(path: &str) -> Option<Effect> {
         | "server.max_connections_per_address"
         | "server.max_unauthenticated_per_address"
         | "server.max_message_size"
+        | "server.max_memory"
         | "server.authentication_timeout" => Effect::Limits,
+        "security.rate_limit_requests"
+        | "security.rate_limit_burst"
+        | "security.rate_limit_failed_logins" => Effect::Rates,
         "security.cors_origins" => Effect::Origins,
         "security.jwt_expiry_hours" => Effect::JwtExpiry,
         "camera.expected" => Effect::ExpectedCameras,
@@ -75,11 +82,6 @@ pub fn effect(path: &str) -> Option<Effect> {
         | "server.tls_certificate"
         | "server.tls_key"
         | "server.plain"
-        // Counted from the start on.
-        | "server.max_memory"
-        | "security.rate_limit_requests"
-        | "security.rate_limit_burst"
-        | "security.rate_limit_failed_logins"
         // Whose box it is was settled at the start.
         | "security.claim"
         | "api_key_management.max_keys_per_role"
@@ -112,6 +114,8 @@ pub enum Action {
     LogFile(Logging),
     /// [`Effect::Limits`].
     Limits(Server),
+    /// [`Effect::Rates`].
+    Rates(Security),
     /// [`Effect::Origins`].
     Origins(Vec<String>),
     /// [`Effect::ExpectedCameras`].
@@ -133,6 +137,7 @@ impl Action {
             Effect::LogLevel => Self::LogLevel(new.logging.level.clone()),
             Effect::LogFile => Self::LogFile(new.logging.clone()),
             Effect::Limits => Self::Limits(new.server.clone()),
+            Effect::Rates => Self::Rates(new.security.clone()),
             Effect::Origins => Self::Origins(new.security.cors_origins.clone()),
             Effect::ExpectedCameras => Self::ExpectedCameras(new.camera.expected.clone()),
             Effect::CameraWishes => Self::CameraWishes(new.camera.clone()),
@@ -233,10 +238,10 @@ mod tests {
     #[test]
     fn every_key_that_differs_is_either_acted_on_or_waits_for_a_restart() {
         let new = from(
-            "server:\n  max_connections: 7\n  max_message_size: 2048\nsecurity:\n  cors_origins: ['https://a']\n  jwt_expiry_hours: 1\ntest_camera:\n  enabled: true\nmediamtx:\n  additional_hosts: [box]\n  managed: false\ncamera:\n  expected: [camera3]\n  encoder: software\nlogging:\n  max_files: 2\n  format: json\nstorage:\n  data_dir: /elsewhere\n",
+            "server:\n  max_connections: 7\n  max_message_size: 2048\n  max_memory: 1048576\nsecurity:\n  rate_limit_requests: 7\n  rate_limit_burst: 3\n  cors_origins: ['https://a']\n  jwt_expiry_hours: 1\ntest_camera:\n  enabled: true\nmediamtx:\n  additional_hosts: [box]\n  managed: false\ncamera:\n  expected: [camera3]\n  encoder: software\nlogging:\n  max_files: 2\n  format: json\nstorage:\n  data_dir: /elsewhere\n",
         );
         let change = change(&Config::default(), &new);
-        assert_eq!(change.actions.len(), 7, "{:?}", change.actions);
+        assert_eq!(change.actions.len(), 8, "{:?}", change.actions);
         assert_eq!(
             change.restart,
             [

@@ -132,7 +132,7 @@ impl Facts {
         let cameras = directory.list();
         Self {
             cameras: cameras.iter().map(CameraFact::of).collect(),
-            expected: system.about.expected.clone(),
+            expected: system.expected(),
             media,
             storage: system.storage(),
             notes: Vec::new(),

@@ -12,14 +12,16 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
+use super::files::slots::Slots;
 use super::reply::Reply;
 use super::reply::io::{Body, ready, text};
 use super::route::{Door, Route, route};
+use super::seats::Full;
 use super::seats::io::{Busy, Hall, Seat};
 use super::ws::feed::io::Feed;
 use super::ws::wire::io::Wire;
@@ -28,6 +30,7 @@ use crate::clock;
 use crate::health;
 use crate::health::facts::Facts;
 use crate::rpc::links::Reached;
+use crate::system::doors::{Asked, Doors, Refused};
 
 /// MediaMTX's question is a few hundred bytes.
 const QUESTION_BYTES: usize = 64 << 10;
@@ -49,10 +52,17 @@ pub struct Listeners {
 pub(super) struct Shared {
     pub(super) services: Services,
     pub(super) feed: Arc<Feed>,
-    pub(super) downloads: Arc<Semaphore>,
+    pub(super) downloads: Arc<Slots>,
     hall: Arc<Hall>,
     /// No door of this host is without TLS.
     only_tls: bool,
+}
+
+impl Shared {
+    /// Where it is counted who is turned away.
+    pub(super) fn doors(&self) -> &Doors {
+        &self.services.desk.system.doors
+    }
 }
 
 /// Serves all doors until `shutdown` turns true; then stops accepting, closes WebSockets with 1001,
@@ -60,17 +70,21 @@ pub(super) struct Shared {
 pub async fn serve(listeners: Listeners, services: Services, shutdown: watch::Receiver<bool>) {
     let (feed, intake) = ws::feed::io::open(&services);
     let passing_on = Arc::clone(&feed);
-    let most = match services.limits.downloads {
-        0 => Semaphore::MAX_PERMITS,
-        most => most.min(Semaphore::MAX_PERMITS),
-    };
     let shared = Arc::new(Shared {
-        downloads: Arc::new(Semaphore::new(most)),
+        downloads: Arc::new(Slots::new(&services.limits)),
         only_tls: listeners.api.is_none() && listeners.page.is_none(),
         hall: Arc::new(Hall::new(services.limits)),
         services,
         feed,
     });
+    let hall = Arc::downgrade(&shared.hall);
+    shared.services.live.listen(move |tuning| {
+        if let Some(hall) = hall.upgrade() {
+            hall.bound(tuning.limits);
+        }
+    });
+    // It may have changed before anybody listened.
+    shared.hall.bound(shared.services.limits());
     let door = async |listener: Option<TcpListener>, door, tls: Option<Arc<ServerConfig>>| {
         if let Some(listener) = listener {
             let tls = tls.map(TlsAcceptor::from);
@@ -110,9 +124,12 @@ async fn accept(
             Ok((stream, peer)) => {
                 tune(&stream, shared.services.limits().write_within);
                 // Without a seat the connection is dropped here: everyone inside is busy.
-                shared.hall.bound(shared.services.limits());
+                let seat = Seat::enter(&shared.hall, peer.ip());
+                if seat.is_none() {
+                    shared.doors().refused.count(Refused::Busy);
+                }
                 if let Ok(local) = stream.local_addr()
-                    && let Some(seat) = Seat::enter(&shared.hall, peer.ip())
+                    && let Some(seat) = seat
                 {
                     let caller = Caller { peer, local, door };
                     let (shared, until) = (Arc::clone(&shared), shutdown.clone());
@@ -290,7 +307,7 @@ async fn handle(visit: &Visit, request: Request<Incoming>) -> Response<Body> {
     let wanted = route(visit.door, verb, request.uri().path(), &services.ws_path);
     let told = wanted.shared_verbs().map(|verbs| {
         let origin = text(&request, "origin");
-        let mut told = origin::shared(origin, text(&request, "host"), &services.origins);
+        let mut told = origin::shared(origin, text(&request, "host"), &services.tuning().origins);
         let asks = request
             .headers()
             .contains_key("access-control-request-method");
@@ -352,7 +369,7 @@ async fn answer(visit: &Visit, request: Request<Incoming>, wanted: Route) -> Res
             let reply = Reply::json(status, &body).header("access-control-allow-origin", "*");
             ready(reply, head)
         }
-        Route::Metrics => ready(figures(services), head),
+        Route::Metrics => ready(figures(&visit.shared), head),
         Route::Asset(path) => {
             let tags = text(&request, "if-none-match");
             let reached = visit.reached(&request);
@@ -362,7 +379,7 @@ async fn answer(visit: &Visit, request: Request<Incoming>, wanted: Route) -> Res
         Route::Auth => {
             let body = Limited::new(request.into_body(), QUESTION_BYTES);
             match tokio::time::timeout(services.limits().head_within, body.collect()).await {
-                Ok(Ok(body)) => ready(Reply::empty((services.auth)(&body.to_bytes())), head),
+                Ok(Ok(body)) => ready(Reply::empty(ask(services, &body.to_bytes())), head),
                 _ => error(
                     400,
                     "the question did not arrive whole; send one JSON object",
@@ -400,6 +417,7 @@ fn socket(visit: &Visit, mut request: Request<Incoming>) -> Response<Body> {
     };
     let host = text(&request, "host");
     if !origin::allowed(text(&request, "origin"), host, &services.tuning().origins) {
+        visit.shared.doors().refused.count(Refused::Origin);
         return ready(
             refuse(
                 403,
@@ -409,6 +427,12 @@ fn socket(visit: &Visit, mut request: Request<Incoming>) -> Response<Body> {
         );
     }
     if let Err(full) = visit.seat.upgrade() {
+        visit.shared.doors().refused.count(match full {
+            Full::All => Refused::Total,
+            Full::Address => Refused::Address,
+            Full::Strangers => Refused::Unauthenticated,
+            Full::Memory => Refused::Memory,
+        });
         return ready(
             refuse(503, full.message()).header("retry-after", "5"),
             false,
@@ -431,13 +455,30 @@ fn socket(visit: &Visit, mut request: Request<Incoming>) -> Response<Body> {
     ready(reply, false)
 }
 
-fn figures(services: &Services) -> Reply {
+/// MediaMTX's question, counted.
+fn ask(services: &Services, question: &[u8]) -> u16 {
+    let began = clock::mono();
+    let status = (services.auth)(question);
+    let doors = &services.desk.system.doors;
+    doors.asked_took.count(clock::mono().since(began));
+    doors.asked.count(match status {
+        200..=299 => Asked::Allowed,
+        401 => Asked::Unauthorized,
+        _ => Asked::Denied,
+    });
+    status
+}
+
+fn figures(shared: &Shared) -> Reply {
+    let services = &shared.services;
     let ready = health::assess::assess(&facts(services)).ready;
     let page = metrics::page(&metrics::Facts {
         cameras: &services.desk.directory.list(),
         media: &services.desk.media.state(),
         ready,
         process: metrics::io::look(),
+        waiting: shared.hall.memory(),
+        downloads: shared.downloads.running(),
         system: &services.desk.system,
         started: services.started,
         now: clock::now(),

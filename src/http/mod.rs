@@ -21,7 +21,7 @@ pub mod ws;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::camera::CameraId;
@@ -81,18 +81,49 @@ pub struct Tuning {
 
 /// The present [`Tuning`]; until it was set, the services are as they were built. Cheap to clone: all clones are one.
 #[derive(Debug, Clone, Default)]
-pub struct Live(Arc<RwLock<Option<Arc<Tuning>>>>);
+pub struct Live(Arc<Present>);
+
+#[derive(Default)]
+struct Present {
+    tuning: RwLock<Option<Arc<Tuning>>>,
+    /// Whom a change concerns at once.
+    listener: OnceLock<Listener>,
+}
+
+type Listener = Box<dyn Fn(&Tuning) + Send + Sync>;
+
+impl fmt::Debug for Present {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tuning.fmt(f)
+    }
+}
 
 impl Live {
     /// From now on.
     pub fn set(&self, tuning: Tuning) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(tuning));
+        let tuning = Arc::new(tuning);
+        let mut present = self
+            .0
+            .tuning
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *present = Some(Arc::clone(&tuning));
+        drop(present);
+        if let Some(tell) = self.0.listener.get() {
+            tell(&tuning);
+        }
+    }
+
+    /// Calls `tell` at every [`Live::set`] from now on. There is one listener, the first.
+    pub fn listen(&self, tell: impl Fn(&Tuning) + Send + Sync + 'static) {
+        // The doors are opened once.
+        let _ = self.0.listener.set(Box::new(tell));
     }
 
     /// The present one.
     #[must_use]
     pub fn get(&self) -> Option<Arc<Tuning>> {
-        let present = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let present = self.0.tuning.read().unwrap_or_else(PoisonError::into_inner);
         present.clone()
     }
 }
@@ -140,6 +171,10 @@ pub struct Limits {
     pub plain: usize,
     /// Downloads that run at once, in all; more are refused with 503.
     pub downloads: usize,
+    /// Downloads of one user that run at once, on whatever connections; more are refused with 429.
+    pub downloads_per_user: usize,
+    /// Downloads of one address that run at once, of whatever users; more are refused with 429.
+    pub downloads_per_address: usize,
     /// Bytes of one message; a longer one closes the socket with 1009.
     pub message_bytes: usize,
     /// Bytes that all sockets together may have waiting; [`seats::memory`] says what counts.
@@ -170,6 +205,8 @@ impl Default for Limits {
             strangers_per_address: 20,
             plain: 1024,
             downloads: 32,
+            downloads_per_user: 8,
+            downloads_per_address: 16,
             message_bytes: 1 << 20,
             memory: 64 << 20,
             events: 64,

@@ -286,6 +286,28 @@ impl Recorder {
         self.tell(Topic::RecordingProgress, device, "RECORDING", said);
     }
 
+    /// Tells what MediaMTX's recorder does with a path, as its files show it; with a reason where it is not our wish.
+    pub(in crate::recording) fn tell_recorder(
+        &self,
+        topic: Topic,
+        device: &str,
+        reason: Option<&str>,
+    ) {
+        let status = match topic {
+            Topic::MediamtxRecordingStarted => "STARTED",
+            Topic::MediamtxRecordingStopped => "STOPPED",
+            _ => "FAILED",
+        };
+        let event = Event::new(topic, clock::wall())
+            .of(device)
+            .with("name", device)
+            .with("status", status);
+        self.0.parts.events.announce(match reason {
+            Some(reason) => event.with("reason", reason),
+            None => event,
+        });
+    }
+
     pub(in crate::recording) fn tell<const N: usize>(
         &self,
         topic: Topic,

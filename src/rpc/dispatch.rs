@@ -24,6 +24,7 @@ use crate::clock::{Mono, Now};
 use crate::nearest::nearest;
 use crate::system::System;
 use crate::system::calls::{Ending, UNKNOWN};
+use crate::system::doors::{Limited, Login};
 
 /// Everything a call needs besides the session and the message.
 #[derive(Debug, Clone)]
@@ -125,12 +126,17 @@ fn admit(
         count(room, session, now)
     };
     let row = checked.map_err(|fault| (fault, counted.is_err()))?;
-    counted.map_err(|wait| (Fault::rate_limited(wait, "requests"), true))?;
+    let doors = &room.desk.system.doors;
+    counted.map_err(|wait| {
+        doors.limited.count(Limited::Requests);
+        (Fault::rate_limited(wait, "requests"), true)
+    })?;
     if is(&core::AUTHENTICATE) {
-        guard
-            .limits
-            .attempt(room.from, now.mono)
-            .map_err(|wait| (Fault::rate_limited(wait, "failed logins"), true))?;
+        guard.limits.attempt(room.from, now.mono).map_err(|wait| {
+            doors.limited.count(Limited::Logins);
+            doors.logins.count(Login::LockedOut);
+            (Fault::rate_limited(wait, "failed logins"), true)
+        })?;
     }
     let login = session.login(now.wall).ok();
     let ticket = |params: &Map<String, Value>| {
@@ -219,8 +225,12 @@ fn logged_in(
     if !failed {
         guard.limits.attempt_was_good(room.from);
     }
+    let doors = &room.desk.system.doors;
     if answer.is_ok() {
+        doors.logins.count(Login::Good);
         guard.owner.seen_owner();
+    } else if failed {
+        doors.logins.count(Login::Failed);
     }
     let answer = answer.map_err(|fault| match guard.owned() {
         Err(unclaimed) if failed => unclaimed,

@@ -59,18 +59,35 @@ pub async fn watch_machine(system: Arc<System>, mut stopping: watch::Receiver<bo
 /// # Errors
 /// `Internal` when the kernel gives no thread.
 pub fn watch_storage(system: &Arc<System>, folder: PathBuf) -> Result<()> {
+    let complain_of = folder.display().to_string();
+    watch_storage_by(system, complain_of, move || Ok(storage(&folder)?))
+}
+
+/// The same by another look than the kernel's; it may take as long as it likes. `name` is what the log calls it.
+///
+/// # Errors
+/// `Internal` when the kernel gives no thread.
+pub fn watch_storage_by(
+    system: &Arc<System>,
+    name: String,
+    look: impl FnMut() -> std::io::Result<Storage> + Send + 'static,
+) -> Result<()> {
     let system = Arc::downgrade(system);
     std::thread::Builder::new()
         .name("storage look".to_owned())
-        .spawn(move || look_at_storage(&system, &folder))
+        .spawn(move || look_at_storage(&system, &name, look))
         .map(drop)
         .map_err(|e| Error::new(Kind::Internal, "cannot look at the storage").because(e))
 }
 
-fn look_at_storage(system: &Weak<System>, folder: &Path) {
+fn look_at_storage(
+    system: &Weak<System>,
+    name: &str,
+    mut look: impl FnMut() -> std::io::Result<Storage>,
+) {
     let mut complained = false;
     loop {
-        match storage(folder) {
+        match look() {
             Ok(seen) => {
                 complained = false;
                 match system.upgrade() {
@@ -81,7 +98,7 @@ fn look_at_storage(system: &Weak<System>, folder: &Path) {
             Err(error) => {
                 if !complained {
                     complained = true;
-                    tracing::warn!(folder = %folder.display(), %error, "how full the storage is cannot be seen");
+                    tracing::warn!(folder = name, %error, "how full the storage is cannot be seen");
                 }
             }
         }

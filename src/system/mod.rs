@@ -5,6 +5,7 @@
 //! makes its figures old and nothing else, and every figure carries the moment it was taken.
 
 pub mod calls;
+pub mod doors;
 pub mod io;
 pub mod status;
 
@@ -12,7 +13,7 @@ use std::sync::atomic::AtomicU8;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use self::calls::Calls;
@@ -100,33 +101,44 @@ impl Phase {
     }
 }
 
-/// What never changes while the service runs.
+/// What the service was started with.
 #[derive(Debug, Clone, Default)]
 pub struct About {
     /// When the program started.
     pub started: Mono,
     /// The kernel's release, which is also the version of every V4L2 driver in its tree.
     pub kernel: String,
-    /// WebSockets that may be open at once; 0 = no limit.
+    /// WebSockets that may be open at once; 0 = no limit. [`System::most_connections`] tells what holds now.
     pub most_connections: usize,
-    /// Cameras that must deliver.
+    /// Cameras that must deliver. [`System::expected`] tells what holds now.
     pub expected: Vec<CameraId>,
+}
+
+/// What the configuration may change while the service runs.
+#[derive(Debug, Clone)]
+struct Wanted {
+    most_connections: usize,
+    expected: Vec<CameraId>,
 }
 
 /// The service as it sees itself. Written by many, read by many, never held for longer than a copy takes.
 #[derive(Debug, Default)]
 pub struct System {
-    /// What never changes.
+    /// What it was started with.
     pub about: About,
     /// Calls of methods.
     pub calls: Calls,
     /// Events by topic.
     pub events: calls::Events,
+    /// What was turned away at the doors.
+    pub doors: doors::Doors,
     machine: Mutex<Option<Machine>>,
     storage: Mutex<Option<Storage>>,
     connections: AtomicUsize,
     failures: AtomicU32,
     phase: AtomicU8,
+    /// What the configuration has said since the start.
+    wanted: Mutex<Option<Wanted>>,
 }
 
 impl System {
@@ -137,6 +149,37 @@ impl System {
             about,
             ..Self::default()
         }
+    }
+
+    /// The configuration asks for something else than at the start.
+    pub fn want(&self, most_connections: usize, expected: Vec<CameraId>) {
+        *self.wanted() = Some(Wanted {
+            most_connections,
+            expected,
+        });
+    }
+
+    /// WebSockets that may be open at once; 0 = no limit.
+    #[must_use]
+    pub fn most_connections(&self) -> usize {
+        let wanted = self.wanted();
+        wanted
+            .as_ref()
+            .map_or(self.about.most_connections, |w| w.most_connections)
+    }
+
+    /// Cameras that must deliver.
+    #[must_use]
+    pub fn expected(&self) -> Vec<CameraId> {
+        let wanted = self.wanted();
+        wanted
+            .as_ref()
+            .map_or(&self.about.expected, |w| &w.expected)
+            .clone()
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, Option<Wanted>> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The last look at the machine.

@@ -2,7 +2,7 @@
 //! he reconnects; whoever is not, by address.
 //!
 //! Pure: the time comes in from outside. [`Gate`] is what the wiring builds, [`Meter`] what the RPC layer and
-//! the HTTP doors ask. Memory is bounded by [`MOST`] buckets ([`table`]).
+//! the HTTP doors ask. Memory is bounded by twice [`MOST`] buckets ([`table`]).
 
 pub mod bucket;
 pub mod table;
@@ -16,7 +16,7 @@ use self::table::Table;
 use super::Role;
 use crate::clock::Mono;
 
-/// Who asks is remembered for at most so many, 16 bytes each.
+/// Who asks is remembered for at most so many, 16 bytes each; and as many addresses that logins failed from.
 pub const MOST: usize = 4096;
 
 /// Operators and admins may so many times what viewers may.
@@ -91,59 +91,88 @@ pub trait Meter: Send + Sync {
 
 /// The counting, shared by all connections.
 #[derive(Debug)]
-pub struct Gate {
+pub struct Gate(Mutex<Counting>);
+
+#[derive(Debug)]
+struct Counting {
     viewer: Option<Pace>,
     logins: Option<Pace>,
-    table: Mutex<Table>,
+    requests: Table,
+    /// Of their own: no crowd of users washes away who guesses.
+    failed: Table,
+}
+
+impl Counting {
+    fn paces(rules: Rules) -> (Option<Pace>, Option<Pace>) {
+        let failed = rules.failed_logins_per_minute;
+        (
+            Pace::new(rules.requests_per_minute, MINUTE, rules.burst),
+            Pace::new(failed, MINUTE, failed),
+        )
+    }
 }
 
 impl Gate {
     /// Nobody has asked yet.
     #[must_use]
     pub fn new(rules: Rules) -> Self {
-        let failed = rules.failed_logins_per_minute;
-        Self {
-            viewer: Pace::new(rules.requests_per_minute, MINUTE, rules.burst),
-            logins: Pace::new(failed, MINUTE, failed),
-            table: Mutex::new(Table::new(MOST)),
-        }
+        let (viewer, logins) = Counting::paces(rules);
+        Self(Mutex::new(Counting {
+            viewer,
+            logins,
+            requests: Table::new(MOST),
+            failed: Table::new(MOST),
+        }))
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Other bounds from now on. Whoever has asked before has as many requests less as he made.
+    pub fn bound(&self, rules: Rules, now: Mono) {
+        let mut counting = self.counting();
+        let (viewer, logins) = Counting::paces(rules);
+        // What operators have is so many times as deep and quick before and after: the same proportion.
+        let before = std::mem::replace(&mut counting.viewer, viewer);
+        counting.requests.change(before, viewer, now);
+        let before = std::mem::replace(&mut counting.logins, logins);
+        counting.failed.change(before, logins, now);
+    }
+
+    fn counting(&self) -> MutexGuard<'_, Counting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-const LOGIN: &str = "login";
-
 impl Meter for Gate {
     fn request(&self, who: Who<'_>, now: Mono) -> Result<(), Wait> {
-        let Some(pace) = self.viewer else {
+        let mut counting = self.counting();
+        let Some(pace) = counting.viewer else {
             return Ok(());
         };
+        let table = &mut counting.requests;
         match who {
-            Who::User(id, Role::Viewer) => self.table().take(&id, pace, now),
+            Who::User(id, Role::Viewer) => table.take(&id, pace, now),
             Who::User(id, Role::Operator | Role::Admin) => {
                 // A role of its own bucket: a viewer's token of the same user must not slow the operator.
                 let pace = pace.times(PRIVILEGED_FACTOR);
-                self.table().take(&(id, PRIVILEGED_FACTOR), pace, now)
+                table.take(&(id, PRIVILEGED_FACTOR), pace, now)
             }
-            Who::Address(ip) => self.table().take(&one_address(ip), pace, now),
+            Who::Address(ip) => table.take(&one_address(ip), pace, now),
         }
         .map_err(Wait)
     }
 
     fn attempt(&self, from: IpAddr, now: Mono) -> Result<(), Wait> {
-        let Some(pace) = self.logins else {
+        let mut counting = self.counting();
+        let Some(pace) = counting.logins else {
             return Ok(());
         };
-        let key = (LOGIN, one_address(from));
-        self.table().take(&key, pace, now).map_err(Wait)
+        let taken = counting.failed.take(&one_address(from), pace, now);
+        taken.map_err(Wait)
     }
 
     fn attempt_was_good(&self, from: IpAddr) {
-        if let Some(pace) = self.logins {
-            self.table().put_back(&(LOGIN, one_address(from)), pace);
+        let mut counting = self.counting();
+        if let Some(pace) = counting.logins {
+            counting.failed.put_back(&one_address(from), pace);
         }
     }
 }
@@ -218,6 +247,44 @@ mod tests {
         gate.attempt("10.0.0.2".parse().unwrap(), NOW).unwrap();
         // Requests and logins are counted apart.
         gate.request(Who::Address(bad), NOW).unwrap();
+    }
+
+    #[test]
+    fn other_bounds_act_at_once_and_keep_what_was_spent() {
+        let gate = gate();
+        let (ann, bob) = (
+            Who::User("ann", Role::Viewer),
+            Who::User("bob", Role::Admin),
+        );
+        let bad: IpAddr = "10.0.0.1".parse().unwrap();
+        for _ in 0..50 {
+            gate.request(ann, NOW).unwrap();
+            gate.request(bob, NOW).unwrap();
+        }
+        assert_eq!(how_many(|| gate.attempt(bad, NOW)), 10);
+        let wider = Rules {
+            requests_per_minute: 600,
+            burst: 100,
+            failed_logins_per_minute: 12,
+        };
+        gate.bound(wider, NOW);
+        assert_eq!(how_many(|| gate.request(ann, NOW)), 50);
+        assert_eq!(how_many(|| gate.request(bob, NOW)), 350);
+        assert_eq!(how_many(|| gate.attempt(bad, NOW)), 2);
+        let narrow = Rules {
+            requests_per_minute: 60,
+            burst: 1,
+            failed_logins_per_minute: 1,
+        };
+        gate.bound(narrow, NOW);
+        assert_eq!(gate.request(ann, NOW).unwrap_err().secs(), 1);
+        gate.attempt(bad, NOW).unwrap_err();
+        gate.request(Who::Address(bad), NOW).unwrap();
+        gate.request(Who::Address(bad), NOW).unwrap_err();
+        gate.bound(Rules::NONE, NOW);
+        assert_eq!(how_many(|| gate.request(ann, NOW)), 10_000);
+        gate.bound(narrow, NOW);
+        gate.request(ann, NOW).unwrap();
     }
 
     #[test]

@@ -46,6 +46,19 @@ impl Table {
         }
     }
 
+    /// All go on at another pace; where there was none or will be none, everybody begins anew.
+    pub fn change(&mut self, from: Option<Pace>, to: Option<Pace>, now: Mono) {
+        match (from, to) {
+            (Some(from), Some(to)) if from != to => {
+                for bucket in self.buckets.values_mut() {
+                    bucket.change(from, to, now);
+                }
+            }
+            (Some(_), Some(_)) => {}
+            _ => self.buckets = HashMap::new(),
+        }
+    }
+
     /// How many buckets there are.
     #[must_use]
     pub fn len(&self) -> usize {

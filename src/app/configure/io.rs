@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::{Notify, watch::Receiver};
 use tracing::{info, warn};
 
-use crate::app::limits;
+use crate::access::limits::Gate;
+use crate::app::{limits, rules};
 use crate::clock;
 use crate::config::change::Action;
 use crate::config::live::{Configuration, Live, Refusal, Reloaded};
@@ -16,6 +17,7 @@ use crate::http::{self, Tuning};
 use crate::log;
 use crate::mediamtx::io::Editor;
 use crate::pipeline::fleet::{self, News};
+use crate::system::System;
 use crate::units::{Rate, Size};
 
 /// Mistakes of one reading that are told.
@@ -25,6 +27,10 @@ const MOST_MISTAKES: usize = 200;
 pub(in crate::app) struct Hands {
     /// The doors.
     pub(in crate::app) doors: http::Live,
+    /// What `get_status` and the events of health judge by.
+    pub(in crate::app) system: Arc<System>,
+    /// What counts requests and failed logins.
+    pub(in crate::app) gate: Arc<Gate>,
     /// The cameras.
     pub(in crate::app) fleet: fleet::io::Line,
     /// MediaMTX.
@@ -194,6 +200,7 @@ async fn carry_out(hands: &Hands, action: Action) -> Result<()> {
         Action::LogLevel(level) => log::io::set_level(&level)?,
         Action::LogFile(logging) => log::io::set_file(&logging),
         Action::Limits(server) => tune(hands, |tuning| tuning.limits = limits(&server)),
+        Action::Rates(security) => hands.gate.bound(rules(&security), clock::mono()),
         Action::Origins(origins) => tune(hands, |tuning| tuning.origins = origins),
         Action::ExpectedCameras(expected) => {
             tune(hands, |tuning| tuning.expected_cameras = expected);
@@ -218,6 +225,8 @@ fn tune(hands: &Hands, change: impl FnOnce(&mut Tuning)) {
     if let Some(present) = hands.doors.get() {
         let mut tuning = (*present).clone();
         change(&mut tuning);
+        let (sockets, expected) = (tuning.limits.sockets, tuning.expected_cameras.clone());
+        hands.system.want(sockets, expected);
         hands.doors.set(tuning);
     }
 }

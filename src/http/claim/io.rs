@@ -11,6 +11,7 @@ use crate::clock;
 use crate::http::io::Visit;
 use crate::http::reply::Reply;
 use crate::http::reply::io::{Body, ready};
+use crate::system::doors;
 
 /// A claim is below a hundred bytes.
 const CLAIM_BYTES: usize = 4 << 10;
@@ -34,6 +35,9 @@ pub(in crate::http) async fn claim(visit: &Visit, body: Incoming) -> Response<Bo
     let claimed = Owner::claim(&*guard.owner, request.code, request.user, from).await;
     let claimed = claimed.unwrap_or_else(|error| Err(Denied::Failed(error)));
     let reply = answer(&claimed, clock::wall());
+    if matches!(claimed, Err(Denied::TooOften(_))) {
+        visit.shared.doors().limited.count(doors::Limited::Claims);
+    }
     // Beyond the bound of tries nothing is written, lest guessing drives the log out.
     if !matches!(claimed, Err(Denied::TooOften(_))) {
         let refused = |reason: &str| Verdict::Refused {

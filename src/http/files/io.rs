@@ -19,10 +19,10 @@ use hyper::{Request, Response};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::permit::{Refusal, Signer};
+use super::slots::Slot;
 use super::terms::{Answer, Asked, Version, decide};
 use super::{Downloads, Kind, Located, name};
 use crate::access::Role;
@@ -32,6 +32,7 @@ use crate::error::{Error, Kind as ErrorKind, Later};
 use crate::http::io::Visit;
 use crate::http::reply::Reply;
 use crate::http::reply::io::{Body, BodyError, ready as made, text};
+use crate::system::doors::{Limited, Login, NoDownload};
 
 /// Who may download.
 const LEAST: Role = Role::Viewer;
@@ -267,10 +268,13 @@ pub(in crate::http) async fn download(
     if head {
         return response;
     }
-    let Ok(slot) = Arc::clone(&visit.shared.downloads).try_acquire_owned() else {
-        let message =
-            "as many downloads as are allowed at once are running; try again when one has ended";
-        return made(error(503, message).header("retry-after", "5"), head);
+    let slot = match visit.shared.downloads.take(&user, visit.peer.ip()) {
+        Ok(slot) => slot,
+        Err(whose) => {
+            visit.shared.doors().no_download.count(whose);
+            let (status, message) = beyond(whose);
+            return made(error(status, message).header("retry-after", "5"), head);
+        }
     };
     tracing::debug!(user, filename, first, length, "a download begins");
     *response.body_mut() = Streaming {
@@ -282,6 +286,24 @@ pub(in crate::http) async fn download(
     }
     .boxed_unsync();
     response
+}
+
+/// How a download without a place is answered.
+const fn beyond(whose: NoDownload) -> (u16, &'static str) {
+    match whose {
+        NoDownload::User => (
+            429,
+            "as many downloads of this user as are allowed at once are running; try again when one has ended",
+        ),
+        NoDownload::Address => (
+            429,
+            "as many downloads of this address as are allowed at once are running; try again when one has ended",
+        ),
+        NoDownload::Total => (
+            503,
+            "as many downloads as are allowed at once are running; try again when one has ended",
+        ),
+    }
 }
 
 fn asked(request: &Request<Incoming>, head: bool) -> Asked<'_> {
@@ -316,7 +338,9 @@ fn bearer(
         .map(|(_, token)| token.trim())
         .or_else(|| text(request, "x-api-key").map(str::trim));
     let (guard, from, mono) = (&services.desk.guard, visit.peer.ip(), clock::mono());
-    let too_many = |wait: Wait| {
+    let doors = visit.shared.doors();
+    let too_many = |what: Limited, wait: Wait| {
+        doors.limited.count(what);
         let seconds = wait.millis().div_ceil(1000).to_string();
         Reply::error(
             429,
@@ -329,7 +353,7 @@ fn bearer(
         guard
             .limits
             .request(Who::User(user, role), mono)
-            .map_err(too_many)
+            .map_err(|wait| too_many(Limited::Requests, wait))
     };
     if guard.owner.is_unclaimed() {
         return Err(refuse(
@@ -339,14 +363,19 @@ fn bearer(
     }
     if let Some(token) = token {
         // Counted before it is judged, as on the WebSocket, so that nobody tries keys here instead.
-        guard.limits.attempt(from, mono).map_err(too_many)?;
+        guard.limits.attempt(from, mono).map_err(|wait| {
+            doors.logins.count(Login::LockedOut);
+            too_many(Limited::Logins, wait)
+        })?;
         let login = services.desk.verifier.verify(token, now).map_err(|r| {
+            doors.logins.count(Login::Failed);
             refuse(
                 &format!("{}; send a valid token or API key", r.details),
                 invalid,
             )
         })?;
         guard.limits.attempt_was_good(from);
+        doors.logins.count(Login::Good);
         if login.expires_at <= now {
             return Err(refuse("the token has expired; send a new one", invalid));
         }
@@ -384,7 +413,7 @@ struct Streaming {
     at: u64,
     left: u64,
     reading: Option<JoinHandle<io::Result<Vec<u8>>>>,
-    _slot: OwnedSemaphorePermit,
+    _slot: Slot,
 }
 
 impl hyper::body::Body for Streaming {

@@ -1,11 +1,13 @@
 //! Recordings and snapshots over HTTP: `/files/recordings/{name}` and `/files/snapshots/{name}`.
 //!
 //! [`name`] says what a name may be, [`permit`] signs links that work without a header, [`terms`]
-//! reads conditions and ranges (RFC 9110 §13, §14), [`io`] finds, opens and streams.
+//! reads conditions and ranges (RFC 9110 §13, §14), [`slots`] says how many may run at once, [`io`] finds, opens and
+//! streams.
 
 pub mod io;
 pub mod name;
 pub mod permit;
+pub mod slots;
 pub mod terms;
 
 use crate::clock::Wall;

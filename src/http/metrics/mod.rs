@@ -4,6 +4,7 @@
 //! one up. Names and meanings stand in `docs/reference/metrics.md`; a test holds both together.
 
 mod control;
+mod doors;
 pub mod exposition;
 pub mod io;
 
@@ -48,6 +49,10 @@ pub struct Facts<'a> {
     pub ready: bool,
     /// This process.
     pub process: Process,
+    /// Bytes that WebSockets have waiting here, and may have; 0 = no limit.
+    pub waiting: (usize, usize),
+    /// Downloads that run.
+    pub downloads: usize,
     /// The machine, the storage, and the calls.
     pub system: &'a System,
     /// When the program started.
@@ -69,6 +74,7 @@ pub fn page(facts: &Facts<'_>) -> String {
     recoveries(facts.cameras, &mut page);
     media(facts.media, &mut page);
     control::control(facts.system, &mut page);
+    doors::doors(facts, &mut page);
     control::machine(facts.system, facts.now.mono, &mut page);
     page.finish()
 }

@@ -34,9 +34,44 @@ impl Hall {
         }))
     }
 
-    /// Other bounds, for whoever comes from now on.
+    /// Other bounds from now on. Whoever is in stays, unless all together hold more than they may now: then whoever
+    /// must give way is told.
     pub(in crate::http) fn bound(&self, limits: Limits) {
-        self.inside().seats.bound(limits);
+        self.settle(|seats, memory| {
+            seats.bound(limits);
+            memory.bound(limits.memory, |id| seats.is_known(id))
+        });
+    }
+
+    /// Bytes that sockets hold, and may hold.
+    pub(in crate::http) fn memory(&self) -> (usize, usize) {
+        let inside = self.inside();
+        (inside.memory.used(), inside.memory.limit())
+    }
+
+    /// Lets the account change, and tells those who must give way for it.
+    fn settle(&self, change: impl FnOnce(&mut Seats, &mut Memory) -> Vec<(Id, Order)>) {
+        let mut guard = self.inside();
+        let inside = &mut *guard;
+        let was_closed = inside.memory.is_closed();
+        let told: Vec<(Arc<Seat>, Order)> = change(&mut inside.seats, &mut inside.memory)
+            .into_iter()
+            .filter_map(|(id, order)| Some((inside.doors.get(&id)?.upgrade()?, order)))
+            .collect();
+        let (is_closed, used) = (inside.memory.is_closed(), inside.memory.used());
+        // A seat may be dropped while it is told, and then takes this lock.
+        drop(guard);
+        if is_closed && !was_closed {
+            warn!(
+                used,
+                "clients have too much waiting here: events, strangers and the biggest give way, new ones are refused"
+            );
+        } else if was_closed && !is_closed {
+            info!(used, "clients have less waiting again; new ones are let in");
+        }
+        for (seat, order) in told {
+            seat.tell(order);
+        }
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -93,28 +128,8 @@ impl Seat {
 
     /// This socket holds so much now; whoever must give way for it is told.
     pub(in crate::http) fn holds(&self, held: Held) {
-        let mut guard = self.hall.inside();
-        let inside = &mut *guard;
-        let (seats, memory) = (&inside.seats, &mut inside.memory);
-        let was_closed = memory.is_closed();
-        let told: Vec<(Arc<Self>, Order)> = memory
-            .holds(self.id, held, |id| seats.is_known(id))
-            .into_iter()
-            .filter_map(|(id, order)| Some((inside.doors.get(&id)?.upgrade()?, order)))
-            .collect();
-        let (is_closed, used) = (inside.memory.is_closed(), inside.memory.used());
-        drop(guard);
-        if is_closed && !was_closed {
-            warn!(
-                used,
-                "clients have too much waiting here: events, strangers and the biggest give way, new ones are refused"
-            );
-        } else if was_closed && !is_closed {
-            info!(used, "clients have less waiting again; new ones are let in");
-        }
-        for (seat, order) in told {
-            seat.tell(order);
-        }
+        self.hall
+            .settle(|seats, memory| memory.holds(self.id, held, |id| seats.is_known(id)));
     }
 
     fn tell(&self, order: Order) {

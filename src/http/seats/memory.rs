@@ -87,6 +87,23 @@ impl Memory {
         self.closed
     }
 
+    /// Another limit from now on. Gives who must do what for it, in the same order as ever.
+    pub fn bound(&mut self, limit: usize, known: impl Fn(Id) -> bool) -> Vec<(Id, Order)> {
+        self.limit = limit;
+        self.mark();
+        if limit != 0 && self.used > limit {
+            self.shed(known)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Bytes that may be held; 0 is no limit.
+    #[must_use]
+    pub const fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// A socket holds so much now. Gives who must do what for it; `known` tells who is logged in.
     pub fn holds(&mut self, id: Id, held: Held, known: impl Fn(Id) -> bool) -> Vec<(Id, Order)> {
         if held.bytes == 0 {
@@ -122,9 +139,8 @@ impl Memory {
 
     fn mark(&mut self) {
         if self.limit == 0 {
-            return;
-        }
-        if self.used > self.limit {
+            self.closed = false;
+        } else if self.used > self.limit {
             self.closed = true;
         } else if self.used <= self.limit - self.limit / 8 {
             self.closed = false;
@@ -231,6 +247,34 @@ mod tests {
         memory.holds(1, held(75 * KIB, 0), nobody);
         assert!(memory.is_closed());
         memory.holds(1, held(70 * KIB, 0), nobody);
+        assert!(!memory.is_closed());
+    }
+
+    #[test]
+    fn a_lower_limit_sheds_in_the_same_order_and_no_more_than_it_must() {
+        let mut memory = Memory::new(0);
+        let known = |id: Id| id != 3;
+        memory.holds(1, held(60 * KIB, 20 * KIB), known);
+        memory.holds(2, held(50 * KIB, 0), known);
+        memory.holds(3, held(10 * KIB, 0), known);
+        memory.holds(4, held(15 * KIB, 0), known);
+        assert_eq!(memory.bound(1000 * KIB, known), []);
+        assert!(!memory.is_closed());
+        // 135 are there: the 20 of events are not enough, the stranger goes, and then it is enough.
+        let told = memory.bound(112 * KIB, known);
+        assert_eq!(told, [(1, Order::DropEvents), (3, Order::Leave)]);
+        assert!(memory.is_closed());
+        // Asked again before they have done so: nothing new.
+        assert_eq!(memory.bound(112 * KIB, known), []);
+        memory.holds(1, held(40 * KIB, 0), known);
+        memory.leave(3);
+        assert_eq!(memory.bound(64 * KIB, known), [(2, Order::Leave)]);
+        memory.leave(2);
+        assert!(!memory.is_closed());
+        assert_eq!(memory.used(), 55 * KIB);
+        memory.bound(10 * KIB, known);
+        assert!(memory.is_closed());
+        memory.bound(0, known);
         assert!(!memory.is_closed());
     }
 

@@ -14,6 +14,7 @@ use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -49,6 +50,7 @@ use crate::rpc::notify;
 use crate::rpc::session::Session;
 use crate::rpc::table::{Answer, Outcome};
 use crate::system::Connected;
+use crate::system::doors::{Closed, Doors};
 
 /// Allocated per socket for as long as it lives; a longer message gets its own memory.
 const READ_BUFFER: usize = 1 << 9;
@@ -295,6 +297,7 @@ impl Talk {
     fn due<S: Wire>(&mut self, ws: &mut Ws<S>, may_read: bool) -> Result<(), End> {
         let now = clock::mono();
         if self.cut_at().is_some_and(|at| now >= at) {
+            self.doors().closed.count(Closed::Slow);
             return Err(End::Gone);
         }
         match self.beat.due(now) {
@@ -308,8 +311,12 @@ impl Talk {
                 self.beat.heard(now);
                 Ok(())
             }
-            Some(Due::Dead) => Err(End::Gone),
+            Some(Due::Dead) => {
+                self.doors().closed.count(Closed::Silent);
+                Err(End::Gone)
+            }
             Some(Due::LoginOverdue) => {
+                self.doors().closed.count(Closed::NoLogin);
                 Err(End::Close(CloseCode::Policy, "nobody logged in in time"))
             }
         }
@@ -350,7 +357,8 @@ impl Talk {
             self.beat.logged_in();
             self.seat.known();
         }
-        if turn.flood {
+        if turn.flood && self.ending.is_none() {
+            self.doors().closed.count(Closed::Flood);
             self.ending = Some((CloseCode::Policy, "far too many requests"));
         }
         match turn.outcome {
@@ -396,7 +404,10 @@ impl Talk {
             return Ok(());
         }
         match next {
-            Next::Lost(count) => self.text(ws, notify::events_dropped(count).into()),
+            Next::Lost(count) => {
+                self.doors().events_dropped.fetch_add(count, Relaxed);
+                self.text(ws, notify::events_dropped(count).into())
+            }
             Next::Event(text) => self.text(ws, text),
         }
     }
@@ -451,6 +462,10 @@ impl Talk {
         }
     }
 
+    fn doors(&self) -> &Doors {
+        &self.room.desk.system.doors
+    }
+
     /// When a reader that takes nothing is cut.
     fn cut_at(&self) -> Option<Mono> {
         self.sending
@@ -467,6 +482,18 @@ impl Talk {
 
     /// Ends the socket. What it held is freed before the goodbye where that is why it must go.
     async fn part<S: Wire>(mut self: Box<Self>, mut ws: Ws<S>, end: End) {
+        let why = match end {
+            End::Shed => Some(Closed::Memory),
+            End::Close(CloseCode::Size, _) => Some(Closed::TooLong),
+            End::Close(CloseCode::Unsupported | CloseCode::Invalid | CloseCode::Protocol, _) => {
+                Some(Closed::Protocol)
+            }
+            // Counted where it was decided, or nobody's doing.
+            End::Gone | End::Close(..) => None,
+        };
+        if let Some(why) = why {
+            self.doors().closed.count(why);
+        }
         match end {
             End::Gone => {}
             End::Close(code, reason) => {

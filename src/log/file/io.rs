@@ -9,7 +9,9 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel,
+};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -22,6 +24,8 @@ use crate::log::rotate::{Bounds, LONGEST_LINE, Step, fit, moves, number, step};
 const QUEUE: usize = 1024;
 /// Bytes of lines that may wait.
 const QUEUE_BYTES: usize = 1 << 20;
+/// A file that is flushed gets so many times the patience in all, as long as the disk takes lines.
+const PATIENCES: u32 = 4;
 /// A file that could not be opened or written is tried again after this long.
 const AGAIN: Duration = Duration::from_secs(10);
 
@@ -49,6 +53,8 @@ struct Counts {
     open: AtomicBool,
     waiting: AtomicUsize,
     lost: AtomicU64,
+    /// Lines that the thread is done with: what shows that it gets on.
+    done: AtomicU64,
 }
 
 impl std::fmt::Debug for Mouth {
@@ -140,12 +146,23 @@ impl Mouth {
         self.order(Order::Reopen);
     }
 
-    /// Waits until what was said before is written, but no longer than `patience`.
+    /// Waits until what was said before is written, but no longer than `patience` while the disk takes no line, and
+    /// four times that in all: many lines may wait, and a busy disk is not one that hangs.
     pub fn flush(&self, patience: Duration) {
         let (done, written) = channel();
         self.order(Order::Flush(done));
-        // Too late is no harm: the thread writes on as long as the process lives.
-        let _ = written.recv_timeout(patience);
+        let mut before = self.counts.done.load(Ordering::Relaxed);
+        for _ in 0..PATIENCES {
+            match written.recv_timeout(patience) {
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let now = self.counts.done.load(Ordering::Relaxed);
+            if now == before {
+                return;
+            }
+            before = now;
+        }
     }
 
     fn order(&self, order: Order) {
@@ -223,6 +240,7 @@ impl Hand {
             self.tell_lost();
             self.write(line);
         }
+        self.counts.done.fetch_add(1, Ordering::Relaxed);
     }
 
     fn tell_lost(&mut self) {
@@ -338,7 +356,11 @@ fn ends_line(file: &File, length: u64) -> io::Result<bool> {
 /// Keeps the newest lines of a file that fit.
 fn shorten(path: &Path, size: u64) -> io::Result<()> {
     use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
-    let mut old = File::open(path)?;
+    let mut old = match File::open(path) {
+        // Whoever rotates logs was quicker.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
     let length = old.metadata()?.len();
     if length <= size {
         return Ok(());
@@ -440,6 +462,41 @@ mod tests {
                 .all(|(_, text)| text.lines().all(|l| l == "old"))
         );
         assert_eq!(files[0].1, "now\n");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn the_last_lines_reach_a_disk_that_is_slow_and_one_that_hangs_holds_up_the_end_once() {
+        let folder = scratch("slow");
+        let bounds = bounded(&folder, 1 << 20, 2);
+        let (mouth, mut hand) = Mouth::with_hand(Some(bounds.clone()));
+        for n in 0..8 {
+            mouth.say(format!("{n}").as_bytes());
+        }
+        let patience = Duration::from_millis(400);
+        // Each line takes so long that all together take longer than the patience.
+        let disk = std::thread::spawn(move || {
+            for _ in 0..8 {
+                std::thread::sleep(patience / 4);
+                let line = hand.queue.recv().unwrap();
+                hand.take(&line);
+            }
+            hand.run();
+        });
+        mouth.flush(patience);
+        assert_eq!(
+            fs::read_to_string(&bounds.path).unwrap(),
+            "0\n1\n2\n3\n4\n5\n6\n7\n"
+        );
+        drop(mouth);
+        disk.join().unwrap();
+        // Nobody takes anything here.
+        let (mouth, _hangs) = Mouth::with_hand(Some(bounds));
+        mouth.say(b"never written");
+        let began = clock::mono();
+        mouth.flush(patience);
+        let took = clock::mono().since(began);
+        assert!(took >= patience && took < patience * 3, "{took:?}");
         fs::remove_dir_all(folder).unwrap();
     }
 

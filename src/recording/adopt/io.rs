@@ -40,6 +40,10 @@ impl Recorder {
                         ),
                     ];
                     self.tell(Topic::RecordingError, device, "ERROR", said);
+                    // It writes one file at a time: where there is a further one, the one before has ended.
+                    let why = Some("it was interrupted");
+                    self.tell_recorder(Topic::MediamtxRecordingStopped, device, why);
+                    self.tell_recorder(Topic::MediamtxRecordingStarted, device, None);
                 }
                 Err(error) => warn!(device, %error, "a file of the recording has no name yet"),
             }

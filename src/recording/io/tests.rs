@@ -257,7 +257,15 @@ async fn a_recording_has_its_name_while_it_grows_and_its_true_figures_when_it_en
         .iter()
         .map(|e| e.topic)
         .collect();
-    assert_eq!(topics, [Topic::RecordingStart, Topic::RecordingStop]);
+    assert_eq!(
+        topics,
+        [
+            Topic::MediamtxRecordingStarted,
+            Topic::RecordingStart,
+            Topic::MediamtxRecordingStopped,
+            Topic::RecordingStop
+        ]
+    );
     assert_eq!(bench.recorder.delete(stem).await.unwrap(), Deletion::Done);
 }
 
@@ -283,6 +291,9 @@ async fn a_start_that_fails_leaves_nothing_behind_and_can_be_tried_again() {
         bench.hears(Topic::RecordingError).await.data["status"],
         "FAILED"
     );
+    let told = bench.hears(Topic::MediamtxRecordingFailed).await;
+    assert_eq!(told.data["name"], "camera0");
+    assert!(told.data["reason"].is_string(), "{told:?}");
 }
 
 #[tokio::test]

@@ -54,8 +54,15 @@ impl Recorder {
         let device = &order.device;
         self.adopt_orphans(device, true).await;
         self.wish(device)?;
-        self.0.parts.paths.settled(device, SETTLE).await?;
-        let file = self.first_file(device).await?;
+        let file = match self.recorded(device).await {
+            Ok(file) => file,
+            Err(error) => {
+                let reason = error.to_string();
+                self.tell_recorder(Topic::MediamtxRecordingFailed, device, Some(&reason));
+                return Err(error);
+            }
+        };
+        self.tell_recorder(Topic::MediamtxRecordingStarted, device, None);
         let now = clock::now();
         let start = spool::begun(&file).unwrap_or(now.wall);
         let wish = order
@@ -73,6 +80,12 @@ impl Recorder {
         self.keep().await;
         self.0.changed.notify_one();
         Ok(Started { stem, start, until })
+    }
+
+    /// Waits until MediaMTX records, which its first file shows.
+    async fn recorded(&self, device: &str) -> Result<PathBuf> {
+        self.0.parts.paths.settled(device, SETTLE).await?;
+        self.first_file(device).await
     }
 
     /// Waits for the file of a recording that has just been asked for.
@@ -230,7 +243,13 @@ impl Recorder {
                 }
                 Ok(closed)
             });
-            if done.await.unwrap_or(true) || clock::mono().since(asked) > CLOSE {
+            if done.await.unwrap_or(true) {
+                self.tell_recorder(Topic::MediamtxRecordingStopped, device, None);
+                return session;
+            }
+            if clock::mono().since(asked) > CLOSE {
+                let reason = format!("its file was not closed within {} s", CLOSE.as_secs());
+                self.tell_recorder(Topic::MediamtxRecordingFailed, device, Some(&reason));
                 return session;
             }
             tokio::time::sleep(GLANCE).await;

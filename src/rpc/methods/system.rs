@@ -146,7 +146,7 @@ fn figures(desk: &Desk, facts: &Facts) -> Figures {
         failed: recent.failed,
         took: recent.took,
         connections: system.connections(),
-        most_connections: system.about.most_connections,
+        most_connections: system.most_connections(),
         tasks: machine.map(|m| m.tasks + m.threads),
         free_percent: facts.storage.map(|s| s.free_percent()),
         storage_age: facts.storage_age(),

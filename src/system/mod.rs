@@ -4,6 +4,7 @@
 //! Nobody who asks waits: [`io`] looks at the kernel and the disk every few seconds, a disk that hangs
 //! makes its figures old and nothing else, and every figure carries the moment it was taken.
 
+pub mod alarms;
 pub mod calls;
 pub mod io;
 pub mod status;
@@ -120,6 +121,8 @@ pub struct System {
     pub about: About,
     /// Calls of methods.
     pub calls: Calls,
+    /// What parts of the service know to be wrong with themselves.
+    pub alarms: alarms::Alarms,
     /// Events by topic.
     pub events: calls::Events,
     machine: Mutex<Option<Machine>>,

@@ -99,6 +99,11 @@ async fn accept(
     shared: Arc<Shared>,
     mut shutdown: watch::Receiver<bool>,
 ) {
+    // MediaMTX must be heard however crowded the other doors are.
+    let hall = match door {
+        Door::Internal => Arc::new(Hall::new(shared.services.limits())),
+        _ => Arc::clone(&shared.hall),
+    };
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -110,9 +115,9 @@ async fn accept(
             Ok((stream, peer)) => {
                 tune(&stream, shared.services.limits().write_within);
                 // Without a seat the connection is dropped here: everyone inside is busy.
-                shared.hall.bound(shared.services.limits());
+                hall.bound(shared.services.limits());
                 if let Ok(local) = stream.local_addr()
-                    && let Some(seat) = Seat::enter(&shared.hall, peer.ip())
+                    && let Some(seat) = Seat::enter(&hall, peer.ip())
                 {
                     let caller = Caller { peer, local, door };
                     let (shared, until) = (Arc::clone(&shared), shutdown.clone());
@@ -234,9 +239,11 @@ async fn connection<S: Wire>(
                     local,
                 };
                 async move {
-                    let busy = Busy::new(&visit.seat);
-                    let answer = handle(&visit, request).await;
-                    Ok::<_, Infallible>(answer.map(|body| busy.until_sent(body)))
+                    let (answer, busy) = match Busy::new(&visit.seat) {
+                        Some(busy) => (handle(&visit, request).await, Some(busy)),
+                        None => (crowd(), None),
+                    };
+                    Ok::<_, Infallible>(answer.map(|body| Busy::until_sent(busy, body)))
                 }
             });
             let mut builder = hyper::server::conn::http1::Builder::new();
@@ -268,6 +275,16 @@ async fn connection<S: Wire>(
     }
 }
 
+/// The answer to one more request of an address that has too many under way.
+fn crowd() -> Response<Body> {
+    let message = "this address has too many requests under way; wait until some have ended";
+    let reply = Reply::error(503, message, clock::wall());
+    let reply = reply
+        .header("retry-after", "5")
+        .header("connection", "close");
+    ready(reply, false)
+}
+
 /// One request's surroundings.
 pub(super) struct Visit {
     pub(super) shared: Arc<Shared>,
@@ -290,7 +307,7 @@ async fn handle(visit: &Visit, request: Request<Incoming>) -> Response<Body> {
     let wanted = route(visit.door, verb, request.uri().path(), &services.ws_path);
     let told = wanted.shared_verbs().map(|verbs| {
         let origin = text(&request, "origin");
-        let mut told = origin::shared(origin, text(&request, "host"), &services.origins);
+        let mut told = origin::shared(origin, text(&request, "host"), &services.tuning().origins);
         let asks = request
             .headers()
             .contains_key("access-control-request-method");
@@ -313,6 +330,10 @@ async fn handle(visit: &Visit, request: Request<Incoming>) -> Response<Body> {
     headers
         .entry("x-content-type-options")
         .or_insert(HeaderValue::from_static("nosniff"));
+    // Addresses carry tokens; no page may hand them on to what it links to.
+    headers
+        .entry("referrer-policy")
+        .or_insert(HeaderValue::from_static("no-referrer"));
     // It holds for the host and all its ports (RFC 6797 §8.3), so it would lock out the plain ones.
     if visit.door == Door::Secure && visit.shared.only_tls {
         let year = HeaderValue::from_static("max-age=31536000");

@@ -14,6 +14,7 @@ use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::file::io::{Mouth, bounds};
+use super::whole::Whole;
 use crate::config::{LogFormat, Logging};
 use crate::error::{Error, Kind, Result};
 
@@ -68,7 +69,7 @@ pub fn start(logging: &Logging) -> Result<()> {
     let (written, asked) = (file.clone(), file.clone());
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
-        .with_writer(move || written.clone());
+        .with_writer(move || Whole(written.clone()));
     let lines = if json {
         lines.json().boxed()
     } else {
@@ -92,7 +93,7 @@ pub fn start(logging: &Logging) -> Result<()> {
         registry.with(lines).try_init()
     } else {
         let lines = tracing_subscriber::fmt::layer()
-            .with_writer(std::io::stderr)
+            .with_writer(|| Whole(std::io::stderr()))
             .with_ansi(std::io::stderr().is_terminal())
             .with_target(false);
         registry.with(lines).try_init()

@@ -64,6 +64,7 @@ impl Live {
     pub fn open(data_dir: &Path, rules: KeyRules) -> Result<Self> {
         let files = Files::beneath(data_dir);
         let keyring = load_or_create(data_dir)?;
+        files.not_lost()?;
         let look = files.look();
         let index = Index::new(files.read()?);
         let (trusted, odd) = files.read_trusted();

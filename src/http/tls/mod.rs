@@ -58,7 +58,7 @@ impl Files {
 }
 
 /// A certificate and its key as PEM (RFC 7468).
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Pem {
     /// The certificate.
     pub certificate: String,

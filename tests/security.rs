@@ -22,7 +22,8 @@ use camera_service::access::store::Expiry;
 use camera_service::access::store::io::Files;
 use camera_service::access::{Keyring, Office, Role};
 use camera_service::clock::{self, Wall};
-use camera_service::http::{Limits, Tuning};
+use camera_service::http::tls::io::Certificate;
+use camera_service::http::{Limits, Tuning, tls};
 use camera_service::rpc::session::{Login, Refused, Verify};
 use proof::{root, stands};
 use serde_json::{Value, json};
@@ -135,6 +136,21 @@ fn bare(file: &Path) -> String {
         .join("\n")
 }
 
+/// What stands before an operator: the last name of `self.inner.password`.
+fn last_name(left: &str) -> &str {
+    left.trim_end()
+        .rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .next()
+        .unwrap_or_default()
+}
+
+/// What stands behind it: the last name of the path that begins there.
+fn first_name(right: &str) -> &str {
+    let path = right.trim_start().trim_start_matches(['&', '*']);
+    let end = path.find(|c: char| !c.is_ascii_alphanumeric() && !"_.:".contains(c));
+    last_name(&path[..end.unwrap_or(path.len())])
+}
+
 #[test]
 fn secrets_are_compared_through_one_door() {
     // Where the bytes of a secret are compared: once by us, once by the library that made the signature.
@@ -165,15 +181,12 @@ fn secrets_are_compared_through_one_door() {
         if compares.iter().any(|c| code.contains(c)) && !doors.contains(&name.as_str()) {
             wrong.push(format!("{name} compares secrets by itself"));
         }
-        for line in code
-            .lines()
-            .filter(|l| l.contains("==") || l.contains("!="))
-        {
-            let named = line
-                .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                .any(|word| words.contains(&word));
-            if named {
-                wrong.push(format!("{name}: {}", line.trim()));
+        for line in code.lines() {
+            for (at, _) in line.match_indices("==").chain(line.match_indices("!=")) {
+                let sides = [last_name(&line[..at]), first_name(&line[at + 2..])];
+                if sides.iter().any(|side| words.contains(side)) {
+                    wrong.push(format!("{name}: {}", line.trim()));
+                }
             }
         }
         let lines: Vec<&str> = code.lines().collect();
@@ -597,6 +610,68 @@ async fn what_is_passed_on_tells_nothing_of_mediamtx_and_takes_nobodys_word_for_
     assert_eq!(seen.matches("x-forwarded-for: ").count(), 1, "{seen}");
     for gone in ["x-real-ip", "forwarded: for", "proxy-authorization"] {
         assert!(!seen.contains(&format!("\n{gone}")), "{seen}");
+    }
+    rig.stop().await;
+}
+
+/// A TLS client's first words: a version and the ciphers it offers (RFC 5246 §7.4.1.2).
+fn hello(version: [u8; 2], ciphers: &[[u8; 2]]) -> Vec<u8> {
+    let part = |body: &[u8]| {
+        let length = u16::try_from(body.len()).unwrap().to_be_bytes();
+        [&length, body].concat()
+    };
+    // P-256; ECDSA with SHA-256; uncompressed points.
+    let groups = [&[0, 10][..], &part(&part(&[0, 23]))].concat();
+    let signatures = [&[0, 13][..], &part(&part(&[4, 3]))].concat();
+    let points = [&[0, 11][..], &part(&[1, 0])].concat();
+    let body = [
+        &version[..],
+        &[9; 32],
+        &[0],
+        &part(&ciphers.concat()),
+        &[1, 0],
+        &part(&[groups, signatures, points].concat()),
+    ]
+    .concat();
+    let length = u16::try_from(body.len()).unwrap().to_be_bytes();
+    let handshake = [&[1, 0][..], &length, &body].concat();
+    [&[22, 3, 1][..], &part(&handshake)].concat()
+}
+
+#[tokio::test]
+async fn tls_speaks_nothing_older_than_1_2_and_no_cipher_without_forward_secrecy() {
+    const HANDSHAKE: u8 = 22;
+    const ALERT: u8 = 21;
+    const ECDHE_GCM: [u8; 2] = [0xc0, 0x2b];
+    let folder = Folder::new();
+    let none = PathBuf::new();
+    let certificate = Certificate::open(tls::Files::new(&none, &none, &folder.0)).unwrap();
+    let server = certificate.server().unwrap();
+    for suite in &server.crypto_provider().cipher_suites {
+        let name = format!("{:?}", suite.suite());
+        let secrecy = name.starts_with("TLS13_") || name.starts_with("TLS_ECDHE_");
+        let sealed = name.contains("_GCM_") || name.contains("_CHACHA20_POLY1305_");
+        assert!(secrecy && sealed, "{name}");
+    }
+    let rig = Rig::over(Some(server), true, |_| {}).await;
+    let at = rig.secure.unwrap();
+    for (version, ciphers, wanted) in [
+        // So that the others are refused for the right reason.
+        ([3, 3], &[ECDHE_GCM][..], HANDSHAKE),
+        ([3, 2], &[ECDHE_GCM, [0xc0, 0x09], [0xc0, 0x0a]], ALERT),
+        ([3, 1], &[[0xc0, 0x09], [0, 0x2f], [0, 0x35]], ALERT),
+        ([3, 0], &[[0, 0x2f], [0, 0x0a]], ALERT),
+        // RSA key exchange, CBC, RC4, none at all.
+        ([3, 3], &[[0, 0x9c], [0, 0x9d]], ALERT),
+        ([3, 3], &[[0xc0, 0x23], [0xc0, 0x09]], ALERT),
+        ([3, 3], &[[0xc0, 0x07], [0, 0x05], [0, 0x00]], ALERT),
+    ] {
+        let mut stream = within(TcpStream::connect(at)).await.unwrap();
+        within(stream.write_all(&hello(version, ciphers)))
+            .await
+            .unwrap();
+        let kind = within(stream.read_u8()).await.unwrap();
+        assert_eq!(kind, wanted, "{version:?} {ciphers:?}");
     }
     rig.stop().await;
 }

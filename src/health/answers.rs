@@ -357,7 +357,7 @@ mod tests {
             keys(&detailed["components"][0]),
             ["details", "last_checked", "message", "name", "status"]
         );
-        assert_eq!(detailed["metrics"]["components_healthy"], 3);
+        assert_eq!(detailed["metrics"]["components_healthy"], 4);
         assert_eq!(
             keys(&of(Probe::Ready)),
             ["message", "ready", "status", "timestamp"]

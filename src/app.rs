@@ -221,7 +221,11 @@ impl App {
         let stopping = supervisor.stopping();
         supervisor.spawn("the audit log", audit_writer.run(stopping));
         let tls = certificate.as_ref().map(Certificate::server).transpose()?;
+        let keeper = access.clone();
+        system.alarms.ask(move |_| keeper.alarms());
         if let Some(certificate) = certificate {
+            let outlook = certificate.outlook();
+            system.alarms.ask(move |now| outlook.alarms(now));
             info!(file = %certificate.file().display(), sha256 = certificate.fingerprint(), "TLS is spoken with this certificate");
             let stopping = supervisor.stopping();
             supervisor.spawn("the certificate", async move {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::access::Role;
+use crate::access::{self, Role};
 use crate::config::{self, Config};
 use crate::error::{Error, Kind, Result};
 use crate::units::{Rate, Size};
@@ -203,6 +203,7 @@ fn dispatch(verb: Verb) -> Result<()> {
                 println!("{token}");
                 return Ok(());
             }
+            access::io::become_owner(&config.storage.data_dir)?;
             println!("{}", app::mint_token(&config, &user, role, ttl)?);
             Ok(())
         }
@@ -210,6 +211,7 @@ fn dispatch(verb: Verb) -> Result<()> {
         Verb::Revoke(args) => keys::io::revoke(&args),
         Verb::ClaimCode { config } => {
             let config = config::io::read(Config::default(), config.as_deref())?;
+            access::io::become_owner(&config.storage.data_dir)?;
             let code = app::claim_code(&config)?.ok_or_else(|| {
                 Error::new(
                     Kind::Refused,
@@ -222,6 +224,10 @@ fn dispatch(verb: Verb) -> Result<()> {
         }
         Verb::Certificate { config } => {
             let config = config::io::read(Config::default(), config.as_deref())?;
+            // One that was configured may lie where only root reads.
+            if config.server.tls_certificate.as_os_str().is_empty() {
+                access::io::become_owner(&config.storage.data_dir)?;
+            }
             println!("{}", app::certificate_text(&config)?);
             Ok(())
         }

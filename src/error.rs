@@ -66,6 +66,12 @@ impl Error {
         self.kind
     }
 
+    /// What happened, without the failure beneath it and without the next action.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
     /// The next action, if one is known.
     #[must_use]
     pub fn next_action(&self) -> Option<&str> {

@@ -3,6 +3,9 @@
 //! `docs/defects.md` is this table as a page; `UPDATE_DEFECTS=1 cargo test --test defects` writes it.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/proof.rs"]
+mod proof;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
@@ -12,6 +15,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use camera_service::clock;
+use proof::{root, stands};
 
 /// One defect, in a sentence, and the tests that would fail if we had it: `file::name`.
 struct Defect(&'static str, &'static [&'static str]);
@@ -247,21 +251,6 @@ const DEFECTS: &[Defect] = &[
 
 /// Tests named above that are not in the tree yet. This list must shrink to nothing.
 const AWAITED: &[&str] = &[];
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Whether a test of that name stands in that file.
-fn stands(proof: &str) -> bool {
-    let (file, name) = proof.split_once("::").unwrap();
-    let text = fs::read_to_string(root().join(file)).unwrap_or_default();
-    if Path::new(file).extension().is_some_and(|e| e == "rs") {
-        text.contains(&format!("fn {name}("))
-    } else {
-        text.contains(name)
-    }
-}
 
 fn page() -> String {
     let mut text = String::from(

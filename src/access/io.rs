@@ -69,6 +69,37 @@ pub(super) fn give_to_owner(file: &File, above: &Path) -> io::Result<()> {
     fchown(file, Some(owner.uid()), Some(owner.gid()))
 }
 
+/// On the command line root becomes whoever owns the data folder before anything in it is touched.
+///
+/// That user may put what it likes there: a symbolic link in the place of a lock, a folder or the audit log would
+/// have root write, or give away, any file of the machine. For the rest of the process there is no way back.
+///
+/// # Errors
+/// `Internal` when the kernel refuses. Nothing happens, and no error, for whoever is not root, where root itself owns
+/// the folder, and where there is none yet.
+pub fn become_owner(data_dir: &Path) -> Result<()> {
+    use nix::unistd::{Gid, Uid, geteuid, setgid, setgroups, setuid};
+    let Ok(meta) = fs::metadata(data_dir) else {
+        return Ok(());
+    };
+    let (user, group) = (Uid::from_raw(meta.uid()), Gid::from_raw(meta.gid()));
+    if !geteuid().is_root() || user.is_root() {
+        return Ok(());
+    }
+    setgroups(&[group])
+        .and_then(|()| setgid(group))
+        .and_then(|()| setuid(user))
+        .map_err(|e| {
+            let what = format!(
+                "cannot become the user {user}, who owns {}",
+                data_dir.display()
+            );
+            Error::new(Kind::Internal, what)
+                .because(e)
+                .action(format!("run the command as that user: sudo -u '#{user}' …"))
+        })
+}
+
 fn from_variable(value: &[u8]) -> Result<Keyring> {
     Keyring::new(value).ok_or_else(|| {
         Error::new(

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod live;
 pub mod office;
 pub mod refusal;
+pub mod secret;
 pub mod store;
 pub mod stream;
 pub mod token;

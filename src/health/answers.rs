@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::Probe;
 use super::assess::{Component, Finding, Report, Verdict, assess};
 use super::facts::Facts;
+use super::safety;
 use crate::camera::Status;
 
 /// Status and body for a question.
@@ -173,6 +174,7 @@ fn details(facts: &Facts, component: &Component) -> Value {
     let mut shown = match component.name {
         "cameras" => camera_details(facts),
         "storage" => storage_details(facts),
+        safety::NAME => json!({}),
         _ => media_details(facts),
     };
     if let Some(found) = component.findings.first() {
@@ -287,6 +289,7 @@ mod tests {
                 .into(),
                 ..MediaState::default()
             },
+            alarms: Vec::new(),
             storage: Some(crate::system::Storage {
                 total: 100,
                 available: 40,
@@ -354,7 +357,7 @@ mod tests {
             keys(&detailed["components"][0]),
             ["details", "last_checked", "message", "name", "status"]
         );
-        assert_eq!(detailed["metrics"]["components_healthy"], 3);
+        assert_eq!(detailed["metrics"]["components_healthy"], 4);
         assert_eq!(
             keys(&of(Probe::Ready)),
             ["message", "ready", "status", "timestamp"]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::catalogue::Fault;
 use super::facts::{CameraFact, Facts};
+use super::safety;
 use crate::camera::{CameraId, Status};
 use crate::pipeline::chain::Part;
 use crate::recover::FaultClass;
@@ -85,7 +86,7 @@ impl Finding {
 /// One part of the box.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Component {
-    /// `mediamtx`, `cameras` or `storage`.
+    /// `mediamtx`, `cameras`, `storage` or `security`.
     pub name: &'static str,
     /// The worst of its findings.
     pub status: Verdict,
@@ -96,7 +97,7 @@ pub struct Component {
 }
 
 impl Component {
-    fn new(name: &'static str, mut findings: Vec<Finding>, fine: String) -> Self {
+    pub(super) fn new(name: &'static str, mut findings: Vec<Finding>, fine: String) -> Self {
         findings.sort_by_key(|f| (std::cmp::Reverse(f.verdict), f.camera));
         let status = findings.first().map_or(Verdict::Healthy, |f| f.verdict);
         let message = findings.first().map_or(fine, |f| match f.camera {
@@ -117,7 +118,7 @@ impl Component {
 pub struct Report {
     /// The worst of the components.
     pub status: Verdict,
-    /// MediaMTX, the cameras and the storage.
+    /// MediaMTX, the cameras, the storage, and what access rests on.
     pub components: Vec<Component>,
     /// Whether somebody who comes now gets a picture: MediaMTX answers, every expected camera
     /// delivers, and at least one camera does.
@@ -142,7 +143,12 @@ impl Report {
 /// Judges.
 #[must_use]
 pub fn assess(facts: &Facts) -> Report {
-    let components = vec![media(facts), cameras(facts), storage(facts)];
+    let components = vec![
+        media(facts),
+        cameras(facts),
+        storage(facts),
+        safety::security(&facts.alarms),
+    ];
     let delivers = |id: &CameraId| {
         facts
             .cameras
@@ -386,6 +392,7 @@ mod tests {
                 paths,
                 ..MediaState::default()
             },
+            alarms: Vec::new(),
             storage: Some(crate::system::Storage {
                 total: 100,
                 used: 60,

@@ -31,11 +31,19 @@ pub enum Fault {
     StorageLow,
     /// The storage does not answer.
     StorageSilent,
+    /// A file that access rests on cannot be used as it lies there.
+    CredentialsDamaged,
+    /// The TLS certificate ends soon.
+    CertificateEnding,
+    /// The TLS certificate has ended.
+    CertificateEnded,
+    /// The TLS certificate's files were changed to something that cannot be used.
+    CertificateRefused,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::CameraFrozen,
         Self::CameraFailed,
         Self::EncoderStalled,
@@ -50,6 +58,10 @@ impl Fault {
         Self::MediaStopped,
         Self::StorageLow,
         Self::StorageSilent,
+        Self::CredentialsDamaged,
+        Self::CertificateEnding,
+        Self::CertificateEnded,
+        Self::CertificateRefused,
     ];
 
     /// The code in answers.
@@ -70,6 +82,10 @@ impl Fault {
             Self::MediaStopped => "mediamtx_stopped",
             Self::StorageLow => "storage_low",
             Self::StorageSilent => "storage_silent",
+            Self::CredentialsDamaged => "credentials_damaged",
+            Self::CertificateEnding => "certificate_ending",
+            Self::CertificateEnded => "certificate_ended",
+            Self::CertificateRefused => "certificate_refused",
         }
     }
 
@@ -94,6 +110,14 @@ impl Fault {
             Self::StorageLow => "the file system that recordings are kept on is almost full",
             Self::StorageSilent => {
                 "the file system that recordings are kept on does not answer; what is said of it is old"
+            }
+            Self::CredentialsDamaged => {
+                "a file of API keys, revocations or trusted keys cannot be used"
+            }
+            Self::CertificateEnding => "the certificate that TLS is spoken with ends soon",
+            Self::CertificateEnded => "the certificate that TLS is spoken with has ended",
+            Self::CertificateRefused => {
+                "the files of the TLS certificate were changed to something that cannot be used"
             }
         }
     }
@@ -138,6 +162,15 @@ impl Fault {
             }
             Self::StorageSilent => {
                 "look for the disk in the kernel log; check its cable or its network"
+            }
+            Self::CredentialsDamaged => {
+                "restore the file from a backup; the last good state counts until the service ends"
+            }
+            Self::CertificateEnding | Self::CertificateEnded => {
+                "put a new certificate with its key in place; it is taken within two seconds"
+            }
+            Self::CertificateRefused => {
+                "put a matching pair of certificate and key in place; the former one is shown until then"
             }
         }
     }

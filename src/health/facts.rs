@@ -10,6 +10,7 @@ use crate::clock::{Mono, Now};
 use crate::pipeline::chain::Part;
 use crate::recover::{Avoided, Ongoing};
 use crate::rpc::media::MediaState;
+use crate::system::alarms::Alarm;
 use crate::system::{Storage, System};
 
 /// A connected camera from which nothing came for so long is frozen.
@@ -116,6 +117,8 @@ pub struct Facts {
     pub now: Now,
     /// Version of the program.
     pub version: &'static str,
+    /// What parts of the service know to be wrong with themselves.
+    pub alarms: Vec<Alarm>,
     /// What else people should know, a sentence each; no fault.
     pub notes: Vec<String>,
 }
@@ -130,15 +133,18 @@ impl Facts {
         now: impl FnOnce() -> Now,
     ) -> Self {
         let cameras = directory.list();
+        let storage = system.storage();
+        let now = now();
         Self {
             cameras: cameras.iter().map(CameraFact::of).collect(),
             expected: system.expected(),
             media,
-            storage: system.storage(),
+            storage,
+            alarms: system.alarms.now(now.wall),
             notes: Vec::new(),
             started: system.about.started,
             version: env!("CARGO_PKG_VERSION"),
-            now: now(),
+            now,
         }
     }
 

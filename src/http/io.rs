@@ -113,6 +113,11 @@ async fn accept(
     shared: Arc<Shared>,
     mut shutdown: watch::Receiver<bool>,
 ) {
+    // MediaMTX must be heard however crowded the other doors are.
+    let hall = match door {
+        Door::Internal => Arc::new(Hall::new(shared.services.limits())),
+        _ => Arc::clone(&shared.hall),
+    };
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -124,7 +129,7 @@ async fn accept(
             Ok((stream, peer)) => {
                 tune(&stream, shared.services.limits().write_within);
                 // Without a seat the connection is dropped here: everyone inside is busy.
-                let seat = Seat::enter(&shared.hall, peer.ip());
+                let seat = Seat::enter(&hall, peer.ip());
                 if seat.is_none() {
                     shared.doors().refused.count(Refused::Busy);
                 }
@@ -251,9 +256,11 @@ async fn connection<S: Wire>(
                     local,
                 };
                 async move {
-                    let busy = Busy::new(&visit.seat);
-                    let answer = handle(&visit, request).await;
-                    Ok::<_, Infallible>(answer.map(|body| busy.until_sent(body)))
+                    let (answer, busy) = match Busy::new(&visit.seat) {
+                        Some(busy) => (handle(&visit, request).await, Some(busy)),
+                        None => (crowd(), None),
+                    };
+                    Ok::<_, Infallible>(answer.map(|body| Busy::until_sent(busy, body)))
                 }
             });
             let mut builder = hyper::server::conn::http1::Builder::new();
@@ -283,6 +290,16 @@ async fn connection<S: Wire>(
     if let Some(upgrade) = upgrade {
         Box::pin(ws::io::run::<S>(upgrade, shared, seat, until)).await;
     }
+}
+
+/// The answer to one more request of an address that has too many under way.
+fn crowd() -> Response<Body> {
+    let message = "this address has too many requests under way; wait until some have ended";
+    let reply = Reply::error(503, message, clock::wall());
+    let reply = reply
+        .header("retry-after", "5")
+        .header("connection", "close");
+    ready(reply, false)
 }
 
 /// One request's surroundings.
@@ -330,6 +347,10 @@ async fn handle(visit: &Visit, request: Request<Incoming>) -> Response<Body> {
     headers
         .entry("x-content-type-options")
         .or_insert(HeaderValue::from_static("nosniff"));
+    // Addresses carry tokens; no page may hand them on to what it links to.
+    headers
+        .entry("referrer-policy")
+        .or_insert(HeaderValue::from_static("no-referrer"));
     // It holds for the host and all its ports (RFC 6797 §8.3), so it would lock out the plain ones.
     if visit.door == Door::Secure && visit.shared.only_tls {
         let year = HeaderValue::from_static("max-age=31536000");

@@ -15,6 +15,7 @@ use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::file::io::{Mouth, bounds};
+use super::whole::Whole;
 use crate::config::{LogFormat, Logging};
 use crate::error::{Error, Kind, Result};
 
@@ -69,13 +70,17 @@ pub fn start(logging: &Logging) -> Result<()> {
     let (written, asked) = (file.clone(), file.clone());
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
-        .with_writer(move || written.clone());
+        .with_writer(move || Whole {
+            to: written.clone(),
+            colours: false,
+        });
     let lines = if json {
         lines.json().boxed()
     } else {
         lines.with_target(false).boxed()
     };
     let lines = lines.with_filter(dynamic_filter_fn(move |_, _| asked.is_open()));
+    let colours = std::io::stderr().is_terminal();
     let registry = tracing_subscriber::registry()
         .with(filter)
         .with(filter_fn(tells_no_tokens))
@@ -93,8 +98,11 @@ pub fn start(logging: &Logging) -> Result<()> {
         registry.with(lines).try_init()
     } else {
         let lines = tracing_subscriber::fmt::layer()
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal())
+            .with_writer(move || Whole {
+                to: std::io::stderr(),
+                colours,
+            })
+            .with_ansi(colours)
             .with_target(false);
         registry.with(lines).try_init()
     };

@@ -39,7 +39,7 @@ pub enum LogLevel {
     /// And who comes and goes.
     #[default]
     Info,
-    /// Everything. Shows RTSP headers, and with them tokens.
+    /// Everything. Shows RTSP headers; our log masks the tokens in them, one that MediaMTX writes by itself does not.
     Debug,
 }
 

@@ -4,6 +4,7 @@
 //! Nobody who asks waits: [`io`] looks at the kernel and the disk every few seconds, a disk that hangs
 //! makes its figures old and nothing else, and every figure carries the moment it was taken.
 
+pub mod alarms;
 pub mod calls;
 pub mod doors;
 pub mod io;
@@ -128,6 +129,8 @@ pub struct System {
     pub about: About,
     /// Calls of methods.
     pub calls: Calls,
+    /// What parts of the service know to be wrong with themselves.
+    pub alarms: alarms::Alarms,
     /// Events by topic.
     pub events: calls::Events,
     /// What was turned away at the doors.

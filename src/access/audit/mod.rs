@@ -71,7 +71,7 @@ impl Entry {
             "method": short(&self.method),
             "target": self.target.as_deref().map(short),
             "result": result,
-            "reason": reason,
+            "reason": reason.map(|reason| short(reason)),
         })
     }
 }
@@ -108,8 +108,19 @@ pub fn target(params: &Map<String, Value>) -> Option<String> {
         .map(short)
 }
 
+/// What came from outside, cut, and without what could make a terminal or a reader see other lines than there are:
+/// control characters (JSON leaves those beyond ASCII as they are), line separators, and letters that turn the
+/// direction of writing.
 fn short(text: &str) -> String {
-    text.chars().take(LONGEST_WORD).collect()
+    let plain = |c: char| {
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || turns {
+            '\u{fffd}'
+        } else {
+            c
+        }
+    };
+    text.chars().take(LONGEST_WORD).map(plain).collect()
 }
 
 /// Part of the log, newest first.
@@ -195,6 +206,23 @@ mod tests {
         });
         assert_eq!(refused.to_json()["result"], "-32002");
         assert_eq!(refused.to_json()["reason"], "insufficient_role");
+    }
+
+    #[test]
+    fn no_name_makes_a_second_line_moves_a_terminal_or_turns_the_writing() {
+        let mut odd = entry(Verdict::Refused {
+            code: -32602,
+            reason: "no\nsuch".to_owned(),
+        });
+        odd.who = "eve\n{\"who\":\"ann\"}\r\u{1b}[2J\u{9b}1A\u{7f}".to_owned();
+        odd.target = Some("a\u{202e}gpj.exe\u{2028}b".to_owned());
+        let line = odd.to_json().to_string();
+        assert_eq!(line.lines().count(), 1);
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+        assert!(!line.contains(['\u{202e}', '\u{2028}']), "{line:?}");
+        // Letters of every language stay.
+        odd.who = "Ända 愛".to_owned();
+        assert_eq!(odd.to_json()["who"], "Ända 愛");
     }
 
     #[test]

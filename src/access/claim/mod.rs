@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use subtle::ConstantTimeEq;
 
 use super::limits::bucket::{Bucket, Pace};
 use super::limits::table::Table;
 use super::limits::{Wait, one_address};
+use super::secret;
 use crate::clock::{Mono, Wall};
 use crate::error::Later;
 
@@ -33,8 +33,8 @@ const TRIES: u32 = 20;
 const ADDRESSES: usize = 256;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A one-time code. Never shown by `Debug`.
-#[derive(Clone, PartialEq, Eq)]
+/// A one-time code. Never shown by `Debug`, and compared by [`Code::matches`] only.
+#[derive(Clone)]
 pub struct Code([u8; LENGTH]);
 
 impl std::fmt::Debug for Code {
@@ -90,7 +90,7 @@ impl Code {
             }
             count += 1;
         }
-        bool::from(letters.ct_eq(&self.0)) && count == LENGTH
+        secret::same(&letters, &self.0) && count == LENGTH
     }
 }
 

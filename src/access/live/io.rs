@@ -22,6 +22,7 @@ use crate::access::stream::{Direction, StreamToken};
 use crate::access::{Grant, Judge, Office, Principal, Refusal};
 use crate::clock::{self, Wall};
 use crate::error::{Error, Kind, Later, Result};
+use crate::system::alarms::{About, Alarm};
 
 /// From one look at the files to the next.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -51,6 +52,8 @@ struct Inner {
     /// How the files looked when they were last read. Held while they are read, so that an older
     /// state never replaces a newer one.
     look: Mutex<Look>,
+    /// What is wrong with the files as they lie there.
+    alarms: RwLock<Vec<Alarm>>,
 }
 
 impl Live {
@@ -61,6 +64,7 @@ impl Live {
     pub fn open(data_dir: &Path, rules: KeyRules) -> Result<Self> {
         let files = Files::beneath(data_dir);
         let keyring = load_or_create(data_dir)?;
+        files.not_lost()?;
         let look = files.look();
         let index = Index::new(files.read()?);
         let (trusted, odd) = files.read_trusted();
@@ -77,6 +81,7 @@ impl Live {
             generation: AtomicU64::new(1),
             usage: Mutex::default(),
             look: Mutex::new(look),
+            alarms: RwLock::new(odd.iter().map(|what| passed_over(what)).collect()),
         })))
     }
 
@@ -84,6 +89,12 @@ impl Live {
     #[must_use]
     pub fn judge(&self) -> Arc<Judge> {
         self.0.judge()
+    }
+
+    /// What is wrong with the files as they lie there, from memory; what was read from them last counts meanwhile.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<Alarm> {
+        self.0.alarms().clone()
     }
 
     /// Moves whenever somebody's rights may have changed.
@@ -158,6 +169,10 @@ impl Inner {
         self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn alarms(&self) -> std::sync::RwLockReadGuard<'_, Vec<Alarm>> {
+        self.alarms.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn take(&self, judge: Judge) {
         let differs = judge.differs(&self.judge());
         *self.judge.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(judge);
@@ -179,15 +194,27 @@ impl Inner {
         let (trusted, odd) = self.files.read_trusted();
         told(&odd);
         judge.trusted = trusted;
+        let mut alarms: Vec<Alarm> = odd.iter().map(|what| passed_over(what)).collect();
         let gone = !self.files.document().exists();
         match self.files.read() {
-            Ok(_) if gone && *judge.index.store() != Store::default() => warn!(
-                "{} has vanished; the last known keys and revocations count until the next change writes it again",
-                self.files.document().display()
-            ),
+            Ok(_) if gone && *judge.index.store() != Store::default() => {
+                let what = format!(
+                    "{} has vanished; the last known keys and revocations count",
+                    self.files.document().display()
+                );
+                let action = "restore it from a backup before the service ends, for nobody else knows what was revoked; the next key or revocation writes it again, too";
+                warn!("{what}; {action}");
+                alarms.push(alarm(what, action));
+            }
             Ok(store) => judge.index = Index::new(store),
-            Err(e) => error!("{e}; the last good keys and revocations count"),
+            Err(e) => {
+                error!("{e}; the last good keys and revocations count");
+                let action = e.next_action().unwrap_or_default().to_owned();
+                let what = format!("{}; the last good keys and revocations count", e.what());
+                alarms.push(alarm(what, action));
+            }
         }
+        *self.alarms.write().unwrap_or_else(PoisonError::into_inner) = alarms;
         self.take(judge);
     }
 
@@ -284,6 +311,22 @@ impl Office for Live {
             Ok(key)
         })
     }
+}
+
+fn alarm(what: String, action: impl Into<String>) -> Alarm {
+    Alarm {
+        about: About::Credentials,
+        what,
+        action: action.into(),
+    }
+}
+
+/// A file among the trusted keys that is none.
+fn passed_over(what: &str) -> Alarm {
+    alarm(
+        format!("{what}; it is passed over"),
+        "put the public key there in PEM form, or move the file away",
+    )
 }
 
 fn told(odd: &[String]) {

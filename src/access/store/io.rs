@@ -99,10 +99,32 @@ impl Files {
         Store::parse(&text).or_else(|what| {
             refuse(
                 what,
-                "restore it from a backup; or move it away, which voids every API key and brings revoked tokens back, and start again"
+                "restore it from a backup; or move it and the file lock beside it away, which voids every API key and brings revoked tokens back, and start again"
                     .to_owned(),
             )
         })
+    }
+
+    /// Whether the document is there, if it ever was: whoever changes it makes it together with its lock.
+    ///
+    /// A service that began without it would take back every revocation there was, and say nothing.
+    ///
+    /// # Errors
+    /// `Config` with the file and what to do, when it is gone.
+    pub fn not_lost(&self) -> Result<()> {
+        let path = self.document();
+        if path.exists() || !self.dir.join("lock").exists() {
+            return Ok(());
+        }
+        // Somebody may be about to make the first one.
+        let _lock = self.lock()?;
+        if path.exists() {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Config, format!("{} is gone, and it was there", path.display())).action(format!(
+            "restore it from a backup; or delete {}, which voids every API key and brings revoked tokens back, and start again",
+            self.dir.join("lock").display()
+        )))
     }
 
     /// Changes the document: the newest state in, `change` applied, the file replaced. Gives that state, too.
@@ -121,6 +143,10 @@ impl Files {
         self.make_dir().map_err(failed)?;
         let _lock = self.lock()?;
         let mut store = self.read()?;
+        if !self.document().exists() {
+            // Also where the change fails: from now on, absent means lost.
+            self.replace(&store.render()).map_err(failed)?;
+        }
         let before = store.clone();
         let said = change(&mut store)?;
         if store != before {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Args, Format, Verb, as_json, counted, listed, made};
 use crate::access::audit::io::note_command;
-use crate::access::io::load_or_create;
+use crate::access::io::{become_owner, load_or_create};
 use crate::access::store::io::{Files, fresh};
 use crate::access::store::keys::no_such_key;
 use crate::access::store::{Index, KeyRecord, Store, Target, Wanted};
@@ -29,6 +29,15 @@ pub(in crate::cli) fn run(args: &Args) -> Result<()> {
     let data_dir = &config.storage.data_dir;
     let files = Files::beneath(data_dir);
     let (format, now) = (args.format, clock::wall());
+    // Opened as whoever asked; all that follows is done as the owner of the folder.
+    let output = match &args.verb {
+        Verb::Export {
+            output: Some(path), ..
+        } => Some((path.as_path(), opened(path)?)),
+        _ => None,
+    };
+    become_owner(data_dir)?;
+    files.not_lost()?;
     match &args.verb {
         Verb::Generate {
             role,
@@ -85,10 +94,10 @@ pub(in crate::cli) fn run(args: &Args) -> Result<()> {
             note_command(data_dir, "keys rotate", which);
             Ok(())
         }
-        Verb::Export { key_id, output } => {
+        Verb::Export { key_id, .. } => {
             let store = files.read()?;
             let key = store.key(key_id).ok_or_else(|| no_such_key(key_id))?;
-            export(key, output.as_deref(), now)
+            export(key, output, now)
         }
         Verb::Cleanup { dry_run } => {
             let dead = match dry_run {
@@ -161,32 +170,42 @@ fn rotate(
     show(&shown.join("\n"))
 }
 
-fn export(key: &KeyRecord, output: Option<&Path>, now: Wall) -> Result<()> {
-    let text = format!("{:#}\n", as_json(key, now));
-    eprintln!("The key itself is not in it: only a hash of it is kept. rotate gives a new one.");
-    let Some(path) = output else {
-        return show(&text);
-    };
+fn opened(path: &Path) -> Result<File> {
     OpenOptions::new()
         .write(true)
         .create(true)
-        .truncate(true)
+        .truncate(false)
         .mode(0o600)
         .open(path)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        })
-        .map_err(|e| {
-            Error::new(Kind::Config, format!("cannot write {}", path.display())).because(e)
-        })
+        .map_err(|e| unwritten(path, e))
+}
+
+fn unwritten(path: &Path, error: io::Error) -> Error {
+    Error::new(Kind::Config, format!("cannot write {}", path.display())).because(error)
+}
+
+fn export(key: &KeyRecord, output: Option<(&Path, File)>, now: Wall) -> Result<()> {
+    let text = format!("{:#}\n", as_json(key, now));
+    eprintln!("The key itself is not in it: only a hash of it is kept. rotate gives a new one.");
+    let Some((path, mut file)) = output else {
+        return show(&text);
+    };
+    let regular = file.metadata().is_ok_and(|meta| meta.is_file());
+    // A pipe or a terminal has no length.
+    let emptied = if regular { file.set_len(0) } else { Ok(()) };
+    emptied
+        .and_then(|()| file.write_all(text.as_bytes()))
+        .and_then(|()| file.sync_all())
+        .map_err(|e| unwritten(path, e))
 }
 
 /// `camera-service revoke`.
 pub(in crate::cli) fn revoke(args: &revoke::Args) -> Result<()> {
     let config = config::io::read(Config::default(), args.config.as_deref())?;
     let data_dir = &config.storage.data_dir;
+    become_owner(data_dir)?;
     let (files, now) = (Files::beneath(data_dir), clock::wall());
+    files.not_lost()?;
     let what = &args.what;
     let (target, known) = if let Some(text) = &what.token {
         let text = match text.as_str() {

@@ -25,8 +25,8 @@ use super::permit::{Refusal, Signer};
 use super::slots::Slot;
 use super::terms::{Answer, Asked, Version, decide};
 use super::{Downloads, Kind, Located, name};
-use crate::access::Role;
 use crate::access::limits::{Wait, Who};
+use crate::access::{Principal, Role};
 use crate::clock::{self, Wall};
 use crate::error::{Error, Kind as ErrorKind, Later};
 use crate::http::io::Visit;
@@ -111,11 +111,11 @@ impl Downloads for Library {
         })
     }
 
-    fn link(&self, kind: Kind, filename: &str, user: &str, until: Wall) -> String {
+    fn link(&self, kind: Kind, filename: &str, who: &Principal, until: Wall) -> String {
         format!(
             "/files/{}/{filename}?{}",
             kind.folder(),
-            self.signer.query(kind, filename, user, until)
+            self.signer.query(kind, filename, who, until)
         )
     }
 }
@@ -388,9 +388,15 @@ fn bearer(
     }
     let query = request.uri().query().unwrap_or_default();
     match services.library.signer.check(kind, name, query, now) {
-        Some(Ok(user)) => {
-            count(&user, LEAST)?;
-            Ok(user)
+        Some(Ok(who)) => {
+            // A link opens for as long as the login does that asked for it.
+            let verifier = &services.desk.verifier;
+            let who = verifier.again(&who, now).map_err(|r| {
+                let message = format!("{}, and the link with it; ask for a new one", r.details);
+                refuse(&message, invalid)
+            })?;
+            count(&who.user_id, LEAST)?;
+            Ok(who.user_id)
         }
         Some(Err(Refusal::Expired)) => Err(refuse(
             "the link has expired; ask for a new one with get_download_url",

@@ -10,6 +10,7 @@ pub mod permit;
 pub mod slots;
 pub mod terms;
 
+use crate::access::Principal;
 use crate::clock::Wall;
 use crate::error::Later;
 
@@ -75,6 +76,7 @@ pub trait Downloads: Send + Sync {
     /// Looks for a file by its stem or its whole name; `None` where there is none of that name.
     fn locate(&self, kind: Kind, name: &str) -> Later<Option<Located>>;
 
-    /// Path and query that download `filename` without a header until `until`, in the name of `user`.
-    fn link(&self, kind: Kind, filename: &str, user: &str, until: Wall) -> String;
+    /// Path and query that download `filename` without a header until `until`, and as long as the credential of
+    /// `who` stands.
+    fn link(&self, kind: Kind, filename: &str, who: &Principal, until: Wall) -> String;
 }

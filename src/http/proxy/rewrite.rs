@@ -33,15 +33,30 @@ const FORWARDED: &[&str] = &[
     "x-real-ip",
 ];
 
+/// What an answer would tell about what stands behind us, or settle for our whole origin.
+const OURS_TO_SAY: &[&str] = &[
+    "alt-svc",
+    "clear-site-data",
+    "refresh",
+    "server",
+    "strict-transport-security",
+    "via",
+    "x-powered-by",
+];
+
 /// Whether a request's header goes on; `connection` is the value of that header.
 #[must_use]
 pub fn request_header_passes(name: &str, connection: &str) -> bool {
-    response_header_passes(name, connection) && !FORWARDED.contains(&name) && name != "host"
+    goes_on(name, connection) && !FORWARDED.contains(&name) && name != "host"
 }
 
 /// Whether an answer's header goes on; `connection` is the value of that header.
 #[must_use]
 pub fn response_header_passes(name: &str, connection: &str) -> bool {
+    goes_on(name, connection) && !OURS_TO_SAY.contains(&name)
+}
+
+fn goes_on(name: &str, connection: &str) -> bool {
     !HOP_BY_HOP.contains(&name)
         // MediaMTX asks for a password; from a page, that opens the browser's own dialogue.
         && name != "www-authenticate"
@@ -155,6 +170,8 @@ mod tests {
         assert!(!request_header_passes("host", ""));
         assert!(response_header_passes("etag", "keep-alive"));
         assert!(!response_header_passes("keep-alive", ""));
+        assert!(!response_header_passes("server", ""));
+        assert!(!response_header_passes("strict-transport-security", ""));
         assert!(!response_header_passes("access-control-allow-origin", ""));
     }
 

@@ -176,27 +176,28 @@ impl Drop for Seat {
 pub(in crate::http) struct Busy(Arc<Seat>);
 
 impl Busy {
-    pub(in crate::http) fn new(seat: &Arc<Seat>) -> Self {
-        seat.hall.inside().seats.busy(seat.id, true);
-        Self(Arc::clone(seat))
+    /// `None`: its address has as many busy ones as it may.
+    pub(in crate::http) fn new(seat: &Arc<Seat>) -> Option<Self> {
+        let may = seat.hall.inside().seats.work(seat.id);
+        may.then(|| Self(Arc::clone(seat)))
     }
 
     /// Stays busy until the last byte of this body has left.
-    pub(in crate::http) fn until_sent(self, body: Body) -> Guarded {
-        Guarded { body, _busy: self }
+    pub(in crate::http) fn until_sent(busy: Option<Self>, body: Body) -> Guarded {
+        Guarded { body, _busy: busy }
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.hall.inside().seats.busy(self.0.id, false);
+        self.0.hall.inside().seats.rest(self.0.id);
     }
 }
 
 /// A body that keeps its connection busy.
 pub(in crate::http) struct Guarded {
     body: Body,
-    _busy: Busy,
+    _busy: Option<Busy>,
 }
 
 impl hyper::body::Body for Guarded {

@@ -2,7 +2,9 @@
 //!
 //! A WebSocket beyond its bounds is refused before the upgrade. Plain connections are not refused:
 //! when all are taken, an idle one of the address that holds the most idle ones leaves, so one who
-//! opens thousands and says nothing only crowds out himself.
+//! opens thousands and says nothing only crowds out himself. A connection that works on a request is not sent
+//! away; so that one who makes all of his work for ever does not fill the place either, one address may have
+//! three quarters of all at work.
 
 pub mod io;
 pub mod memory;
@@ -64,6 +66,8 @@ impl Full {
 struct Here {
     sockets: usize,
     strangers: usize,
+    /// Plain connections that work on a request.
+    busy: usize,
     /// Plain connections that work on nothing, the oldest first.
     idle: BTreeSet<Id>,
 }
@@ -128,8 +132,28 @@ impl Seats {
         Some((id, leaves))
     }
 
-    /// Whether a plain connection works on a request now; busy ones are not sent away.
-    pub fn busy(&mut self, id: Id, now: bool) {
+    /// A plain connection works on a request from now on, and is not sent away. False: its address has its share
+    /// at work already.
+    pub fn work(&mut self, id: Id) -> bool {
+        let Some(seat) = self.taken.get(&id) else {
+            // It was told to leave this moment; that comes through by itself.
+            return true;
+        };
+        let here = self.here.get(&seat.address).map_or(0, |here| here.busy);
+        let share = self.limits.plain - self.limits.plain / 4;
+        if bounded(here, share) {
+            return false;
+        }
+        self.busy(id, true);
+        true
+    }
+
+    /// It works on nothing now.
+    pub fn rest(&mut self, id: Id) {
+        self.busy(id, false);
+    }
+
+    fn busy(&mut self, id: Id, now: bool) {
         if let Some(Kind::Plain { .. }) = self.taken.get(&id).map(|s| s.kind) {
             self.set(id, Kind::Plain { busy: now });
         }
@@ -211,7 +235,9 @@ impl Seats {
         match seat.kind {
             Kind::Plain { busy } => {
                 step(&mut self.plain);
-                if !busy {
+                if busy {
+                    step(&mut here.busy);
+                } else {
                     if let Some(crowd) = here.crowd(seat.address) {
                         self.crowds.remove(&crowd);
                     }
@@ -231,9 +257,13 @@ impl Seats {
                 }
             }
         }
-        let Here { sockets, idle, .. } = here;
-        // Nobody has a busy plain connection counted here, so it may be made anew.
-        if *sockets == 0 && idle.is_empty() {
+        let Here {
+            sockets,
+            busy,
+            idle,
+            ..
+        } = here;
+        if *sockets == 0 && *busy == 0 && idle.is_empty() {
             self.here.remove(&seat.address);
         }
     }
@@ -318,6 +348,26 @@ mod tests {
             seats.busy(id, true);
         }
         assert!(seats.enter(ip("10.0.0.2")).is_none());
+    }
+
+    #[test]
+    fn one_address_cannot_have_all_at_work() {
+        let mut seats = Seats::new(Limits {
+            plain: 8,
+            ..limits()
+        });
+        let ids: Vec<Id> = (0..8)
+            .map(|_| seats.enter(ip("10.0.0.1")).unwrap().0)
+            .collect();
+        let working = ids.iter().filter(|id| seats.work(**id)).count();
+        assert_eq!(working, 6);
+        // So somebody else finds a place, and may work.
+        let (guest, left) = seats.enter(ip("10.0.0.2")).unwrap();
+        assert!(left.is_some());
+        assert!(seats.work(guest));
+        seats.rest(ids[0]);
+        assert!(seats.work(ids[7]));
+        assert!(!seats.work(ids[0]));
     }
 
     #[test]

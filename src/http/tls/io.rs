@@ -15,12 +15,15 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::sync::watch;
 
-use super::{Files, fingerprint, make, names, pair};
-use crate::clock;
+use super::{Files, fingerprint, life, make, names, pair};
+use crate::clock::{self, Mono, Wall};
 use crate::error::{Error, Kind, Result};
+use crate::system::alarms::{About, Alarm};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_millis(1500);
+/// How often its end is spoken of in the log.
+const REMIND: Duration = Duration::from_secs(86_400);
 /// A chain of certificates has a few KiB.
 const LONGEST: u64 = 256 << 10;
 
@@ -65,12 +68,48 @@ fn stamps(files: &Files) -> Stamps {
     })
 }
 
+/// What is wrong with the files as they lie there, `None` while they are what is shown.
+type Refused = Arc<RwLock<Option<String>>>;
+
 /// The certificate in use and the files behind it.
 #[derive(Debug)]
 pub struct Certificate {
     files: Files,
     shown: Arc<Shown>,
     seen: Stamps,
+    refused: Refused,
+    /// What was said last of its end, and when.
+    said: Option<(About, Mono)>,
+}
+
+/// Knows how the certificate stands. Answers from memory.
+#[derive(Debug)]
+pub struct Outlook {
+    file: String,
+    ours: bool,
+    shown: Arc<Shown>,
+    refused: Refused,
+}
+
+impl Outlook {
+    /// What is wrong with it at `now`: it ends within [`life::WARN_DAYS`], has ended, or its files were changed to
+    /// something that cannot be used.
+    #[must_use]
+    pub fn alarms(&self, now: Wall) -> Vec<Alarm> {
+        let refused = self.refused.read().unwrap_or_else(PoisonError::into_inner);
+        let refused = refused.as_ref().map(|why| Alarm {
+            about: About::CertificateRefused,
+            what: format!("{} is not taken, the former one is shown: {why}", self.file),
+            action: "put a matching pair of certificate and key in place".to_owned(),
+        });
+        self.end(now).into_iter().chain(refused).collect()
+    }
+
+    fn end(&self, now: Wall) -> Option<Alarm> {
+        let pair = self.shown.get();
+        let ends = pair.cert.first().and_then(|first| life::ends(first));
+        life::outlook(&self.file, self.ours, ends, now)
+    }
 }
 
 impl Certificate {
@@ -100,6 +139,8 @@ impl Certificate {
             files,
             shown: Arc::new(Shown(RwLock::new(Arc::new(pair)))),
             seen,
+            refused: Refused::default(),
+            said: None,
         })
     }
 
@@ -111,6 +152,17 @@ impl Certificate {
             .first()
             .map(|c| fingerprint(c))
             .unwrap_or_default()
+    }
+
+    /// Whom health asks about it.
+    #[must_use]
+    pub fn outlook(&self) -> Outlook {
+        Outlook {
+            file: self.files.certificate.display().to_string(),
+            ours: self.files.ours,
+            shown: Arc::clone(&self.shown),
+            refused: Arc::clone(&self.refused),
+        }
     }
 
     /// Its file.
@@ -137,6 +189,7 @@ impl Certificate {
     /// told once in the log and leaves the old one in place.
     pub async fn keep(mut self, mut stopping: watch::Receiver<bool>) {
         loop {
+            self.speak();
             tokio::select! {
                 _ = stopping.wait_for(|stop| *stop) => return,
                 () = tokio::time::sleep(LOOK) => {}
@@ -154,6 +207,24 @@ impl Certificate {
         let _ = stopping.wait_for(|stop| *stop).await;
     }
 
+    /// Says in the log that it ends or has ended: at once, and once a day.
+    fn speak(&mut self) {
+        let (alarm, now) = (self.outlook().end(clock::wall()), clock::mono());
+        let Some(alarm) = alarm else {
+            self.said = None;
+            return;
+        };
+        let again = |(about, at)| about != alarm.about || now.since(at) >= REMIND;
+        if self.said.is_none_or(again) {
+            self.said = Some((alarm.about, now));
+            tracing::warn!("{}; {}", alarm.what, alarm.action);
+        }
+    }
+
+    fn refuse(&self, why: Option<String>) {
+        *self.refused.write().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
     fn look(&mut self) {
         let now = stamps(&self.files);
         if now == self.seen {
@@ -164,12 +235,16 @@ impl Certificate {
         match read(&self.files) {
             Ok(pair) => {
                 self.shown.set(pair);
+                self.refuse(None);
                 tracing::info!(%file, sha256 = self.fingerprint(), "a new certificate is shown from now on");
             }
-            Err(why) => tracing::warn!(
-                %file, why,
-                "the new certificate is not taken and the old one stays; put a matching pair in place"
-            ),
+            Err(why) => {
+                tracing::warn!(
+                    %file, why,
+                    "the new certificate is not taken and the old one stays; put a matching pair in place"
+                );
+                self.refuse(Some(why));
+            }
         }
     }
 }

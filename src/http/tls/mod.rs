@@ -1,9 +1,11 @@
 //! TLS: which certificate the secure door shows, and the one it makes for itself when it has none.
 //!
-//! The pure part: names and life of our own certificate, and whether two PEM texts are a pair.
+//! The pure part: names and life of our own certificate, whether two PEM texts are a pair, and ([`life`]) what to
+//! say before one ends.
 //! [`io`] keeps the files and looks whether they have changed.
 
 pub mod io;
+pub mod life;
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -56,7 +58,7 @@ impl Files {
 }
 
 /// A certificate and its key as PEM (RFC 7468).
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Pem {
     /// The certificate.
     pub certificate: String,

@@ -88,7 +88,7 @@ impl Admissions {
         let Some(id) = asked.id.as_deref().and_then(|id| id.parse().ok()) else {
             return true;
         };
-        if self.0.len() >= MOST && !self.0.contains_key(&id) && !self.make_room() {
+        if self.0.len() >= MOST && !self.0.contains_key(&id) && !self.make_room(now) {
             return false;
         }
         let listed = self.0.get(&id).is_some_and(|old| old.listed);
@@ -109,9 +109,14 @@ impl Admissions {
         true
     }
 
-    /// Forgets the oldest entry that never became a session.
-    fn make_room(&mut self) -> bool {
-        let unlisted = self.0.iter().filter(|(_, entry)| !entry.listed);
+    /// Forgets the oldest entry that never became a session. One that is young may be a session that is not listed
+    /// yet, and whoever asks often enough must not make it forgotten: what is forgotten cannot be ended.
+    fn make_room(&mut self, now: Mono) -> bool {
+        let settled = |entry: &Admitted| now.since(entry.since) >= SETTLING;
+        let unlisted = self
+            .0
+            .iter()
+            .filter(|(_, entry)| !entry.listed && settled(entry));
         let oldest = unlisted.min_by_key(|(_, entry)| entry.since);
         let Some(id) = oldest.map(|(id, _)| *id) else {
             return false;

@@ -180,16 +180,19 @@ fn a_full_table_gives_way_where_no_session_stands_and_lets_nobody_in_where_all_d
     for (n, id) in sessions.iter().enumerate() {
         assert!(table.admit(&question(*id, "rtsp", "read"), &ann, 0, at(n as u64).mono));
     }
+    // Asking four thousand times in ten seconds makes nobody forgotten: such a session could never be ended.
     let late = question(Uuid::new_v4(), "rtsp", "read");
-    assert!(table.admit(&late, &ann, 0, at(9_000).mono));
+    assert!(!table.admit(&late, &ann, 0, at(9_000).mono));
+    assert!(table.0.contains_key(&sessions[0]));
+    assert!(table.admit(&late, &ann, 0, at(10_500).mono));
     assert_eq!(table.0.len(), MOST);
     assert!(!table.0.contains_key(&sessions[0]), "the oldest gives way");
     let all = table.0.keys().copied().collect();
-    table.listed(&all, at(9_001).mono);
+    table.listed(&all, at(10_501).mono);
     let later = question(Uuid::new_v4(), "rtsp", "read");
-    assert!(!table.admit(&later, &ann, 0, at(9_002).mono));
+    assert!(!table.admit(&later, &ann, 0, at(90_002).mono));
     assert!(
-        table.admit(&late, &ann, 0, at(9_003).mono),
+        table.admit(&late, &ann, 0, at(90_003).mono),
         "who is in may go on"
     );
 }

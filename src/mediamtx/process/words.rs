@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tracing::Level;
 
 use crate::clock::Mono;
+use crate::mediamtx::process::masked;
 use crate::mediamtx::settings::Settings;
 
 /// Bytes of one line that are kept.
@@ -41,7 +42,7 @@ pub fn read(line: &str) -> Line {
     if let Ok(found) = serde_json::from_str::<Structured<'_>>(line) {
         return Line {
             level: level(found.level),
-            text: found.message,
+            text: masked::masked(&found.message).into_owned(),
         };
     }
     let text = line.trim_end();
@@ -56,7 +57,7 @@ pub fn read(line: &str) -> Line {
         .unwrap_or((Level::WARN, text));
     Line {
         level,
-        text: text.to_owned(),
+        text: masked::masked(text).into_owned(),
     }
 }
 

@@ -91,10 +91,11 @@ impl Downloads for Shelf {
         Box::pin(async move { Ok(found.then_some(file)) })
     }
 
-    fn link(&self, kind: Kind, filename: &str, user: &str, until: Wall) -> String {
+    fn link(&self, kind: Kind, filename: &str, who: &Login, until: Wall) -> String {
         format!(
-            "/files/{}/{filename}?user={user}&expires={}",
+            "/files/{}/{filename}?user={}&expires={}",
             kind.folder(),
+            who.user_id,
             until.as_secs()
         )
     }

@@ -13,7 +13,7 @@ use crate::rpc::error::{Code, Fault};
 use crate::rpc::io::later;
 use crate::rpc::links::Reached;
 use crate::rpc::params::{Param, Rule, whole};
-use crate::rpc::session::Session;
+use crate::rpc::session::{Login, Session};
 use crate::rpc::table::{Answer, Call, Method, Outcome};
 
 /// Life of a link when none is asked for: time to click it, and to go on after an interruption.
@@ -82,7 +82,7 @@ fn download_url(session: &Session, call: Call) -> Result<Outcome, Fault> {
     let link = Link {
         kind,
         until: until.min(login.expires_at),
-        user: login.user_id.clone(),
+        who: Arc::clone(&login),
         reached: Arc::clone(&call.reached),
         desk: Arc::clone(&call.desk),
     };
@@ -105,7 +105,7 @@ fn download_url(session: &Session, call: Call) -> Result<Outcome, Fault> {
 struct Link {
     kind: Kind,
     until: Wall,
-    user: String,
+    who: Arc<Login>,
     reached: Arc<Reached>,
     desk: Arc<Desk>,
 }
@@ -115,7 +115,7 @@ impl Link {
         // Whole seconds go into the signature; the answer says the same.
         let until = Wall::from_secs(self.until.as_secs());
         let downloads = &self.desk.downloads;
-        let path = downloads.link(self.kind, &file.filename, &self.user, until);
+        let path = downloads.link(self.kind, &file.filename, &self.who, until);
         Ok(json!({
             "filename": file.filename,
             "file_size": file.size,

@@ -34,6 +34,7 @@ pub(super) const METHODS: &[&str] = &[
 struct StandIn {
     start: Mutex<Option<Start>>,
     orders: Mutex<Vec<Order>>,
+    runs: Mutex<Option<&'static str>>,
     pages: Mutex<Vec<Page>>,
     policies: Mutex<Vec<Policy>>,
 }
@@ -80,6 +81,10 @@ impl Recordings for StandIn {
                 until: None,
             })),
         }
+    }
+
+    fn state(&self, _: &str) -> Option<&'static str> {
+        *self.runs.lock().unwrap()
     }
 
     fn stop(&self, device: &str) -> Later<Stop> {

@@ -206,8 +206,18 @@ fn dispatch(verb: Verb) -> Result<()> {
             println!("{}", app::mint_token(&config, &user, role, ttl)?);
             Ok(())
         }
-        Verb::Keys(args) => keys::io::run(&args),
-        Verb::Revoke(args) => keys::io::revoke(&args),
+        Verb::Keys(args) => {
+            keys::io::run(&args)?;
+            if args.changes() {
+                keys::io::settle();
+            }
+            Ok(())
+        }
+        Verb::Revoke(args) => {
+            keys::io::revoke(&args)?;
+            keys::io::settle();
+            Ok(())
+        }
         Verb::ClaimCode { config } => {
             let config = config::io::read(Config::default(), config.as_deref())?;
             let code = app::claim_code(&config)?.ok_or_else(|| {

@@ -79,10 +79,7 @@ pub fn topic(event: &Event) -> String {
         let whole = exact.saturating_add(Duration::from_millis(500)).as_secs();
         let millis = u64::try_from(exact.as_millis()).unwrap_or(u64::MAX);
         params.insert("duration".to_owned(), whole.into());
-        params.insert(
-            "extensions".to_owned(),
-            json!({ "duration_ms": millis }),
-        );
+        params.insert("extensions".to_owned(), json!({ "duration_ms": millis }));
     }
     json!({ "jsonrpc": "2.0", "method": event.topic.as_str(), "params": params }).to_string()
 }

@@ -182,6 +182,12 @@ fn export(key: &KeyRecord, output: Option<&Path>, now: Wall) -> Result<()> {
         })
 }
 
+/// Waits until a service that runs has seen the change, so that a script can use a new key in its next line, and an old
+/// one opens nothing any more.
+pub(in crate::cli) fn settle() {
+    std::thread::sleep(access::live::io::SEEN_WITHIN);
+}
+
 /// `camera-service revoke`.
 pub(in crate::cli) fn revoke(args: &revoke::Args) -> Result<()> {
     let config = config::io::read(Config::default(), args.config.as_deref())?;

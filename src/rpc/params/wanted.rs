@@ -161,7 +161,10 @@ mod tests {
         }
         let fault = topics("topics", &json!(["snapshot.taken", "recording.strat"])).unwrap_err();
         let details = fault.to_json("1")["data"]["details"].take();
-        assert_eq!(details, "topics[1] is \"recording.strat\", which is no topic");
+        assert_eq!(
+            details,
+            "topics[1] is \"recording.strat\", which is no topic"
+        );
         assert_eq!(data(&fault).2, "did you mean recording.start?");
         let twice = json!(["system.health", "camera_status_update", "system.health"]);
         let words: Vec<&str> = topics("topics", &twice)

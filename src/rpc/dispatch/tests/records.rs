@@ -436,6 +436,10 @@ async fn each_refusal_has_its_code_and_says_what_stands_against_it() {
     let mut alone = Asker::with("operator", MediaState::default());
     let refused = alone.refused(start, json!({ "device": "camera0" })).await;
     assert_eq!(refused, (-32050, "mediamtx".to_owned()));
+    // What is known of the camera comes before what is wrong beneath it.
+    *alone.stand_in.runs.lock().unwrap() = Some("RECORDING");
+    let refused = alone.refused(start, json!({ "device": "camera0" })).await;
+    assert_eq!(refused, (-32020, "RECORDING".to_owned()));
     assert!(alone.stand_in.orders.lock().unwrap().is_empty());
 }
 

@@ -207,8 +207,18 @@ fn dispatch(verb: Verb) -> Result<()> {
             println!("{}", app::mint_token(&config, &user, role, ttl)?);
             Ok(())
         }
-        Verb::Keys(args) => keys::io::run(&args),
-        Verb::Revoke(args) => keys::io::revoke(&args),
+        Verb::Keys(args) => {
+            keys::io::run(&args)?;
+            if args.changes() {
+                keys::io::settle();
+            }
+            Ok(())
+        }
+        Verb::Revoke(args) => {
+            keys::io::revoke(&args)?;
+            keys::io::settle();
+            Ok(())
+        }
         Verb::ClaimCode { config } => {
             let config = config::io::read(Config::default(), config.as_deref())?;
             access::io::become_owner(&config.storage.data_dir)?;

@@ -125,6 +125,10 @@ async fn without_good_credentials_nothing_is_told_not_even_whether_the_file_exis
     let verb = http(rig.api, "DELETE", "/files/recordings/x", VIEWER, "").await;
     assert_eq!(verb.status, 405);
     assert_eq!(verb.header("allow"), Some("get, head, options"));
+    // Only the preflight of a browser is another matter.
+    let path = format!("/files/recordings/{NAME}");
+    let plain = http(rig.api, "OPTIONS", &path, VIEWER, "").await;
+    assert_eq!(plain.status, 405);
     rig.stop().await;
 }
 

@@ -315,9 +315,11 @@ impl Default for Config {
                 jwt_expiry_hours: 24,
                 rate_limit_requests: 300,
                 rate_limit_burst: 60,
-                rate_limit_failed_logins: 10,
+                rate_limit_failed_logins: 60,
                 claim: true,
-                cors_origins: Vec::new(),
+                cors_origins: ["http://localhost:3000", "https://localhost:3000"]
+                    .map(str::to_owned)
+                    .to_vec(),
             },
             api_key_management: ApiKeyManagement {
                 max_keys_per_role: 10,

@@ -367,9 +367,14 @@ async fn answer(visit: &Visit, request: Request<Incoming>, wanted: Route) -> Res
         Route::Socket => socket(visit, request),
         Route::Whep { upstream } => proxy::io::whep(visit, request, &upstream).await,
         Route::Whip { upstream } => proxy::io::whip(visit, request, &upstream).await,
+        // Only browsers ask so, before a request of another site's page; [`handle`] answers them.
         Route::File { .. } if request.method() == "OPTIONS" => {
+            let message = "OPTIONS is for the preflights of browsers; use GET or HEAD";
             let verbs = wanted.shared_verbs().unwrap_or_default();
-            ready(Reply::empty(204).header("allow", verbs), head)
+            ready(
+                Reply::error(405, message, clock::wall()).header("allow", verbs),
+                head,
+            )
         }
         Route::File { kind, name } => files::io::download(visit, &request, kind, &name).await,
         Route::Hls { upstream } => proxy::io::hls(visit, request, &upstream).await,

@@ -330,6 +330,10 @@ impl Recordings for Recorder {
         detached(self.clone().start_now(order))
     }
 
+    fn state(&self, device: &str) -> Option<&'static str> {
+        self.ledger().state(device).map(State::as_str)
+    }
+
     fn stop(&self, device: &str) -> Later<Stop> {
         // Taken at once, so that calls of one connection take effect in their order.
         let ended = self.ledger().end(device);

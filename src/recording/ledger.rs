@@ -93,14 +93,20 @@ impl Ledger {
     /// # Errors
     /// The state of the recording that is there.
     pub fn begin(&mut self, device: &str) -> Result<(), State> {
-        match self.sessions.get(device) {
-            Some(Some(session)) => Err(session.state),
-            Some(None) => Err(State::Starting),
+        match self.state(device) {
+            Some(state) => Err(state),
             None => {
                 self.sessions.insert(device.to_owned(), None);
                 Ok(())
             }
         }
+    }
+
+    /// Where the recording of a device stands, if there is one.
+    #[must_use]
+    pub fn state(&self, device: &str) -> Option<State> {
+        let session = self.sessions.get(device)?;
+        Some(session.as_ref().map_or(State::Starting, |s| s.state))
     }
 
     /// Its file is there, its first picture was taken at `start`; returns when it ends by itself.

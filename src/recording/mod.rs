@@ -161,6 +161,9 @@ pub trait Recordings: Send + Sync {
     /// Starts one; comes back when its file is on the disk.
     fn start(&self, order: Order) -> Later<Start>;
 
+    /// The state of the one of `device` that begins, runs or ends; answers from memory.
+    fn state(&self, device: &str) -> Option<&'static str>;
+
     /// Ends the one that runs of `device`; comes back when its file is finished.
     fn stop(&self, device: &str) -> Later<Stop>;
 

@@ -73,6 +73,14 @@ pub fn topic(event: &Event) -> String {
     for (name, value) in &event.data {
         params.entry(name.as_str()).or_insert_with(|| value.clone());
     }
+    // Durations are whole seconds on the wire (contract §3, §20.10); the exact one stands beside them.
+    if let Some(exact) = event.data.get("duration").and_then(Value::as_f64) {
+        let exact = Duration::try_from_secs_f64(exact).unwrap_or_default();
+        let whole = exact.saturating_add(Duration::from_millis(500)).as_secs();
+        let millis = u64::try_from(exact.as_millis()).unwrap_or(u64::MAX);
+        params.insert("duration".to_owned(), whole.into());
+        params.insert("extensions".to_owned(), json!({ "duration_ms": millis }));
+    }
     json!({ "jsonrpc": "2.0", "method": event.topic.as_str(), "params": params }).to_string()
 }
 
@@ -98,6 +106,14 @@ mod tests {
         assert_eq!(read(&topic(&event)), wanted);
         let system = Event::new(Topic::SystemStartup, Wall::from_secs(0));
         assert_eq!(read(&topic(&system))["params"].get("device"), None);
+    }
+
+    #[test]
+    fn a_duration_is_whole_seconds_and_exact_beside_it() {
+        let stop = Event::new(Topic::RecordingStop, Wall::from_secs(1)).with("duration", 3.066);
+        let params = read(&topic(&stop))["params"].take();
+        assert_eq!(params["duration"], 3);
+        assert_eq!(params["extensions"], json!({ "duration_ms": 3066 }));
     }
 
     #[test]

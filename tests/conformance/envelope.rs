@@ -342,6 +342,13 @@ async fn origins(world: &mut World, report: &mut Report) {
     report.expect(reply.is_ok(), || {
         format!("- role=none case=Origin {own}: refused; the service's own origin is always allowed (§20.23)")
     });
+    // The default list; a foreign server may have another one.
+    for origin in ["http://localhost:3000", "https://localhost:3000"] {
+        let is_let_in = crate::stage::is_foreign() || connect(server, origin).await.is_ok();
+        report.expect(is_let_in, || {
+            format!("- role=none case=Origin {origin}: refused; it is allowed by default (§1)")
+        });
+    }
     for origin in ["http://evil.example", "https://evil.example:8002", "null"] {
         let reply = connect(server, origin).await;
         report.expect(reply.is_err(), || {

@@ -1013,6 +1013,11 @@ pub(crate) async fn events(world: &mut World) -> Report {
             report.expect(note.is_some(), || {
                 format!("{topic} role=viewer case=subscribed: nothing came (§16.1)")
             });
+            let seconds = note.map(|n| n["params"]["duration"].clone());
+            let whole = seconds.as_ref().is_none_or(|s| s.is_null() || s.is_u64());
+            report.expect(whole, || {
+                format!("{topic} role=viewer case=duration: {seconds:?} are no whole seconds (§3)")
+            });
             let told = other.hear(SOON, |n| {
                 is_notification(n, "recording_status_update") && n["params"]["status"] == status
             });

@@ -138,13 +138,8 @@ impl Report {
         }
         let data = answer.data();
         if let Some(param) = &wanted.param {
-            // It may also name the place inside: `topics[0]`, `filters.device`.
-            let names = data["param"].as_str().is_some_and(|named| {
-                named
-                    .strip_prefix(param.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
-            });
-            self.expect(names, || {
+            // The parameter itself (§3), not a place inside it: a form marks the field it has.
+            self.expect(data["param"] == param.as_str(), || {
                 format!("{label}: data.param is {}, not {param:?}", data["param"])
             });
         }

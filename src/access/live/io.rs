@@ -26,6 +26,8 @@ use crate::system::alarms::{About, Alarm};
 
 /// From one look at the files to the next.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A change of the files is known so soon: the longest wait for a look, and the reading.
+pub const SEEN_WITHIN: Duration = Duration::from_millis(500);
 /// From one writing of the usage to the next.
 const WRITE_EVERY: Duration = Duration::from_secs(60);
 

@@ -199,6 +199,12 @@ fn export(key: &KeyRecord, output: Option<(&Path, File)>, now: Wall) -> Result<(
         .map_err(|e| unwritten(path, e))
 }
 
+/// Waits until a service that runs has seen the change, so that a script can use a new key in its next line, and an old
+/// one opens nothing any more.
+pub(in crate::cli) fn settle() {
+    std::thread::sleep(access::live::io::SEEN_WITHIN);
+}
+
 /// `camera-service revoke`.
 pub(in crate::cli) fn revoke(args: &revoke::Args) -> Result<()> {
     let config = config::io::read(Config::default(), args.config.as_deref())?;

@@ -95,6 +95,16 @@ enum Verb {
     Stats,
 }
 
+impl Args {
+    /// Whether it changes what opens the service.
+    pub(in crate::cli) const fn changes(&self) -> bool {
+        matches!(
+            self.verb,
+            Verb::Generate { .. } | Verb::Revoke { .. } | Verb::Rotate { .. }
+        )
+    }
+}
+
 fn parse_expiry(text: &str) -> Result<Expiry, String> {
     text.parse()
 }

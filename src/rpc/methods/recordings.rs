@@ -154,6 +154,9 @@ fn start(call: &Call) -> Result<Outcome, Fault> {
             "plug it in; camera_status_update tells when it is back",
         ));
     }
+    if let Some(is) = call.desk.recordings.state(&device) {
+        return Err(busy(&device, is));
+    }
     let media = call.desk.media.state();
     if !media.reachable {
         return Err(Fault::dependency(
@@ -175,13 +178,7 @@ fn start(call: &Call) -> Result<Outcome, Fault> {
         call.desk.recordings.start(order),
         move |came| match came {
             Ok(Start::Started(started)) => Ok(started_json(&device, &started, format)),
-            Ok(Start::Busy { state: is }) => Err(state(
-                "already_recording",
-                is,
-                &["IDLE"],
-                format!("a recording of {device} is {}", is.to_lowercase()),
-                "call stop_recording first, or let it run",
-            )),
+            Ok(Start::Busy { state: is }) => Err(busy(&device, is)),
             Ok(Start::Full(why)) => Err(Fault::dependency(
                 "storage",
                 why,
@@ -190,6 +187,17 @@ fn start(call: &Call) -> Result<Outcome, Fault> {
             Err(error) => Err(failed(&error)),
         },
     ))
+}
+
+/// -32020: one recording of a device at a time.
+fn busy(device: &str, is: &str) -> Fault {
+    state(
+        "already_recording",
+        is,
+        &["IDLE"],
+        format!("a recording of {device} is {}", is.to_lowercase()),
+        "call stop_recording first, or let it run",
+    )
 }
 
 fn failed(error: &Error) -> Fault {

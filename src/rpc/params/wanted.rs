@@ -31,7 +31,7 @@ pub(super) fn filters_schema() -> Value {
     json!({ "type": "object", "properties": properties, "additionalProperties": false })
 }
 
-/// Reads a list of topics; each once, in the order they came.
+/// Reads a list of topics; each once, in the order they came. A fault names the parameter; where in it, its details say.
 ///
 /// # Errors
 /// -32602 for what is no list, is empty or too long, or holds what is no topic.
@@ -54,14 +54,9 @@ pub fn topics(name: &str, value: &Value) -> Result<Vec<Subject>, Fault> {
     for (i, item) in items.iter().enumerate() {
         let at = format!("{name}[{i}]");
         let Value::String(word) = item else {
-            return Err(Fault::param(
-                &at,
-                "type",
-                format!("{at} is not a string"),
-                example,
-            ));
+            return Err(wrong("type", format!("{at} is not a string")));
         };
-        let subject = Subject::from_word(word).ok_or_else(|| no_topic(&at, word))?;
+        let subject = Subject::from_word(word).ok_or_else(|| no_topic(name, &at, word))?;
         if !found.contains(&subject) {
             found.push(subject);
         }
@@ -69,7 +64,7 @@ pub fn topics(name: &str, value: &Value) -> Result<Vec<Subject>, Fault> {
     Ok(found)
 }
 
-fn no_topic(at: &str, word: &str) -> Fault {
+fn no_topic(name: &str, at: &str, word: &str) -> Fault {
     let shown: String = word.chars().take(64).collect();
     let suggestion = Subject::nearest(word).map_or_else(
         || {
@@ -79,9 +74,9 @@ fn no_topic(at: &str, word: &str) -> Fault {
         |near| format!("did you mean {near}?"),
     );
     Fault::param(
-        at,
+        name,
         "enum",
-        format!("there is no topic {shown:?}"),
+        format!("{at} is {shown:?}, which is no topic"),
         suggestion,
     )
 }
@@ -112,7 +107,7 @@ pub fn filters(name: &str, value: &Value) -> Result<Filters, Fault> {
                     |near| format!("did you mean {near}?"),
                 );
                 let details = format!("there is no filter {shown:?}");
-                return Err(Fault::param(&at, "unknown", details, suggestion));
+                return Err(Fault::param(name, "unknown", details, suggestion));
             }
         };
         match value {
@@ -121,7 +116,7 @@ pub fn filters(name: &str, value: &Value) -> Result<Filters, Fault> {
             }
             Value::String(_) => {
                 return Err(Fault::param(
-                    &at,
+                    name,
                     "length",
                     format!("{at} is empty or too long"),
                     format!("send 1 to {LONGEST_FILTER} characters, or leave {shown} away"),
@@ -129,7 +124,7 @@ pub fn filters(name: &str, value: &Value) -> Result<Filters, Fault> {
             }
             _ => {
                 return Err(Fault::param(
-                    &at,
+                    name,
                     "type",
                     format!("{at} is not a string"),
                     format!("send {shown} as a string"),
@@ -157,14 +152,19 @@ mod tests {
             (json!("camera.connected"), "topics", "type"),
             (json!([]), "topics", "min_items"),
             (long, "topics", "max_items"),
-            (json!(["camera.connected", 7]), "topics[1]", "type"),
-            (json!(["nonsense"]), "topics[0]", "enum"),
+            (json!(["camera.connected", 7]), "topics", "type"),
+            (json!(["nonsense"]), "topics", "enum"),
         ] {
             let fault = topics("topics", &value).unwrap_err();
             let (at, broken, _) = data(&fault);
             assert_eq!((at.as_str(), broken.as_str()), (param, rule));
         }
-        let fault = topics("topics", &json!(["recording.strat"])).unwrap_err();
+        let fault = topics("topics", &json!(["snapshot.taken", "recording.strat"])).unwrap_err();
+        let details = fault.to_json("1")["data"]["details"].take();
+        assert_eq!(
+            details,
+            "topics[1] is \"recording.strat\", which is no topic"
+        );
         assert_eq!(data(&fault).2, "did you mean recording.start?");
         let twice = json!(["system.health", "camera_status_update", "system.health"]);
         let words: Vec<&str> = topics("topics", &twice)
@@ -179,9 +179,9 @@ mod tests {
     fn only_known_filters_with_text_are_taken() {
         for (value, param, rule) in [
             (json!(["device"]), "filters", "type"),
-            (json!({ "topic": "x" }), "filters.topic", "unknown"),
-            (json!({ "device": 0 }), "filters.device", "type"),
-            (json!({ "status": "" }), "filters.status", "length"),
+            (json!({ "topic": "x" }), "filters", "unknown"),
+            (json!({ "device": 0 }), "filters", "type"),
+            (json!({ "status": "" }), "filters", "length"),
         ] {
             let (at, broken, _) = data(&filters("filters", &value).unwrap_err());
             assert_eq!((at.as_str(), broken.as_str()), (param, rule));

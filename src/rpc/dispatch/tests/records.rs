@@ -34,6 +34,7 @@ pub(super) const METHODS: &[&str] = &[
 struct StandIn {
     start: Mutex<Option<Start>>,
     orders: Mutex<Vec<Order>>,
+    runs: Mutex<Option<&'static str>>,
     pages: Mutex<Vec<Page>>,
     policies: Mutex<Vec<Policy>>,
 }
@@ -80,6 +81,10 @@ impl Recordings for StandIn {
                 until: None,
             })),
         }
+    }
+
+    fn state(&self, _: &str) -> Option<&'static str> {
+        *self.runs.lock().unwrap()
     }
 
     fn stop(&self, device: &str) -> Later<Stop> {
@@ -431,6 +436,10 @@ async fn each_refusal_has_its_code_and_says_what_stands_against_it() {
     let mut alone = Asker::with("operator", MediaState::default());
     let refused = alone.refused(start, json!({ "device": "camera0" })).await;
     assert_eq!(refused, (-32050, "mediamtx".to_owned()));
+    // What is known of the camera comes before what is wrong beneath it.
+    *alone.stand_in.runs.lock().unwrap() = Some("RECORDING");
+    let refused = alone.refused(start, json!({ "device": "camera0" })).await;
+    assert_eq!(refused, (-32020, "RECORDING".to_owned()));
     assert!(alone.stand_in.orders.lock().unwrap().is_empty());
 }
 

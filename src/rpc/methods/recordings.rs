@@ -179,7 +179,10 @@ fn start(call: &Call) -> Result<Outcome, Fault> {
                 "already_recording",
                 is,
                 &["IDLE"],
-                format!("a recording of {device} is {}", is.to_lowercase()),
+                format!(
+                    "{device} has a recording already: it is {}",
+                    is.to_lowercase()
+                ),
                 "call stop_recording first, or let it run",
             )),
             Ok(Start::Full(why)) => Err(Fault::dependency(

@@ -11,9 +11,11 @@ interface Props {
   box: Box;
   camera: Camera;
   metrics: CameraMetrics | null;
+  /** A stream of somebody else: the box does not know what its camera can do. */
+  external: boolean;
 }
 
-export function CameraPanel({ box, camera, metrics }: Props) {
+export function CameraPanel({ box, camera, metrics, external }: Props) {
   const wrong = advice(camera);
   const fps = exactFps(camera);
   return (
@@ -43,8 +45,8 @@ export function CameraPanel({ box, camera, metrics }: Props) {
           </>
         )}
       </dl>
-      {camera.streams && <Addresses streams={camera.streams} />}
-      <Capabilities box={box} device={camera.device} />
+      {camera.streams && <Addresses box={box} device={camera.device} streams={camera.streams} />}
+      {!external && <Capabilities box={box} device={camera.device} />}
     </section>
   );
 }

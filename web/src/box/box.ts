@@ -186,6 +186,8 @@ export class Box {
       return this.#set({ unclaimed: link.reason === 'unclaimed' });
     }
     this.#set({ link });
+    // What was last said of the box's health may be said of a box that is gone.
+    if (link.kind === 'ready' || link.kind === 'retrying') this.#health?.ask();
     if (link.kind === 'ready') {
       this.#set({ role: link.auth.role });
       void this.#list();

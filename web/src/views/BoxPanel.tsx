@@ -53,10 +53,15 @@ function ConfigurationPanel({ box }: { box: Box }) {
     attempt(async () => {
       try {
         const { applied, troubles } = await box.ask('reload_configuration', undefined);
+        await load();
         const changed = applied.length ? `Acts now: ${applied.join(', ')}.` : 'Nothing in it has changed.';
         return [changed, ...troubles].join(' ');
-      } finally {
-        await load();
+      } catch (error) {
+        const now = await box.ask('get_configuration', undefined);
+        setKnown(now);
+        // Its mistakes are shown one by one; the refusal itself would say them once more.
+        if (!now.refused) throw error;
+        return 'It has mistakes still.';
       }
     });
   return (

@@ -13,16 +13,18 @@ interface Props {
   metrics: CameraMetrics | null;
   /** A stream of somebody else: the box does not know what its camera can do. */
   external: boolean;
+  /** The box is not heard now: what is shown was true when it was. */
+  stale: boolean;
 }
 
-export function CameraPanel({ box, camera, metrics, external }: Props) {
+export function CameraPanel({ box, camera, metrics, external, stale }: Props) {
   const wrong = advice(camera);
   const fps = exactFps(camera);
   return (
     <section class="panel" aria-label="Camera">
       <div class="title">
         <h1>{camera.name || camera.device}</h1>
-        <StatusWord status={camera.status} />
+        {stale ? <span class="status busy">LAST KNOWN: {camera.status}</span> : <StatusWord status={camera.status} />}
       </div>
       {wrong && (
         <div class={`note ${camera.status === 'DISCONNECTED' ? 'warn' : 'bad'}`} role="status">

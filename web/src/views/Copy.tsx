@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { copyText } from './clipboard.ts';
 
 type Copied = 'no' | 'yes' | 'failed';
-const LABEL: Record<Copied, string> = { no: 'Copy', yes: 'Copied', failed: 'Press Ctrl+C' };
+const LABEL: Record<Copied, string> = { no: 'Copy', yes: 'Copied', failed: 'Copy it by hand' };
 
 interface Props {
   value: string;

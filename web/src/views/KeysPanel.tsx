@@ -109,6 +109,8 @@ export function KeysPanel({ box }: { box: Box }) {
 
 function Fresh({ made, onDone }: { made: NewApiKey; onDone: () => void }) {
   const text = useRef<HTMLElement>(null);
+  const address = useRef<HTMLElement>(null);
+  const link = `${location.origin}/#token=${made.key}`;
   return (
     <div class="note good" role="alert">
       <p>
@@ -119,6 +121,11 @@ function Fresh({ made, onDone }: { made: NewApiKey; onDone: () => void }) {
       </code>
       <div class="buttons">
         <Copy value={made.key} shown={text} what="the key" />
+      </div>
+      <p>For people: this link opens the page with it. Keep it as you would keep the key.</p>
+      <code ref={address}>{link}</code>
+      <div class="buttons">
+        <Copy value={link} shown={address} what="the link" />
         <button type="button" onClick={onDone}>
           I have it
         </button>

@@ -1,4 +1,4 @@
-import { duration } from '../format.ts';
+import { duration, moment } from '../format.ts';
 import type { Fault, Health } from '../box/health.ts';
 import { PART, UNREACHABLE } from '../words.ts';
 import { Mark } from './Mark.tsx';
@@ -35,7 +35,7 @@ export function Trouble({ health }: { health: Health }) {
             ))}
             {notes.map((note) => (
               <li key={note} class="note plain">
-                <p>{note}</p>
+                <p>{note.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, moment)}</p>
               </li>
             ))}
           </ul>

@@ -59,7 +59,14 @@ function CameraPart({ box, model }: { box: Box; model: Model }) {
   return (
     <>
       {camera && (
-        <CameraPanel key={camera.device} box={box} camera={camera} metrics={model.metrics} external={external} />
+        <CameraPanel
+          key={camera.device}
+          box={box}
+          camera={camera}
+          metrics={model.metrics}
+          external={external}
+          stale={model.link.kind === 'retrying'}
+        />
       )}
       {camera && !external && mayControl(model.role) && camera.status !== 'DISCONNECTED' && (
         <SettingsPanel key={`settings ${camera.device}`} box={box} camera={camera} />

@@ -14,6 +14,11 @@ export const UNREACHABLE: Advice = {
   action: 'Check that it has power and that this device is in its network. The page goes on asking by itself.',
 };
 
+export const STUCK: Advice = {
+  reason: 'This recording does not grow: the medium is full, or no picture comes in.',
+  action: 'Look at the storage under Files, and at the picture. The recording goes on by itself when it can.',
+};
+
 /** What a refusal means for whoever pressed a button; a field left out is taken from the box. */
 export const REFUSAL: Record<string, Partial<Advice>> = {
   already_recording: { reason: 'This is being recorded already.', action: 'Stop that recording, or let it run.' },

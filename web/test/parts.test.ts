@@ -4,7 +4,7 @@ import { isLook } from '../src/box/audit.ts';
 import { explain } from '../src/box/explain.ts';
 import { added, asCamera, found, tidyName } from '../src/box/external.ts';
 import { keep, tell, TOPICS, type Happening } from '../src/box/feed.ts';
-import { growing, heard, isUpdate, type Running } from '../src/box/recordings.ts';
+import { begun, growing, grown, heard, isUpdate, type Running } from '../src/box/recordings.ts';
 import { RpcError } from '../src/rpc/errors.ts';
 import type { ExternalStream, RecordingUpdate } from '../src/rpc/types.ts';
 
@@ -27,9 +27,16 @@ test('an event is told in words, with what to do where there is something', () =
   assert.equal(stop!.text, 'The recording party of camera0 ended after 1 min 1 s.');
 });
 
-test('every topic that is subscribed to has words, but for the one that only moves a list', () => {
-  for (const topic of TOPICS) assert.equal(tell(topic, {}) === null, topic === 'mediamtx.path', topic);
-  assert.equal(tell('recording.progress', {}), null);
+test('what to do about a fault is told in words of the page here, too', () => {
+  const full = tell('system.health', { status: 'DEGRADED', code: 'storage_low', reason: 'only 3 % is free', action: 'call set_retention_policy' });
+  assert.equal(full!.text, 'The box is degraded: only 3 % is free.');
+  assert.doesNotMatch(full!.action, /_/);
+});
+
+test('every topic that is subscribed to has words, but for the two that only move something', () => {
+  const silent = TOPICS.filter((topic) => tell(topic, {}) === null);
+  assert.deepEqual(silent, ['recording.progress', 'mediamtx.path']);
+  assert.equal(tell('anything.new', {}), null);
   assert.equal(tell('camera.status_change', null)?.tone, 'bad', 'nonsense breaks nothing');
 });
 
@@ -44,13 +51,23 @@ test('the feed is newest first and bounded', () => {
 test('what is recorded follows the news; a fault does not end a recording, its end does', () => {
   const say = (status: RecordingUpdate['status'], duration = 0): RecordingUpdate => ({ device: 'camera0', filename: 'f', duration, status });
   let running: Running = heard({}, say('STARTED'), 1000);
-  assert.deepEqual(running, { camera0: 1000 });
+  assert.deepEqual(running, { camera0: begun(1000) });
   running = heard(running, say('ERROR'), 2000);
-  assert.deepEqual(running, { camera0: 1000 });
+  assert.deepEqual(running, { camera0: begun(1000) });
   assert.deepEqual(heard(running, say('STOPPED', 5), 6000), {});
   assert.deepEqual(heard({}, say('FAILED'), 6000), {});
   assert.deepEqual(heard({}, say('ERROR'), 6000), {}, 'a fault of a recording that ended begins none');
   assert.ok(isUpdate(say('STARTED')) && !isUpdate(null) && !isUpdate({ device: 7 }));
+});
+
+test('a recording that does not grow is noticed, and forgiven when it does', () => {
+  const at = (running: Running, file_size: number) => grown(running, { device: 'camera0', file_size });
+  let running = at({ camera0: begun(0) }, 500);
+  assert.equal(running['camera0']!.stuck, false, 'one size tells nothing');
+  running = at(running, 500);
+  assert.equal(running['camera0']!.stuck, true);
+  assert.equal(at(running, 900)['camera0']!.stuck, false);
+  assert.deepEqual(grown({}, { device: 'camera0', file_size: 1 }), {}, 'no recording is made of its progress');
 });
 
 test('of the files, those that grow are found, one of each camera', () => {

@@ -23,7 +23,7 @@ import { isUnclaimed } from './claim.ts';
 import { asCamera } from './external.ts';
 import { keep, tell, TOPICS, type Happening } from './feed.ts';
 import { watchHealth, type Health, type HealthWatch } from './health.ts';
-import { growing, heard, isUpdate, type Running } from './recordings.ts';
+import { begun, growing, grown, heard, isUpdate, type Recording, type Running } from './recordings.ts';
 import { refusalSentence, storedToken, storeToken } from './token.ts';
 
 export interface Model {
@@ -156,6 +156,7 @@ export class Box {
       this.#set({ running: heard(this.model.value.running, params, Date.now()) });
       this.fileChanged();
     }
+    if (method === 'recording.progress') this.#set({ running: grown(this.model.value.running, params) });
     if (method === 'snapshot.taken') this.fileChanged();
     if (/^(system|mediamtx|camera)/.test(method)) this.#health?.ask();
     if (method === 'mediamtx.path' || method === 'mediamtx.stream') void this.listStreams().catch(() => {});
@@ -200,10 +201,10 @@ export class Box {
 
   async #listRunning(): Promise<void> {
     const { files } = await this.ask('list_recordings', {});
-    const running: Record<string, number> = {};
+    const running: Record<string, Recording> = {};
     for (const { device, filename } of growing(files)) {
       const { extensions } = await this.ask('get_recording_info', { filename });
-      running[device] = Date.now() - extensions.duration_ms;
+      running[device] = begun(Date.now() - extensions.duration_ms);
     }
     this.#set({ running });
   }

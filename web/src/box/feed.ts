@@ -2,6 +2,7 @@
 
 import { duration } from '../format.ts';
 import type { Topic } from '../rpc/types.ts';
+import { FAULT_ACTION } from '../words.ts';
 import { sentence } from './sentence.ts';
 
 export interface Happening {
@@ -15,13 +16,14 @@ export interface Happening {
   action: string;
 }
 
-/** What the page subscribes to. `mediamtx.path` is not told, but moves the list of streams. */
+/** What the page subscribes to. Two are not told: one shows whether a recording grows, one moves the list of streams. */
 export const TOPICS: Topic[] = [
   'camera.status_change',
   'camera.capability_error',
   'recording.start',
   'recording.stop',
   'recording.error',
+  'recording.progress',
   'snapshot.taken',
   'snapshot.error',
   'system.health',
@@ -44,7 +46,7 @@ export function tell(topic: string, params: unknown): Omit<Happening, 'id'> | nu
   const told = words(topic, fields);
   if (!told) return null;
   const at = text(fields['timestamp']) || new Date().toISOString();
-  return { ...told, at, action: sentence(text(fields['action'])) };
+  return { ...told, at, action: FAULT_ACTION[text(fields['code'])] ?? sentence(text(fields['action'])) };
 }
 
 /** Newest first, and never more than fit on a page that is looked through. */

@@ -1,6 +1,8 @@
 import { useState } from 'preact/hooks';
 import type { Box } from '../box/box.ts';
+import type { Recording } from '../box/recordings.ts';
 import { duration } from '../format.ts';
+import { STUCK } from '../words.ts';
 import { useAttempts } from './attempt.ts';
 import { Mark } from './Mark.tsx';
 import { Note } from './Note.tsx';
@@ -17,7 +19,8 @@ const LENGTHS = [
 const PATIENCE_MS = 20_000;
 
 /** For operators: records what the picture shows, and keeps single pictures of it. */
-export function RecordBar({ box, device, since }: { box: Box; device: string; since: number | null }) {
+export function RecordBar({ box, device, running }: { box: Box; device: string; running: Recording | null }) {
+  const since = running?.since ?? null;
   const [length, setLength] = useState<string>('');
   const { trouble, news, busy, attempt } = useAttempts();
   const start = () =>
@@ -70,6 +73,7 @@ export function RecordBar({ box, device, since }: { box: Box; device: string; si
       <p class="small" role="status">
         {busy ? 'One moment …' : since !== null && !news ? <span class="unseen">Recording.</span> : news}
       </p>
+      {running?.stuck && <Note trouble={STUCK} />}
       <Note trouble={trouble} />
     </section>
   );

@@ -35,7 +35,7 @@ export function Watch({ box, model, token }: { box: Box; model: Model; token: st
       <div class="stage">
         <Stage token={token} camera={camera} listed={sources !== null} onForget={() => box.forgetToken()} />
         {camera && mayControl(model.role) && (
-          <RecordBar key={camera.device} box={box} device={camera.device} since={model.running[camera.device] ?? null} />
+          <RecordBar key={camera.device} box={box} device={camera.device} running={model.running[camera.device] ?? null} />
         )}
       </div>
       <div class="side">

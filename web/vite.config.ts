@@ -18,6 +18,8 @@ export default defineConfig({
       '/ws': { target: box.replace(/^http/, 'ws'), ws: true },
       '/whep': box,
       '/health': box,
+      '/files': box,
+      '/claim': box,
     },
   },
 });

@@ -121,7 +121,7 @@ impl Live {
         }
         if let Some(refused) = &self.refused {
             notes.push(format!(
-                "the configuration as it is now was refused at {} with {} mistake(s), and the former one holds; get_configuration and the log tell them",
+                "the configuration as it is now was refused at {} with {} mistake(s), and the former one holds; the log tells them, and to administrators get_configuration and the page, under Box",
                 refused.at.rfc3339(),
                 refused.mistakes.len()
             ));

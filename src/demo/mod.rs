@@ -122,9 +122,11 @@ impl Card {
     pub fn text(&self) -> String {
         use std::fmt::Write as _;
         let mut text = format!(
-            "\n  A picture flows, {:.1} s after the start.\n\n  Open this page:\n\n    {}\n\n",
+            "\n  A picture flows, {:.1} s after the start.\n\n  Open this page:\n\n    {}\n\n  The same page as administrator, who also records, tunes and gives out keys:\n\n    {}#token={}\n\n",
             std::time::Duration::from_millis(self.first_picture_ms).as_secs_f64(),
-            self.page_with_token
+            self.page_with_token,
+            self.page,
+            self.tokens.admin
         );
         for camera in &self.cameras {
             let _ = write!(

@@ -39,7 +39,7 @@ fn summary(facts: &Facts, report: &Report) -> Value {
         "timestamp": facts.now.wall.rfc3339(),
         "version": facts.version,
         "uptime": uptime(facts.now.mono.since(facts.started)),
-        "extensions": { "faults": faults(report), "notes": facts.notes },
+        "extensions": { "faults": faults(facts, report), "notes": facts.notes },
     })
 }
 
@@ -147,7 +147,7 @@ fn told(component: &Component) -> String {
     }
 }
 
-fn fault(found: &Finding) -> Value {
+fn fault(facts: &Facts, found: &Finding) -> Value {
     let mut shown = json!({
         "code": found.fault.code(),
         "cause": found.cause,
@@ -156,14 +156,18 @@ fn fault(found: &Finding) -> Value {
     if let Some(camera) = found.camera {
         shown["device"] = camera.to_string().into();
     }
+    if let Some(since) = found.since {
+        shown["since"] = facts.now.wall_of(since).rfc3339().into();
+    }
     shown
 }
 
-fn faults(report: &Report) -> Vec<Value> {
+fn faults(facts: &Facts, report: &Report) -> Vec<Value> {
     report
         .findings()
         .map(|(component, found)| {
-            let mut shown = fault(found);
+            let mut shown = fault(facts, found);
+            shown["status"] = found.verdict.as_str().into();
             shown["component"] = component.name.into();
             shown
         })
@@ -180,7 +184,11 @@ fn details(facts: &Facts, component: &Component) -> Value {
     if let Some(found) = component.findings.first() {
         shown["action"] = found.action.as_str().into();
     }
-    shown["faults"] = component.findings.iter().map(fault).collect();
+    shown["faults"] = component
+        .findings
+        .iter()
+        .map(|found| fault(facts, found))
+        .collect();
     shown
 }
 
@@ -335,6 +343,9 @@ mod tests {
         assert_eq!(fault["code"], "mediamtx_unreachable");
         assert_eq!(fault["component"], "mediamtx");
         assert!(!fault["action"].as_str().unwrap().is_empty());
+        // It has been so since the machine started, by a clock that counts from there.
+        assert_eq!(fault["since"], "2026-09-18T14:10:30.000Z");
+        assert_eq!(fault["status"], "unhealthy");
         let (code, body) = answer(Probe::Ready, &facts(false));
         assert_eq!(code, 503);
         assert_eq!(

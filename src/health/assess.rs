@@ -6,6 +6,7 @@ use super::catalogue::Fault;
 use super::facts::{CameraFact, Facts};
 use super::safety;
 use crate::camera::{CameraId, Status};
+use crate::clock::Mono;
 use crate::pipeline::chain::Part;
 use crate::recover::FaultClass;
 use crate::system::STALE_AFTER;
@@ -62,6 +63,8 @@ pub struct Finding {
     pub cause: String,
     /// The next action.
     pub action: String,
+    /// Since when, where that is known.
+    pub since: Option<Mono>,
 }
 
 impl Finding {
@@ -72,7 +75,13 @@ impl Finding {
             verdict,
             cause: fault.cause().to_owned(),
             action: fault.action().to_owned(),
+            since: None,
         }
+    }
+
+    const fn since(mut self, moment: Mono) -> Self {
+        self.since = Some(moment);
+        self
     }
 
     fn because(mut self, cause: &str) -> Self {
@@ -178,7 +187,8 @@ fn media(facts: &Facts) -> Component {
         } else {
             Fault::MediaUnreachable
         };
-        findings.push(Finding::new(fault, None, Verdict::Unhealthy).because(reason));
+        let found = Finding::new(fault, None, Verdict::Unhealthy).because(reason);
+        findings.push(found.since(state.since));
     }
     let version = state.version.as_deref().unwrap_or("of unknown version");
     Component::new("mediamtx", findings, format!("MediaMTX {version} answers"))
@@ -194,14 +204,15 @@ fn storage(facts: &Facts) -> Component {
             "the storage has not answered for {} s; what is said of it is as old",
             age.as_secs()
         );
-        findings.push(of(Fault::StorageSilent).because(&cause));
+        let seen = facts.storage.map_or(facts.started, |seen| seen.at);
+        findings.push(of(Fault::StorageSilent).because(&cause).since(seen));
     }
     let Some(seen) = facts.storage else {
         return Component::new("storage", findings, "it is being looked at".to_owned());
     };
     let free = seen.free_percent();
     if free < STORAGE_LOW {
-        let cause = format!("{free:.1} % of the storage is free");
+        let cause = format!("only {free:.1} % of the storage is free");
         findings.push(of(Fault::StorageLow).because(&cause));
     }
     Component::new("storage", findings, format!("{free:.1} % is free"))
@@ -240,7 +251,7 @@ fn findings_of(camera: &CameraFact, facts: &Facts) -> Vec<Finding> {
         let passed = now.since(since).as_secs_f64();
         let cause = format!("viewers see the slate instead of the picture for {passed:.1} s");
         let found = Finding::new(Fault::CameraOnSlate, Some(camera.id), Verdict::Degraded);
-        findings.push(found.because(&cause));
+        findings.push(found.because(&cause).since(since));
     }
     if let Some(avoided) = camera.avoided {
         let left = avoided.until.since(now).as_secs();
@@ -257,6 +268,7 @@ fn findings_of(camera: &CameraFact, facts: &Facts) -> Vec<Finding> {
 /// What keeps the picture away now.
 fn present(camera: &CameraFact, facts: &Facts) -> Option<Finding> {
     let of = |fault, verdict| Finding::new(fault, Some(camera.id), verdict);
+    let began = camera.fault.map_or(camera.since, |fault| fault.began);
     match &camera.status {
         Status::Connected => match camera.silence(facts.now.mono) {
             None => not_published(camera, facts),
@@ -265,18 +277,21 @@ fn present(camera: &CameraFact, facts: &Facts) -> Option<Finding> {
                     "no frame for {:.1} s although the stream is on",
                     age.as_secs_f64()
                 );
-                Some(of(Fault::CameraFrozen, Verdict::Unhealthy).because(&cause))
+                let found = of(Fault::CameraFrozen, Verdict::Unhealthy).because(&cause);
+                Some(found.since(camera.last_frame.unwrap_or(camera.since)))
             }
             Some((Part::Encoder, age)) => {
                 let cause = format!(
                     "the encoder takes frames and gives no picture for {:.1} s",
                     age.as_secs_f64()
                 );
-                Some(of(Fault::EncoderStalled, Verdict::Unhealthy).because(&cause))
+                let found = of(Fault::EncoderStalled, Verdict::Unhealthy).because(&cause);
+                Some(found.since(camera.last_unit.unwrap_or(camera.since)))
             }
         },
         Status::Disconnected { reason } => {
-            Some(of(Fault::CameraDisconnected, Verdict::Degraded).because(reason))
+            let found = of(Fault::CameraDisconnected, Verdict::Degraded).because(reason);
+            Some(found.since(began))
         }
         Status::Error { reason, action } => {
             let fault = kind_of(camera);
@@ -286,7 +301,7 @@ fn present(camera: &CameraFact, facts: &Facts) -> Option<Finding> {
             } else {
                 Verdict::Degraded
             };
-            let mut found = of(fault, verdict).because(reason);
+            let mut found = of(fault, verdict).because(reason).since(began);
             if !action.is_empty() {
                 action.clone_into(&mut found.action);
             }
@@ -348,7 +363,7 @@ fn is_viewable(camera: &CameraFact, facts: &Facts) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::{Mono, Now, Wall};
+    use crate::clock::{Now, Wall};
     use crate::recover::{Avoided, Ongoing, Rung};
     use crate::rpc::media::{MediaState, PathState};
 

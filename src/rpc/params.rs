@@ -158,8 +158,8 @@ impl Rule {
             Self::Stream if !paths::is_name(text) => Err(Fault::param(
                 name,
                 "pattern",
-                format!("{name} is neither a camera id nor the name of a stream"),
-                "send 1 to 64 small letters, digits, _ or -; get_camera_list and get_external_streams tell them",
+                format!("{name} is no name that a camera or a stream can have"),
+                "send 1 to 64 small letters, digits, _ or -, such as camera0 or drone-1; get_camera_list and get_external_streams tell those there are",
             )),
             Self::Size => text
                 .parse::<Size>()

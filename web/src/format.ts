@@ -49,3 +49,10 @@ export function resolution(text: string): string {
 export function secondsUntil(at: number, now: number): number {
   return Math.max(1, Math.ceil((at - now) / 1000));
 }
+
+/** A moment of the box's clock as this device writes times, to the second. */
+export function moment(rfc3339: string): string {
+  const at = new Date(rfc3339);
+  if (Number.isNaN(at.getTime())) return rfc3339;
+  return at.toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'medium' });
+}

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { advice, choose, exactFps, merge } from '../src/box/cameras.ts';
-import { readHealth } from '../src/box/health.ts';
 import { refusalSentence } from '../src/box/token.ts';
 import type { Camera, CameraStatus } from '../src/rpc/types.ts';
 
@@ -45,14 +44,6 @@ test('advice: the words of the box first, ours where it has none, none when all 
   for (const status of ['DISCONNECTED', 'ERROR', 'SOMETHING_NEW'] as CameraStatus[]) {
     const own = advice(camera(0, status));
     assert.ok(own?.reason && own.action, status);
-  }
-});
-
-test('the health of the box is read, or called unknown', () => {
-  assert.deepEqual(readHealth({ status: 'degraded', version: '1.0.0' }), { word: 'degraded', version: '1.0.0' });
-  assert.deepEqual(readHealth({ status: 'healthy' }), { word: 'healthy', version: '' });
-  for (const odd of [null, undefined, 7, 'healthy', {}, { status: 'fine' }]) {
-    assert.deepEqual(readHealth(odd), { word: 'unknown' });
   }
 });
 

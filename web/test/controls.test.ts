@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
-import { bitrateStops, choices, explain, locked, mayControl, movesOthers, renew, widget } from '../src/box/controls.ts';
+import { bitrateStops, choices, locked, mayControl, movesOthers, renew, widget } from '../src/box/controls.ts';
+import { explain } from '../src/box/explain.ts';
 import { Latest } from '../src/box/latest.ts';
 import { LinkError, RpcError } from '../src/rpc/errors.ts';
 import type { CameraControl } from '../src/rpc/types.ts';

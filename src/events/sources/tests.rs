@@ -233,6 +233,7 @@ fn a_verdict_is_told_when_it_changes_with_its_worst_finding() {
                     verdict: status,
                     cause: "it stands still".to_owned(),
                     action: "shake it".to_owned(),
+                    since: None,
                 })
                 .into_iter()
                 .collect(),

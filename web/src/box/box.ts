@@ -7,11 +7,23 @@ import { parseFragment, visibleFragment } from '../fragment.ts';
 import type { Socket } from '../rpc/client.ts';
 import { LinkError, NOT_FOUND, RpcError } from '../rpc/errors.ts';
 import { Link, type LinkState } from '../rpc/link.ts';
-import type { Camera, CameraCapabilities, CameraMetrics, MethodName, Params, Result, Role } from '../rpc/types.ts';
+import type {
+  Camera,
+  CameraCapabilities,
+  CameraMetrics,
+  ExternalStream,
+  MethodName,
+  Params,
+  Result,
+  Role,
+} from '../rpc/types.ts';
 import { Store } from '../store.ts';
 import { choose, merge } from './cameras.ts';
 import { isUnclaimed } from './claim.ts';
-import { watchHealth, type Health } from './health.ts';
+import { asCamera } from './external.ts';
+import { keep, tell, TOPICS, type Happening } from './feed.ts';
+import { watchHealth, type Health, type HealthWatch } from './health.ts';
+import { begun, growing, grown, heard, isUpdate, type Recording, type Running } from './recordings.ts';
 import { refusalSentence, storedToken, storeToken } from './token.ts';
 
 export interface Model {
@@ -26,36 +38,47 @@ export interface Model {
   health: Health;
   /** Null until the first list has come. */
   cameras: readonly Camera[] | null;
+  /** Streams of somebody else: those that were added, and those that the last search found. */
+  streams: readonly ExternalStream[];
+  running: Running;
+  feed: readonly Happening[];
+  /** Counts the times that a recording or a snapshot came, went or ended. */
+  filed: number;
   selected: string | null;
   metrics: CameraMetrics | null;
 }
+
+/** What is known of a box before anybody has shown a token, and again after. */
+const NOBODY = {
+  unclaimed: false,
+  role: null,
+  link: { kind: 'ended' },
+  cameras: null,
+  streams: [],
+  running: {},
+  feed: [],
+  filed: 0,
+  selected: null,
+  metrics: null,
+} satisfies Partial<Model>;
 
 /** Counters are looked at, not measured with; and each viewer's calls are rationed. */
 const METRICS_EVERY_MS = 5000;
 
 export class Box {
   readonly model: Store<Model>;
+  #health: HealthWatch | null = null;
   #link: Link | null = null;
   #wanted: string | null = null;
   /** Counts the pushed news, so that an answer asked for before them is known to be stale. */
   #news = 0;
 
   constructor() {
-    this.model = new Store<Model>({
-      token: null,
-      refusal: '',
-      unclaimed: false,
-      role: null,
-      link: { kind: 'ended' },
-      health: { word: 'unknown' },
-      cameras: null,
-      selected: null,
-      metrics: null,
-    });
+    this.model = new Store<Model>({ ...NOBODY, token: null, refusal: '', health: { word: 'unknown' } });
   }
 
   start(): void {
-    watchHealth((health) => this.#set({ health }));
+    this.#health = watchHealth((health) => this.#set({ health }));
     this.#readAddress();
     // Somebody pasted another link into this tab.
     window.addEventListener('hashchange', () => this.#readAddress());
@@ -73,13 +96,14 @@ export class Box {
   useToken(token: string): void {
     this.#link?.stop();
     storeToken(token);
-    this.#set({ token, refusal: '', unclaimed: false, role: null, cameras: null, metrics: null });
+    const { selected } = this.model.value;
+    this.#set({ ...NOBODY, token, refusal: '', selected });
     const link = new Link(openSocket, token, {
       state: (state) => {
         if (link === this.#link) this.#linkChanged(state);
       },
       notification: (method, params) => {
-        if (link === this.#link && method === 'camera_status_update' && isCamera(params)) this.#cameraNews(params);
+        if (link === this.#link) this.#told(method, params);
       },
     });
     this.#link = link;
@@ -91,7 +115,7 @@ export class Box {
     this.#link?.stop();
     this.#link = null;
     storeToken(null);
-    this.#set({ token: null, refusal, unclaimed: false, role: null, link: { kind: 'ended' }, cameras: null, selected: null, metrics: null });
+    this.#set({ ...NOBODY, token: null, refusal });
   }
 
   select(device: string): void {
@@ -104,9 +128,41 @@ export class Box {
   }
 
   /** One call for one part of the page, whose answer no other part waits for. */
-  async ask<M extends MethodName>(method: M, params: Params<M>): Promise<Result<M>> {
+  async ask<M extends MethodName>(method: M, params: Params<M>, timeoutMs?: number): Promise<Result<M>> {
     if (!this.#link) throw new LinkError('not connected');
-    return this.#link.call(method, params);
+    return this.#link.call(method, params, timeoutMs);
+  }
+
+  /** What can be watched: the cameras, and the streams that were added. */
+  sources(): Camera[] | null {
+    const { cameras, streams } = this.model.value;
+    return cameras && [...cameras, ...streams.map(asCamera).filter((stream) => stream !== null)];
+  }
+
+  async listStreams(): Promise<void> {
+    const { external_streams } = await this.ask('get_external_streams', undefined);
+    this.#set({ streams: external_streams });
+    this.#settle();
+  }
+
+  /** Tells the lists of files that one of them is another. */
+  fileChanged(): void {
+    this.#set({ filed: this.model.value.filed + 1 });
+  }
+
+  #told(method: string, params: unknown): void {
+    if (method === 'camera_status_update' && isCamera(params)) this.#cameraNews(params);
+    if (method === 'recording_status_update' && isUpdate(params)) {
+      this.#set({ running: heard(this.model.value.running, params, Date.now()) });
+      this.fileChanged();
+    }
+    if (method === 'recording.progress') this.#set({ running: grown(this.model.value.running, params) });
+    if (method === 'snapshot.taken') this.fileChanged();
+    if (/^(system|mediamtx|camera)/.test(method)) this.#health?.ask();
+    if (method === 'mediamtx.path' || method === 'mediamtx.stream') void this.listStreams().catch(() => {});
+    if (method === 'events_dropped') void this.#list();
+    const news = tell(method, params);
+    if (news) this.#set({ feed: keep(this.model.value.feed, news) });
   }
 
   #readAddress(): void {
@@ -131,10 +187,26 @@ export class Box {
       return this.#set({ unclaimed: link.reason === 'unclaimed' });
     }
     this.#set({ link });
+    // What was last said of the box's health may be said of a box that is gone.
+    if (link.kind === 'ready' || link.kind === 'retrying') this.#health?.ask();
     if (link.kind === 'ready') {
       this.#set({ role: link.auth.role });
       void this.#list();
+      // Each is a help of its own: an older box may lack one of them.
+      void this.ask('subscribe_events', { topics: TOPICS }).catch(() => {});
+      void this.listStreams().catch(() => {});
+      void this.#listRunning().catch(() => {});
     }
+  }
+
+  async #listRunning(): Promise<void> {
+    const { files } = await this.ask('list_recordings', {});
+    const running: Record<string, Recording> = {};
+    for (const { device, filename } of growing(files)) {
+      const { extensions } = await this.ask('get_recording_info', { filename });
+      running[device] = begun(Date.now() - extensions.duration_ms);
+    }
+    this.#set({ running });
   }
 
   async #list(): Promise<void> {
@@ -156,9 +228,10 @@ export class Box {
 
   /** Makes the selection fit the list, and the address bar fit the selection. */
   #settle(): void {
-    const { cameras, selected } = this.model.value;
-    if (!cameras) return;
-    const next = choose(cameras, this.#wanted ?? selected)?.device ?? null;
+    const { selected } = this.model.value;
+    const sources = this.sources();
+    if (!sources) return;
+    const next = choose(sources, this.#wanted ?? selected)?.device ?? null;
     if (next === selected) return;
     this.#set({ selected: next, metrics: null });
     if (this.#wanted) {
@@ -178,6 +251,8 @@ export class Box {
     const device = this.model.value.selected;
     const link = this.#link;
     if (!device || !link || this.model.value.link.kind !== 'ready') return;
+    // Of somebody else's stream the box knows no more than its list tells.
+    if (!this.model.value.cameras?.some((camera) => camera.device === device)) return;
     const news = this.#news;
     try {
       const { metrics, capabilities: _, ...camera } = await link.call('get_camera_status', { device });

@@ -1,8 +1,6 @@
 /** What can be set on a camera: how each thing is drawn, and what an answer or a refusal means. Pure. */
 
-import { LinkError, RpcError } from '../rpc/errors.ts';
 import type { CameraControl, Role } from '../rpc/types.ts';
-import type { Advice } from './cameras.ts';
 
 export function mayControl(role: Role | null): boolean {
   return role === 'operator' || role === 'admin';
@@ -57,25 +55,4 @@ export function bitrateStops(now: number): number[] {
 /** What a camera offers, with what it has now, which need not be among that. */
 export function choices<T>(offered: readonly T[], now: T): T[] {
   return offered.includes(now) ? [...offered] : [now, ...offered];
-}
-
-/** The cause of a failed call and what to do about it. */
-export function explain(error: unknown): Advice {
-  if (error instanceof RpcError) {
-    return {
-      reason: sentence(error.details ?? error.message),
-      action: sentence(error.suggestion ?? 'try again'),
-    };
-  }
-  return {
-    reason: sentence(error instanceof LinkError ? error.message : String(error)),
-    action: 'Try again when the box is connected.',
-  };
-}
-
-/** The box writes its sentences in lower case and without a full stop, for logs. */
-function sentence(text: string): string {
-  // Names such as brightness keep their case: they are what the box calls them.
-  const begun = /^[a-z]+ /.test(text) ? text[0]!.toUpperCase() + text.slice(1) : text;
-  return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
 }

@@ -65,11 +65,11 @@ export class Link {
   }
 
   /** One call on the signed-in connection. An expired token ends the link here, too. */
-  async call<M extends MethodName>(method: M, params: Params<M>): Promise<Result<M>> {
+  async call<M extends MethodName>(method: M, params: Params<M>, timeoutMs?: number): Promise<Result<M>> {
     const client = this.#client;
     if (!client || this.#state.kind !== 'ready') throw new LinkError('not connected');
     try {
-      return await (client.call as (m: M, p: Params<M>) => Promise<Result<M>>).call(client, method, params);
+      return await (client.call as (m: M, p: Params<M>, t?: number) => Promise<Result<M>>).call(client, method, params, timeoutMs);
     } catch (error) {
       if (client === this.#client && error instanceof RpcError && error.code === AUTH_FAILED) this.#refuse(error);
       throw error;

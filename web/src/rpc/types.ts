@@ -9,11 +9,18 @@
 import type * as contract from './contract.ts';
 
 export type {
+  ApiKey,
+  AuditEntry,
   AuthResult,
   CameraControl,
   CameraControls,
+  Configuration,
+  ExternalStream,
   MenuItem,
+  NewApiKey,
   Notifications,
+  RecordingUpdate,
+  StorageInfo,
   StreamInfo,
   StreamUrl,
   Video,
@@ -38,6 +45,11 @@ export type CameraStatusResult = Lenient<Omit<contract.CameraStatus, 'metrics' |
   Partial<Pick<contract.CameraStatus, 'metrics' | 'capabilities'>>;
 export type CameraCapabilities = contract.Capabilities;
 export type ControlValue = contract.CameraControl['value'];
+export type Topic = contract.Methods['subscribe_events']['params']['topics'][number];
+/** A recording or a snapshot, as the lists tell of it. */
+export type Filed = Omit<contract.RecordingList['files'][number], 'extensions'> & {
+  extensions?: { device?: string; recording?: boolean };
+};
 export type VideoChange = Omit<contract.Methods['set_video']['params'], 'device'>;
 
 /** Results that the page takes more leniently than the service promises them. */

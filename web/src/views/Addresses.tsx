@@ -1,7 +1,10 @@
 import { Fragment } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
+import type { Box } from '../box/box.ts';
 import type { StreamAddresses } from '../rpc/types.ts';
-import { copyText } from './clipboard.ts';
+import { useAttempts } from './attempt.ts';
+import { Copy } from './Copy.tsx';
+import { Note } from './Note.tsx';
 
 const NAMES = [
   ['rtsp', 'RTSP'],
@@ -9,7 +12,13 @@ const NAMES = [
   ['webrtc', 'WebRTC'],
 ] as const;
 
-export function Addresses({ streams }: { streams: StreamAddresses }) {
+interface Props {
+  box: Box;
+  device: string;
+  streams: StreamAddresses;
+}
+
+export function Addresses({ box, device, streams }: Props) {
   return (
     <div class="addresses">
       <h2>Addresses</h2>
@@ -18,23 +27,39 @@ export function Addresses({ streams }: { streams: StreamAddresses }) {
           const address = streams[key];
           return address && <Address key={key} name={name} address={address} />;
         })}
+        {streams.rtsp && <PlayerAddress box={box} device={device} rtsp={streams.rtsp} />}
       </ul>
     </div>
   );
 }
 
-type Copied = 'no' | 'yes' | 'failed';
-const LABEL: Record<Copied, string> = { no: 'Copy', yes: 'Copied', failed: 'Press Ctrl+C' };
+/** The longest that the box lets a stream token open something. What it has opened stays. */
+const OPENS_S = 3600;
+
+/** An address that a player opens without being asked who it is: it holds a token for this one stream. */
+function PlayerAddress({ box, device, rtsp }: { box: Box; device: string; rtsp: string }) {
+  const [address, setAddress] = useState('');
+  const { trouble, busy, attempt } = useAttempts();
+  const make = () =>
+    attempt(async () => {
+      const { token } = await box.ask('get_stream_token', { device, action: 'read', ttl_s: OPENS_S });
+      setAddress(`${rtsp}?token=${token}`);
+    });
+  return (
+    <>
+      {address && <Address name="RTSP, for VLC or ffplay; whoever has it can open it for an hour" address={address} />}
+      <li class="make">
+        <button type="button" disabled={busy} onClick={() => void make()}>
+          {address ? 'Another for one hour' : 'Make an address for VLC'}
+        </button>
+        <Note trouble={trouble} />
+      </li>
+    </>
+  );
+}
 
 function Address({ name, address }: { name: string; address: string }) {
-  const [copied, setCopied] = useState<Copied>('no');
   const text = useRef<HTMLElement>(null);
-  useEffect(() => {
-    if (copied === 'no') return;
-    const timer = setTimeout(() => setCopied('no'), 2500);
-    return () => clearTimeout(timer);
-  }, [copied]);
-  const copy = async () => setCopied((await copyText(address, text.current)) ? 'yes' : 'failed');
   return (
     <li>
       <span class="kind">{name}</span>
@@ -47,12 +72,7 @@ function Address({ name, address }: { name: string; address: string }) {
           </Fragment>
         ))}
       </code>
-      <button type="button" onClick={() => void copy()} aria-label={`${LABEL[copied]}: ${name} address`}>
-        {LABEL[copied]}
-      </button>
-      <span class="unseen" role="status">
-        {copied === 'yes' && `${name} address copied`}
-      </span>
+      <Copy value={address} shown={text} what={`${name} address`} />
     </li>
   );
 }

@@ -3,6 +3,7 @@ import { useStore } from '../store.ts';
 import { ClaimForm } from './ClaimForm.tsx';
 import { Header } from './Header.tsx';
 import { TokenForm } from './TokenForm.tsx';
+import { Trouble } from './Trouble.tsx';
 import { Watch } from './Watch.tsx';
 
 export function App({ box }: { box: Box }) {
@@ -10,6 +11,7 @@ export function App({ box }: { box: Box }) {
   return (
     <>
       <Header model={model} onForget={() => box.forgetToken()} />
+      <Trouble health={model.health} />
       {model.token ? (
         <Watch key={model.token} box={box} model={model} token={model.token} />
       ) : model.unclaimed ? (

@@ -11,16 +11,20 @@ interface Props {
   box: Box;
   camera: Camera;
   metrics: CameraMetrics | null;
+  /** A stream of somebody else: the box does not know what its camera can do. */
+  external: boolean;
+  /** The box is not heard now: what is shown was true when it was. */
+  stale: boolean;
 }
 
-export function CameraPanel({ box, camera, metrics }: Props) {
+export function CameraPanel({ box, camera, metrics, external, stale }: Props) {
   const wrong = advice(camera);
   const fps = exactFps(camera);
   return (
     <section class="panel" aria-label="Camera">
       <div class="title">
         <h1>{camera.name || camera.device}</h1>
-        <StatusWord status={camera.status} />
+        {stale ? <span class="status busy">LAST KNOWN: {camera.status}</span> : <StatusWord status={camera.status} />}
       </div>
       {wrong && (
         <div class={`note ${camera.status === 'DISCONNECTED' ? 'warn' : 'bad'}`} role="status">
@@ -43,8 +47,8 @@ export function CameraPanel({ box, camera, metrics }: Props) {
           </>
         )}
       </dl>
-      {camera.streams && <Addresses streams={camera.streams} />}
-      <Capabilities box={box} device={camera.device} />
+      {camera.streams && <Addresses box={box} device={camera.device} streams={camera.streams} />}
+      {!external && <Capabilities box={box} device={camera.device} />}
     </section>
   );
 }

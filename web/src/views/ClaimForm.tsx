@@ -61,7 +61,7 @@ export function ClaimForm({ onToken, onOver }: { onToken: (token: string) => voi
         <button type="submit" class="main" disabled={busy}>
           Claim it
         </button>
-        <p class="small">You get an administrator's token, kept in this tab only. Make lasting ones on the box.</p>
+        <p class="small">You get an administrator's token for a day, kept in this tab only. Make yourself a lasting key under Access before you close it.</p>
       </form>
     </main>
   );

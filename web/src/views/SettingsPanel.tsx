@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Box } from '../box/box.ts';
 import type { Advice } from '../box/cameras.ts';
-import { explain, movesOthers, renew } from '../box/controls.ts';
+import { movesOthers, renew } from '../box/controls.ts';
+import { explain } from '../box/explain.ts';
 import type { Camera, CameraCapabilities, CameraControl, ControlValue, Video, VideoChange } from '../rpc/types.ts';
 import { ControlRow } from './ControlRow.tsx';
 import { VideoRows } from './VideoRows.tsx';

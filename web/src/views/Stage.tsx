@@ -65,7 +65,7 @@ export function Stage({ token, camera, listed, onForget }: Props) {
   }, [camera?.name, camera?.device, state.kind, shown.word]);
 
   return (
-    <section class="stage" aria-label="Live picture">
+    <section class="picture" aria-label="Live picture">
       <div class="frame" ref={frame} data-state={state.kind}>
         <video
           ref={video}

@@ -13,7 +13,9 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SERVICE = ROOT / "target/release/camera-service"
+SERVICE = Path(os.environ.get("CAMERA_SERVICE_BIN", ROOT / "target/release/camera-service"))
+#: What services under measurement say.
+LOG = ROOT / "target/bench/service.log"
 TICKS = os.sysconf("SC_CLK_TCK")
 PORTS = (
     "SERVER_PORT",
@@ -62,19 +64,21 @@ def end(process: subprocess.Popen) -> None:
 class Demo:
     """`camera-service demo` on ports of the kernel's choice."""
 
-    def __init__(self, size: str, fps: int = 30) -> None:
-        environment = dict(os.environ)
+    def __init__(self, size: str, fps: int = 30, **more: str) -> None:
+        environment = dict(os.environ) | more
         environment.update({f"CAMERA_SERVICE_{name}": "0" for name in PORTS})
         environment["CAMERA_SERVICE_TEST_CAMERA_SIZE"] = size
         environment["CAMERA_SERVICE_TEST_CAMERA_FPS"] = str(fps)
         environment["CAMERA_SERVICE_LOGGING_LEVEL"] = "warn"
-        self.process = subprocess.Popen(
-            [SERVICE, "demo", "--json"], env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
-        )
+        LOG.parent.mkdir(parents=True, exist_ok=True)
+        with LOG.open("a", encoding="utf-8") as log:
+            self.process = subprocess.Popen(
+                [SERVICE, "demo", "--json"], env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, stderr=log
+            )
         assert self.process.stdout
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError("the demo ended before its first picture")
+            raise RuntimeError(f"the demo ended before its first picture; {LOG} says why")
         self.card = json.loads(line)
 
     def __enter__(self) -> "Demo":

@@ -13,7 +13,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use self::adapters::{LateMedia, Tokens};
 use self::admission::io::auth_callback;
@@ -59,6 +59,7 @@ use crate::rpc::media::MediaServer;
 use crate::rpc::table::METHODS;
 use crate::snapshot::pulled::io::Hls;
 use crate::supervise::Supervisor;
+use crate::sys;
 use crate::system::{self, About, Phase, System};
 use crate::viewing::{self, Viewing};
 
@@ -104,6 +105,7 @@ impl App {
     pub async fn start(config: Config, source: Source) -> Result<Self> {
         let configuration = Configurator::new(source, config.clone());
         let started = clock::mono();
+        open_descriptors(&config.server);
         let publish_ip = reachable_here(config.mediamtx.rtsp_host);
         // First what only this installation knows: whose box it is (asked before there is a secret, which an owned box
         // has), the secret behind every token, and its API keys.
@@ -416,6 +418,25 @@ impl App {
     }
 }
 
+/// How far the control plane steps back behind the pictures, in steps of nice(7): it gets a quarter of a processor
+/// that both want.
+const BEHIND_PICTURES: i32 = 5;
+/// Descriptors beside those of WebSockets: plain HTTP connections (1,024), files, cameras, MediaMTX.
+const OTHER_DESCRIPTORS: u64 = 1536;
+
+/// Takes the descriptors that so many connections need.
+fn open_descriptors(server: &config::Server) {
+    let wanted = u64::from(server.max_connections) + OTHER_DESCRIPTORS;
+    match sys::descriptors::take_all() {
+        Some(most) if most < wanted => warn!(
+            most,
+            wanted,
+            "fewer files may be open than server.max_connections may need: raise LimitNOFILE of the unit, or ulimit -Hn"
+        ),
+        _ => {}
+    }
+}
+
 /// The runtime of the control plane. Two workers: the pictures have their own threads.
 ///
 /// # Errors
@@ -424,6 +445,9 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("control")
+        // A picture that is due goes before an answer: a thousand clients who ask at once would otherwise have as much of
+        // a processor as the camera. Cameras and MediaMTX are started by threads of their own and do not step back.
+        .on_thread_start(|| sys::nice::step_back(BEHIND_PICTURES))
         .enable_all()
         .build()
         .map_err(|e| Error::new(Kind::Internal, "cannot start the runtime").because(e))

@@ -1,7 +1,9 @@
 //! The one door to `unsafe`: one file per system call, each with one safe function.
 
+pub mod descriptors;
 pub mod heap;
 pub mod mmap;
+pub mod nice;
 pub mod openh264;
 pub mod pdeathsig;
 

@@ -2,9 +2,11 @@
 //! the text as it is; answers are looked at only as far as needed.
 
 use std::io::{Error, ErrorKind, Result};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// An open connection.
 #[derive(Debug)]
@@ -39,13 +41,35 @@ fn masked(head: u8, body: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Loopback has more addresses than one; each has ports and, where a server counts by address, bounds of its own.
+#[must_use]
+pub fn source(nth: usize, of: usize) -> Option<Ipv4Addr> {
+    let nth = u8::try_from(nth.checked_rem(of)?).ok()?;
+    Some(Ipv4Addr::new(127, 0, 1, nth.checked_add(1)?))
+}
+
+async fn connect(target: &str, source: Option<Ipv4Addr>) -> Result<TcpStream> {
+    let Some(source) = source else {
+        return TcpStream::connect(target).await;
+    };
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((source, 0).into())?;
+    let target: SocketAddr = target.parse().map_err(Error::other)?;
+    socket.connect(target).await
+}
+
 impl Client {
-    /// Connects and upgrades.
+    /// Connects from `source`, or from any address, and upgrades.
     ///
     /// # Errors
     /// What the socket says; `Other` with the server's status line where it refuses.
-    pub async fn open(target: &str, path: &str, room: usize) -> Result<Self> {
-        let stream = TcpStream::connect(target).await?;
+    pub async fn open(
+        target: &str,
+        path: &str,
+        room: usize,
+        source: Option<Ipv4Addr>,
+    ) -> Result<Self> {
+        let stream = connect(target, source).await?;
         stream.set_nodelay(true)?;
         let mut client = Self {
             stream,
@@ -84,12 +108,17 @@ impl Client {
     ///
     /// # Errors
     /// What the socket says; `ConnectionAborted` for a close frame.
-    pub async fn text(&mut self, wanted: impl Fn(&[u8]) -> bool) -> Result<usize> {
+    pub async fn text(&mut self, wanted: impl Fn(&[u8]) -> bool) -> Result<&[u8]> {
+        let found = self.wait(wanted).await?;
+        Ok(&self.buffer[found])
+    }
+
+    async fn wait(&mut self, wanted: impl Fn(&[u8]) -> bool) -> Result<Range<usize>> {
         loop {
             let (kind, start, end) = self.next().await?;
             self.from = end;
             match kind {
-                1 if wanted(&self.buffer[start..end]) => return Ok(end - start),
+                1 if wanted(&self.buffer[start..end]) => return Ok(start..end),
                 8 => return Err(ErrorKind::ConnectionAborted.into()),
                 9 => {
                     let pong = masked(0x8a, &self.buffer[start..end]);
@@ -141,5 +170,19 @@ impl Client {
         }
         self.to += count;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::source;
+
+    #[test]
+    fn clients_are_dealt_to_the_addresses() {
+        let dealt: Vec<_> = (0..4)
+            .map(|n| source(n, 3).map(|ip| ip.octets()[3]))
+            .collect();
+        assert_eq!(dealt, [Some(1), Some(2), Some(3), Some(1)]);
+        assert_eq!(source(5, 0), None);
     }
 }

@@ -176,7 +176,7 @@ fn health_answers_at_once_while_a_camera_thread_mediamtx_and_the_disk_hang() {
         // Whoever reads or writes files waits, and there is no thread for more of them.
         for _ in 0..8 {
             let disk = std::sync::Arc::clone(&disk);
-            tokio::task::spawn_blocking(move || drop(disk.lock().unwrap().recv()));
+            tokio::task::spawn_blocking(move || disk.lock().unwrap().recv());
         }
         let patience = std::time::Duration::from_millis(50);
         for (path, status) in [

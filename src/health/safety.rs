@@ -20,6 +20,7 @@ pub(super) fn security(alarms: &[Alarm]) -> Component {
         verdict: Verdict::Degraded,
         cause: alarm.what.clone(),
         action: alarm.action.clone(),
+        since: None,
     });
     let fine = "credentials and certificate can be used";
     Component::new(NAME, findings.collect(), fine.to_owned())

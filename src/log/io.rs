@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn another_level_acts_on_libraries_that_speak_through_the_log_crate_too() {
-        start(&Logging::default()).unwrap();
+        start(&crate::config::Config::default().logging).unwrap();
         for (level, bound) in [
             ("warn,tungstenite=debug", log_facade::LevelFilter::Debug),
             ("warn", log_facade::LevelFilter::Warn),

@@ -195,7 +195,10 @@ fn busy(device: &str, is: &str) -> Fault {
         "already_recording",
         is,
         &["IDLE"],
-        format!("{device} has a recording already: it is {}", is.to_lowercase()),
+        format!(
+            "{device} has a recording already: it is {}",
+            is.to_lowercase()
+        ),
         "call stop_recording first, or let it run",
     )
 }

@@ -55,22 +55,29 @@ pub(super) struct Shared {
     only_tls: bool,
 }
 
+impl Shared {
+    fn new(services: Services, feed: Arc<Feed>, only_tls: bool) -> Self {
+        let most = match services.limits.downloads {
+            0 => Semaphore::MAX_PERMITS,
+            most => most.min(Semaphore::MAX_PERMITS),
+        };
+        Self {
+            downloads: Arc::new(Semaphore::new(most)),
+            only_tls,
+            hall: Arc::new(Hall::new(services.limits)),
+            services,
+            feed,
+        }
+    }
+}
+
 /// Serves all doors until `shutdown` turns true; then stops accepting, closes WebSockets with 1001,
 /// lets requests finish, and returns when all have left or [`super::Limits::drain_within`] is over.
 pub async fn serve(listeners: Listeners, services: Services, shutdown: watch::Receiver<bool>) {
     let (feed, intake) = ws::feed::io::open(&services);
     let passing_on = Arc::clone(&feed);
-    let most = match services.limits.downloads {
-        0 => Semaphore::MAX_PERMITS,
-        most => most.min(Semaphore::MAX_PERMITS),
-    };
-    let shared = Arc::new(Shared {
-        downloads: Arc::new(Semaphore::new(most)),
-        only_tls: listeners.api.is_none() && listeners.page.is_none(),
-        hall: Arc::new(Hall::new(services.limits)),
-        services,
-        feed,
-    });
+    let only_tls = listeners.api.is_none() && listeners.page.is_none();
+    let shared = Arc::new(Shared::new(services, feed, only_tls));
     let door = async |listener: Option<TcpListener>, door, tls: Option<Arc<ServerConfig>>| {
         if let Some(listener) = listener {
             let tls = tls.map(TlsAcceptor::from);
@@ -460,5 +467,35 @@ fn facts(services: &Services) -> Facts {
         version: services.version,
         notes: services.desk.configuration.live().notes(),
         ..Facts::gather(&desk.directory, media, &desk.system, clock::now)
+    }
+}
+
+/// The doors without listeners: one connection after the other, over anything that reads and writes.
+#[cfg(fuzzing)]
+#[expect(missing_debug_implementations, reason = "nobody prints it")]
+pub struct Doorstep(Arc<Shared>, watch::Sender<bool>);
+
+#[cfg(fuzzing)]
+impl Doorstep {
+    /// Before these services.
+    #[must_use]
+    pub fn new(services: Services) -> Self {
+        let (feed, _) = ws::feed::io::open(&services);
+        let shared = Arc::new(Shared::new(services, feed, false));
+        Self(shared, watch::channel(false).0)
+    }
+
+    /// Serves one connection to its end.
+    pub async fn serve<S>(&self, stream: S, door: Door)
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        let peer = SocketAddr::from(([192, 0, 2, 7], 40_000));
+        let local = SocketAddr::from(([192, 0, 2, 1], 8002));
+        if let Some(seat) = Seat::enter(&self.0.hall, peer.ip()) {
+            let caller = Caller { peer, local, door };
+            let shared = Arc::clone(&self.0);
+            connection(stream, caller, shared, seat, self.1.subscribe()).await;
+        }
     }
 }

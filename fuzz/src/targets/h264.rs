@@ -1,6 +1,8 @@
 //! H.264 from a camera or an encoder: the units of a stream, its parameter sets, what MediaMTX is told of it, and
 //! its way into RTP packets and back.
 
+use std::collections::HashSet;
+
 use camera_service::capture::{Colour, Format, Frame, Matrix, PixelFormat, Range};
 use camera_service::clock::Mono;
 use camera_service::encode::Encoder;
@@ -121,7 +123,7 @@ fn kept_complete(units: &[&[u8]]) {
     let mut passthrough = Passthrough::open(format).unwrap();
     let mut headers = Headers::new(4096);
     let mut started = false;
-    let mut known: Vec<&[u8]> = Vec::new();
+    let mut known: HashSet<&[u8]> = HashSet::new();
     for unit in units {
         known.extend(nals(unit));
         let frame = Frame {
@@ -133,15 +135,15 @@ fn kept_complete(units: &[&[u8]]) {
             assert!(started || out.keyframe, "no viewer could begin here");
             started = true;
             assert!(!out.keyframe || Contents::of(out.data).is_keyframe());
-            assert!(nals(out.data).all(|nal| known.contains(&nal)));
+            assert!(nals(out.data).all(|nal| known.contains(nal)));
         }
         let seen = headers.look(unit);
         assert!(!seen.bare || seen.content == Content::Key);
-        let joined = headers.join(unit);
-        assert!(nals(joined).all(|nal| known.contains(&nal)));
-        assert!(joined.len() <= unit.len() + 4 + 2 * 512);
         if seen.bare {
+            let joined = headers.join(unit);
             assert!(Contents::of(joined).is_keyframe());
+            assert!(nals(joined).all(|nal| known.contains(nal)));
+            assert!(joined.len() <= unit.len() + 4 + 2 * 512);
         }
     }
 }

@@ -10,6 +10,8 @@ use camera_service::rpc::links::Reached;
 use camera_service::rpc::session::Session;
 use camera_service::rpc::table::{METHODS, Outcome};
 use serde_json::Value;
+use serde_json::value::RawValue;
+use tokio::runtime::Builder;
 
 use crate::input::text;
 use crate::world::{self, SECRET};
@@ -18,6 +20,9 @@ use crate::world::{self, SECRET};
 const LARGEST: usize = 512 << 10;
 
 pub(crate) fn run(data: &[u8]) {
+    // Some methods begin work of their own; it waits for a turn that never comes.
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let _inside = runtime.enter();
     let bus = Arc::new(Bus::default());
     let (desk, _) = world::desk(true, &bus);
     let room = Room {
@@ -52,7 +57,10 @@ fn message(room: &Room, session: &mut Session, message: &str, now: Now, clean: b
     let sent: Option<Value> = serde_json::from_str(message).ok();
     let Some(text) = turn.reply.render(&answer, now) else {
         // Only a well-formed request without an id gets no answer.
-        let sent = sent.unwrap();
+        let Some(sent) = sent else {
+            serde_json::from_str::<&RawValue>(message).unwrap();
+            return;
+        };
         assert!(sent.is_object() && sent.get("id").is_none() && sent["jsonrpc"] == "2.0");
         return;
     };
@@ -61,7 +69,12 @@ fn message(room: &Room, session: &mut Session, message: &str, now: Now, clean: b
         "{} bytes",
         text.len()
     );
-    let told: Value = serde_json::from_str(&text).unwrap();
+    assert!(!clean || !text.contains(SECRET), "a secret is told: {text}");
+    let Ok(told) = serde_json::from_str::<Value>(&text) else {
+        // JSON, but with an id such as 1e400, which no number of ours holds and which goes back as it came.
+        serde_json::from_str::<Box<RawValue>>(&text).unwrap();
+        return;
+    };
     assert_eq!(told["jsonrpc"], "2.0");
     assert_ne!(told.get("result").is_some(), told.get("error").is_some());
     if let Some(error) = told.get("error") {
@@ -74,5 +87,4 @@ fn message(room: &Room, session: &mut Session, message: &str, now: Now, clean: b
     {
         assert!(told["id"] == *id || told["id"].is_null());
     }
-    assert!(!clean || !text.contains(SECRET), "a secret is told: {text}");
 }

@@ -41,7 +41,10 @@ pub(crate) fn run(data: &[u8]) {
     let user = part(input.line());
     let host = part(input.line());
     let rest = text(input.rest());
-    if rest.contains(SECRET) || host.contains(SECRET) {
+    if [user.as_str(), &host, &rest]
+        .iter()
+        .any(|part| part.contains(SECRET))
+    {
         return;
     }
     let secret = format!("rtsp://{user}:{SECRET}@{host}/{rest}");

@@ -74,8 +74,12 @@ bench: setup-test build ## measures pictures and control plane; figures also lan
 bench-rig: setup-test build ## measures the hardware route in the QEMU guest, beside ffmpeg and ustreamer
 	@tools/bench-rig
 
+.PHONY: fuzz
+fuzz: setup-test ## fuzzes every target for five minutes, on what was found before; docs/fuzzing.md
+	tools/fuzz long
+
 .PHONY: soak
-soak: setup-test build ## the long campaigns: frames, faults, unplugs by the dozen; an hour, wants an idle machine
+soak: setup-test build ## the long campaigns: frames, faults, unplugs by the dozen, fuzzing; two and a half hours, wants an idle machine
 	tools/test soak
 
 .PHONY: clean

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Adds up what the runners counted in one log: prints "passed failed skipped".
 
-Known closing lines: cargo test (several, one per binary), node --test, pytest, unittest.
+Known closing lines: cargo test (several, one per binary), node --test, pytest, unittest, tools/fuzz (one per target).
 """
 
 import re
@@ -30,6 +30,11 @@ def counts(text: str) -> tuple[int, int, int]:
                 passed += int(number) if word == "passed" else 0
                 failed += int(number) if word[:5] in ("faile", "error") else 0
                 skipped += int(number) if word == "skipped" else 0
+            continue
+        fuzz = re.match(r"fuzz \w+: (ok|failed)\b", line)
+        if fuzz:
+            passed += fuzz[1] == "ok"
+            failed += fuzz[1] == "failed"
             continue
         unittest = re.match(r"Ran (\d+) tests? in", line)
         if unittest:

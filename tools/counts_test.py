@@ -12,6 +12,8 @@ class Counts(unittest.TestCase):
         self.assertEqual(counts("ℹ pass 3\nℹ fail 0"), (3, 0, 0))
         self.assertEqual(counts("==== 2 failed, 8 passed, 1 skipped in 12.34s ===="), (8, 2, 1))
         self.assertEqual(counts("8 passed in 2.01s"), (8, 0, 0))
+        fuzz = "fuzz rpc: ok, 9 seeds, 4000 runs, 3 s\nfuzz h264: failed; its input is target/fuzz/found/h264-crash-1\n"
+        self.assertEqual(counts(fuzz), (1, 1, 0))
         self.assertEqual(counts("Ran 4 tests in 0.1s\n\nFAILED (failures=1, errors=1)"), (2, 2, 0))
 
     def test_several_binaries_add_up(self):

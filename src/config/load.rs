@@ -477,6 +477,15 @@ mod tests {
         assert_eq!(from("").unwrap(), Config::default());
         assert_eq!(from("server:\n").unwrap(), Config::default());
     }
+
+    #[test]
+    fn texts_that_need_escapes_are_shown_as_yaml_reads_them() {
+        let config = from("logging:\n  file: \"/a\\e \\u0001'\\\"b\"\n").unwrap();
+        let key = KEYS.iter().find(|key| key.path == "logging.file").unwrap();
+        let shown = format!("logging:\n  file: {}\n", (key.show)(&config));
+        assert_eq!(from(&shown).unwrap(), config, "{shown}");
+    }
+
     #[test]
     fn the_reference_page_lists_every_key_with_its_default() {
         let page = include_str!("../../docs/reference/configuration.yaml");

@@ -24,6 +24,11 @@ pub trait Setting: Sized {
     fn show(&self) -> String;
 }
 
+/// A text in quotes. What JSON escapes, YAML reads (YAML 1.2 §1.3); what Rust shows, it does not.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
 fn expected<T>(what: &str, value: &Value) -> Result<T, String> {
     Err(format!("expected {what}, found {value}"))
 }
@@ -83,7 +88,7 @@ impl Setting for String {
         }
     }
     fn show(&self) -> String {
-        format!("{self:?}")
+        quoted(self)
     }
 }
 
@@ -96,7 +101,7 @@ impl Setting for PathBuf {
         }
     }
     fn show(&self) -> String {
-        format!("{:?}", self.display().to_string())
+        quoted(&self.display().to_string())
     }
 }
 
@@ -163,7 +168,8 @@ impl Setting for Vec<String> {
         }
     }
     fn show(&self) -> String {
-        format!("{self:?}")
+        let shown: Vec<String> = self.iter().map(|text| quoted(text)).collect();
+        format!("[{}]", shown.join(", "))
     }
 }
 

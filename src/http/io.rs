@@ -59,6 +59,16 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    fn new(services: Services, feed: Arc<Feed>, only_tls: bool) -> Self {
+        Self {
+            downloads: Arc::new(Slots::new(&services.limits)),
+            only_tls,
+            hall: Arc::new(Hall::new(services.limits)),
+            services,
+            feed,
+        }
+    }
+
     /// Where it is counted who is turned away.
     pub(super) fn doors(&self) -> &Doors {
         &self.services.desk.system.doors
@@ -70,13 +80,8 @@ impl Shared {
 pub async fn serve(listeners: Listeners, services: Services, shutdown: watch::Receiver<bool>) {
     let (feed, intake) = ws::feed::io::open(&services);
     let passing_on = Arc::clone(&feed);
-    let shared = Arc::new(Shared {
-        downloads: Arc::new(Slots::new(&services.limits)),
-        only_tls: listeners.api.is_none() && listeners.page.is_none(),
-        hall: Arc::new(Hall::new(services.limits)),
-        services,
-        feed,
-    });
+    let only_tls = listeners.api.is_none() && listeners.page.is_none();
+    let shared = Arc::new(Shared::new(services, feed, only_tls));
     let hall = Arc::downgrade(&shared.hall);
     shared.services.live.listen(move |tuning| {
         if let Some(hall) = hall.upgrade() {
@@ -527,5 +532,35 @@ fn facts(services: &Services) -> Facts {
         version: services.version,
         notes: services.desk.configuration.live().notes(),
         ..Facts::gather(&desk.directory, media, &desk.system, clock::now)
+    }
+}
+
+/// The doors without listeners: one connection after the other, over anything that reads and writes.
+#[cfg(fuzzing)]
+#[expect(missing_debug_implementations, reason = "nobody prints it")]
+pub struct Doorstep(Arc<Shared>, watch::Sender<bool>);
+
+#[cfg(fuzzing)]
+impl Doorstep {
+    /// Before these services.
+    #[must_use]
+    pub fn new(services: Services) -> Self {
+        let (feed, _) = ws::feed::io::open(&services);
+        let shared = Arc::new(Shared::new(services, feed, false));
+        Self(shared, watch::channel(false).0)
+    }
+
+    /// Serves one connection to its end.
+    pub async fn serve<S>(&self, stream: S, door: Door)
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        let peer = SocketAddr::from(([192, 0, 2, 7], 40_000));
+        let local = SocketAddr::from(([192, 0, 2, 1], 8002));
+        if let Some(seat) = Seat::enter(&self.0.hall, peer.ip()) {
+            let caller = Caller { peer, local, door };
+            let shared = Arc::clone(&self.0);
+            connection(stream, caller, shared, seat, self.1.subscribe()).await;
+        }
     }
 }

@@ -83,6 +83,8 @@ impl Headers {
         let mut rest = unit;
         if let Some(first) = ranges(unit).next() {
             let nal = unit.get(first.clone()).unwrap_or_default();
+            // Bytes before the first start code would become part of the last parameter set.
+            rest = unit.get(first.start - 3..).unwrap_or_default();
             if NalKind::of(nal) == NalKind::Delimiter {
                 self.joined.extend_from_slice(&[0, 0, 0, 1]);
                 self.joined.extend_from_slice(nal);
@@ -140,6 +142,15 @@ mod tests {
         let seen = headers.look(&unit);
         assert_eq!((seen.content, seen.bare), (Content::Key, true));
         assert_eq!(headers.join(&unit), [DELIMITER, SPS, PPS, IDR].concat());
+    }
+
+    #[test]
+    fn bytes_before_the_first_start_code_do_not_spoil_the_parameter_sets() {
+        let mut headers = Headers::new(1024);
+        headers.look(&[SPS, PPS].concat());
+        let joined = headers.join(&[&[0xAA, 0xBB][..], IDR].concat()).to_vec();
+        let expected: Vec<&[u8]> = [SPS, PPS, IDR].map(|unit| &unit[4..]).to_vec();
+        assert_eq!(nals(&joined).collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -241,6 +241,10 @@ impl Movie {
         } else {
             None
         };
+        // Where neither a row nor a byte of data stands for a sample, any count could be told (8.8.8.1).
+        if flags & 0xF00 == 0 && defaults.size == 0 && count > 0 {
+            return Err(bad("one of its fragments has samples without a byte"));
+        }
         let mut end = begin;
         for n in 0..count {
             let mut field = |flag: u32, otherwise: u32| match flags & flag {

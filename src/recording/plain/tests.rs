@@ -245,6 +245,17 @@ fn what_was_torn_at_the_end_is_left_away_and_all_before_it_is_kept() {
 }
 
 #[test]
+fn a_few_bytes_cannot_claim_millions_of_samples() {
+    let tfhd = boxed(b"tfhd", &[&words(&[0x0002_0000, 1])]);
+    let tfdt = boxed(b"tfdt", &[&words(&[0, 0])]);
+    let trun = boxed(b"trun", &[&words(&[0, 20_000_000])]);
+    let moof = boxed(b"moof", &[&boxed(b"traf", &[&tfhd, &tfdt, &trun])]);
+    let file = [head(), moof, boxed(b"mdat", &[b"x"])].concat();
+    let refused = plan(&file).unwrap_err();
+    assert!(refused.to_string().contains("without a byte"), "{refused}");
+}
+
+#[test]
 fn a_file_that_would_lose_something_is_refused() {
     let none = head();
     let mut twisted = two();

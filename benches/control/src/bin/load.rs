@@ -277,6 +277,10 @@ async fn pace(
                         seen.late.push(whole_micros(asked.saturating_sub(slot)));
                     }
                     seen.took.push(whole_micros(free.saturating_sub(from)));
+                    // What could not be asked in time is left out, and the rate says so.
+                    if free >= until {
+                        break;
+                    }
                 }
                 Ok::<_, std::io::Error>(seen)
             })

@@ -344,7 +344,7 @@ mod tests {
         assert_eq!(fault["component"], "mediamtx");
         assert!(!fault["action"].as_str().unwrap().is_empty());
         // It has been so since the machine started, by a clock that counts from there.
-        assert_eq!(fault["since"], "2026-09-18T14:10:30.000Z");
+        assert_eq!(fault["since"], "2026-09-18T13:57:50.000Z");
         assert_eq!(fault["status"], "unhealthy");
         let (code, body) = answer(Probe::Ready, &facts(false));
         assert_eq!(code, 503);

@@ -89,7 +89,12 @@ export class Box {
       void this.#refresh();
     });
     setInterval(() => {
-      if (!document.hidden) void this.#refresh();
+      if (document.hidden) return;
+      void this.#refresh();
+      // Whoever waits for a stream must not miss it because one piece of news was lost.
+      if (this.model.value.streams.some(({ extensions }) => extensions?.added && !extensions.ready)) {
+        void this.listStreams().catch(() => {});
+      }
     }, METRICS_EVERY_MS);
   }
 

@@ -140,17 +140,6 @@ fn health_answers_at_once_while_a_camera_thread_mediamtx_and_the_disk_hang() {
     let disk = std::sync::Arc::new(std::sync::Mutex::new(disk));
     runtime.block_on(async {
         let rig = Rig::start().await;
-        // A camera's thread hangs in the middle of telling a change.
-        let (hangs, hanging) = std::sync::mpsc::channel();
-        let (free, freed) = std::sync::mpsc::channel::<()>();
-        let directory = rig.directory.clone();
-        let thread = std::thread::spawn(move || {
-            directory.update(CameraId::TEST, |_| {
-                hangs.send(()).unwrap();
-                freed.recv().unwrap();
-            });
-        });
-        hanging.recv().unwrap();
         rig.media.0.lock().unwrap().reachable = false;
         // The disk answers once, and that was a minute ago; then no more.
         let then = camera_service::clock::mono().as_nanos() - 60_000_000_000;
@@ -159,7 +148,8 @@ fn health_answers_at_once_while_a_camera_thread_mediamtx_and_the_disk_hang() {
         watch_storage_by(&rig.system, "a dead disk".to_owned(), move || {
             looks += 1;
             if looks > 1 {
-                asks.send(()).unwrap();
+                // Nobody listens any more at the end.
+                let _ = asks.send(());
                 let _ = look.lock().unwrap().recv();
             }
             Ok(Storage {
@@ -173,6 +163,19 @@ fn health_answers_at_once_while_a_camera_thread_mediamtx_and_the_disk_hang() {
         asked
             .recv_timeout(std::time::Duration::from_secs(20))
             .unwrap();
+        // A camera's thread hangs in the middle of telling a change; the pictures themselves come on.
+        rig.directory.put(camera(0, Status::Connected));
+        let counters = rig.directory.get(CameraId::TEST).unwrap().counters;
+        let (hangs, hanging) = std::sync::mpsc::channel();
+        let (free, freed) = std::sync::mpsc::channel::<()>();
+        let directory = rig.directory.clone();
+        let thread = std::thread::spawn(move || {
+            directory.update(CameraId::TEST, |_| {
+                hangs.send(()).unwrap();
+                freed.recv().unwrap();
+            });
+        });
+        hanging.recv().unwrap();
         // Whoever reads or writes files waits, and there is no thread for more of them.
         for _ in 0..8 {
             let disk = std::sync::Arc::clone(&disk);
@@ -189,6 +192,9 @@ fn health_answers_at_once_while_a_camera_thread_mediamtx_and_the_disk_hang() {
             ("/health/mediamtx", 503),
             ("/metrics", 200),
         ] {
+            let now = camera_service::clock::mono().as_nanos();
+            counters.last_frame_nanos.store(now, Relaxed);
+            counters.last_unit_nanos.store(now, Relaxed);
             let (took, answer) = quickest(&rig, path).await;
             assert_eq!(answer.status, status, "{path}: {}", answer.body);
             assert!(took <= patience, "{path} took {took:?}");

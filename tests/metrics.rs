@@ -351,7 +351,7 @@ async fn who_was_refused_and_why_is_counted_by_a_fixed_set_of_words() {
     two.send("x".repeat(3000).as_str(), json!({})).await;
     assert_eq!(two.closed().await, Some(1009));
     for question in ["{\"ok\":1}", "{}", "{}"] {
-        http(rig.internal, "POST", "/AUTHPATH", "", question).await;
+        http(rig.internal, "POST", "/auth", "", question).await;
     }
 
     let page = figures().await;

@@ -6,7 +6,6 @@ use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{EnvFilter, dynamic_filter_fn, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
@@ -129,23 +128,7 @@ pub fn set_level(level: &str) -> Result<()> {
     handles
         .filter
         .reload(filter)
-        .map_err(|e| Error::new(Kind::Internal, "the log's level cannot be changed").because(e))?;
-    log_facade::set_max_level(facade(LevelFilter::current()));
-    Ok(())
-}
-
-/// Libraries that speak through the `log` crate are first asked by a bound of that crate, which is set once when the
-/// log starts and knows nothing of a new filter.
-const fn facade(level: LevelFilter) -> log_facade::LevelFilter {
-    use log_facade::LevelFilter as Facade;
-    match level {
-        LevelFilter::OFF => Facade::Off,
-        LevelFilter::ERROR => Facade::Error,
-        LevelFilter::WARN => Facade::Warn,
-        LevelFilter::INFO => Facade::Info,
-        LevelFilter::DEBUG => Facade::Debug,
-        _ => Facade::Trace,
-    }
+        .map_err(|e| Error::new(Kind::Internal, "the log's level cannot be changed").because(e))
 }
 
 /// Writes another file from now on, or none.
@@ -166,24 +149,5 @@ pub fn reopen() {
 pub fn flush() {
     if let Some(handles) = HANDLES.get().filter(|handles| handles.file.is_open()) {
         handles.file.flush(LAST_LINES);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn another_level_acts_on_libraries_that_speak_through_the_log_crate_too() {
-        start(&crate::config::Config::default().logging).unwrap();
-        for (level, bound) in [
-            ("warn,tungstenite=debug", log_facade::LevelFilter::Debug),
-            ("warn", log_facade::LevelFilter::Warn),
-            ("off", log_facade::LevelFilter::Off),
-            ("info", log_facade::LevelFilter::Info),
-        ] {
-            set_level(level).unwrap();
-            assert_eq!(log_facade::max_level(), bound, "{level}");
-        }
     }
 }

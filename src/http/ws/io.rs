@@ -36,6 +36,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use super::beat::{Beat, Due};
 use super::feed::io::Ear;
 use super::frames::LARGE;
+use super::goodbye::reason;
 use super::news::News;
 use super::outbox::{Next, Outbox};
 use super::wire::io::{Counted, Wire};
@@ -484,12 +485,8 @@ impl Talk {
     async fn part<S: Wire>(mut self: Box<Self>, mut ws: Ws<S>, end: End) {
         let why = match end {
             End::Shed => Some(Closed::Memory),
-            End::Close(CloseCode::Size, _) => Some(Closed::TooLong),
-            End::Close(CloseCode::Unsupported | CloseCode::Invalid | CloseCode::Protocol, _) => {
-                Some(Closed::Protocol)
-            }
-            // Counted where it was decided, or nobody's doing.
-            End::Gone | End::Close(..) => None,
+            End::Close(code, _) => reason(code),
+            End::Gone => None,
         };
         if let Some(why) = why {
             self.doors().closed.count(why);

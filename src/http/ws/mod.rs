@@ -3,6 +3,7 @@
 pub mod beat;
 pub mod feed;
 pub mod frames;
+pub mod goodbye;
 pub mod io;
 pub mod news;
 pub mod outbox;

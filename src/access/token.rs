@@ -157,9 +157,13 @@ pub(super) fn decode(
     if token.len() > LONGEST {
         return Err(Refusal::TooLong);
     }
-    jsonwebtoken::decode::<Claims>(token, key, rules)
-        .map(|token| token.claims)
-        .map_err(|e| refusal(e.kind(), token))
+    let read =
+        jsonwebtoken::decode::<Claims>(token, key, rules).map_err(|e| refusal(e.kind(), token))?;
+    // What a header calls critical must be understood or the token refused (RFC 7515 §4.1.11). We understand none.
+    if read.header.crit.is_some() {
+        return Err(Refusal::Algorithm);
+    }
+    Ok(read.claims)
 }
 
 /// Whom `claims` speak for; `signer` is the trusted key that signed them, if it was not our secret.
@@ -296,6 +300,19 @@ mod tests {
             keyring().verify(&token, who.expires_at),
             Err(Refusal::Expired { at: who.expires_at })
         );
+    }
+
+    #[test]
+    fn what_a_header_calls_critical_is_not_passed_over() {
+        let claims = claims_of("ann", Role::Viewer, HOUR, NOW);
+        let mut header = Header::new(Algorithm::HS256);
+        let token = jsonwebtoken::encode(&header, &claims, &keyring().sign).unwrap();
+        assert!(keyring().verify(&token, NOW).is_ok());
+        for crit in [vec![], vec!["b64".to_owned()], vec!["exp".to_owned()]] {
+            header.crit = Some(crit);
+            let token = jsonwebtoken::encode(&header, &claims, &keyring().sign).unwrap();
+            assert_eq!(keyring().verify(&token, NOW), Err(Refusal::Algorithm));
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 sys.path.insert(0, str(Path(__file__).parent))
 import box
@@ -289,13 +289,14 @@ def report(process: subprocess.Popen | None, seconds: float) -> dict[str, Any] |
 
 
 def by_http(server: Served, name: str, what: dict[str, tuple[list[str], dict[str, str]]], rounds: int, seconds: float,
-            rate: float, logins: Path, **more: Any) -> None:
+            rate: float, logins: Path, before: Callable[[], None] = lambda: None, **more: Any) -> None:
     """The times of HTTP requests beside each kind of load; one table row each."""
     for load in BUSY:
         for label, (words, where) in what.items():
             runs, beside = [], []
             for _ in range(rounds):
                 with busy(server, load, logins, seconds) as process:
+                    before()
                     runs.append(server.load("http", *words, "--rate", str(rate), seconds=seconds, first=[], **where))
                     beside += [told] if (told := report(process, seconds)) else []
             figures = {"p50_ms": middle(runs, "latency", "p50_ms"), "p99_ms": middle(runs, "latency", "p99_ms"),
@@ -341,14 +342,20 @@ def health(rounds: int, seconds: float) -> None:
             target = demo.card["health"].removeprefix("http://").split("/")[0]
             paths = ("/health/ready", "/health")
             named = {f"{path}, MediaMTX {mediamtx}": ([], {"target": target, "path": path}) for path in paths}
-            pid = demo.mediamtx
-            if mediamtx == "stopped":
-                os.kill(pid, signal.SIGSTOP)
-            try:
-                by_http(server, "health", named, rounds, seconds, 50, logins, mediamtx=mediamtx)
-            finally:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
+
+            def stop() -> None:
+                """The service replaces a MediaMTX that is silent for long: the present one is meant."""
+                deadline = time.monotonic() + 20
+                while True:
+                    with contextlib.suppress(RuntimeError, OSError):
+                        return os.kill(demo.mediamtx, signal.SIGSTOP)
+                    if time.monotonic() > deadline:
+                        raise RuntimeError("no MediaMTX to stop")
+                    time.sleep(0.05)
+
+            before = stop if mediamtx == "stopped" else lambda: None
+            # The service ends a stopped one with SIGKILL.
+            by_http(server, "health", named, rounds, seconds, 50, logins, before, mediamtx=mediamtx)
 
 
 def video(rounds: int, most: int, harsher: bool) -> None:

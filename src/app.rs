@@ -442,12 +442,14 @@ fn open_descriptors(server: &config::Server) {
 /// # Errors
 /// `Internal` when the kernel gives no threads.
 pub fn runtime() -> Result<tokio::runtime::Runtime> {
+    // Not from thread to thread: workers start further ones, which would step back once more.
+    let behind = sys::nice::own() + BEHIND_PICTURES;
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("control")
         // A picture that is due goes before an answer: a thousand clients who ask at once would otherwise have as much of
         // a processor as the camera. Cameras and MediaMTX are started by threads of their own and do not step back.
-        .on_thread_start(|| sys::nice::step_back(BEHIND_PICTURES))
+        .on_thread_start(move || sys::nice::give_way(behind))
         .enable_all()
         .build()
         .map_err(|e| Error::new(Kind::Internal, "cannot start the runtime").because(e))

@@ -168,7 +168,7 @@ impl Setting for Vec<String> {
         }
     }
     fn show(&self) -> String {
-        let shown: Vec<String> = self.iter().map(|text| quoted(text)).collect();
+        let shown: Self = self.iter().map(|text| quoted(text)).collect();
         format!("[{}]", shown.join(", "))
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn run(data: &[u8]) {
     let rest = text(input.rest());
     if [user.as_str(), &host, &rest]
         .iter()
-        .any(|part| part.contains(SECRET))
+        .any(|part| part.to_lowercase().contains(SECRET))
     {
         return;
     }

@@ -47,8 +47,12 @@ impl Headers {
         let front = unit.get(..FRONT).unwrap_or(unit);
         let mut contents = Contents::of(front);
         let mut looked = front;
-        if !contents.picture && unit.len() > front.len() {
-            contents = Contents::of(unit); // a long message in front of the picture
+        let last = || nals(front).last().map(NalKind::of);
+        // A long message in front of the picture, or a parameter set that goes on behind the front.
+        if unit.len() > front.len()
+            && (!contents.picture || matches!(last(), Some(NalKind::Sps | NalKind::Pps)))
+        {
+            contents = Contents::of(unit);
             looked = unit;
         }
         for (kind, kept, there) in [
@@ -164,6 +168,15 @@ mod tests {
         let mut headers = Headers::new(1024);
         assert_eq!(headers.look(&[]).content, Content::Empty);
         assert_eq!(headers.look(&[1, 2, 3]).content, Content::Damaged);
+    }
+
+    #[test]
+    fn a_parameter_set_across_the_end_of_the_front_is_kept_whole() {
+        let mut headers = Headers::new(1024);
+        let set = [&[0x67, 66, 0xC0, 30][..], &[0x55; 300]].concat();
+        let slice = [SLICE, &[0x55; FRONT - 100]].concat();
+        headers.look(&[&slice, &[0, 0, 0, 1][..], &set, PPS, IDR].concat());
+        assert_eq!(headers.sps(), Some(set.as_slice()));
     }
 
     #[test]

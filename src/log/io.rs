@@ -50,6 +50,13 @@ fn filter(level: &str) -> Result<EnvFilter> {
     })
 }
 
+/// Some libraries speak through the crate `log`. What nobody wants to hear of them ends where they say it: to carry
+/// every line of the WebSocket library's trace as far as the filter is a twentieth of the price of an answer.
+fn hush(filter: &EnvFilter) {
+    let most = filter.max_level_hint().map(|most| most.to_string().parse());
+    log::set_max_level(most.and_then(|m| m.ok()).unwrap_or(log::LevelFilter::Trace));
+}
+
 /// The WebSocket library's trace shows messages whole, and with them tokens.
 fn tells_no_tokens(what: &Metadata<'_>) -> bool {
     *what.level() != Level::TRACE
@@ -63,7 +70,9 @@ fn tells_no_tokens(what: &Metadata<'_>) -> bool {
 /// # Errors
 /// `Config` for a filter that does not parse, `Internal` when the kernel gives no thread.
 pub fn start(logging: &Logging) -> Result<()> {
-    let (filter, handle) = reload::Layer::new(filter(&logging.level)?);
+    let filter = filter(&logging.level)?;
+    let most = filter.clone();
+    let (filter, handle) = reload::Layer::new(filter);
     let file = Mouth::new(bounds(logging))?;
     let json = logging.format == LogFormat::Json;
     let (written, asked) = (file.clone(), file.clone());
@@ -106,6 +115,7 @@ pub fn start(logging: &Logging) -> Result<()> {
         registry.with(lines).try_init()
     };
     if started.is_ok() {
+        hush(&most);
         let handles = Handles {
             filter: handle,
             file,
@@ -125,6 +135,7 @@ pub fn set_level(level: &str) -> Result<()> {
     let Some(handles) = HANDLES.get() else {
         return Ok(());
     };
+    hush(&filter);
     handles
         .filter
         .reload(filter)

@@ -21,7 +21,7 @@ use crate::events::{Announce, Event, Topic};
 use crate::mediamtx::paths::Paths;
 use crate::storage::names::Stem;
 use crate::storage::note::Note;
-use crate::storage::shelf::{Entry, Listing, Page, Shelf, page};
+use crate::storage::shelf::{Entry, Listing, Page, Shelf, cut};
 use crate::storage::{Protect, Storage};
 use crate::supervise::blocking;
 
@@ -348,7 +348,10 @@ impl Recordings for Recorder {
 
     fn list(&self, wanted: Page) -> Later<Listing> {
         let shelf = Arc::clone(&self.0.parts.shelf);
-        Box::pin(blocking(move || Ok(page(shelf.all()?, wanted))))
+        match shelf.recall() {
+            Some(all) => Box::pin(std::future::ready(Ok(cut(&all, wanted)))),
+            None => Box::pin(blocking(move || Ok(cut(&shelf.sorted()?, wanted)))),
+        }
     }
 
     fn info(&self, stem: Stem) -> Later<Option<Info>> {

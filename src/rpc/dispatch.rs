@@ -71,7 +71,7 @@ pub fn accept(room: &Room, session: &mut Session, message: &str, now: Now) -> Tu
             let row = room.methods.iter().find(|row| row.name == request.method);
             method = row.map_or(UNKNOWN, |row| row.name);
             let Request { id, method, params } = request;
-            (id, admit(room, session, &method, params, now))
+            (id, admit(room, session, (&method, row), params, now))
         }
     };
     let (outcome, beyond) = match admitted {
@@ -102,28 +102,29 @@ type Refusal = (Fault, bool);
 fn admit(
     room: &Room,
     session: &mut Session,
-    name: &str,
+    (name, known): (&str, Option<&'static Method>),
     came: super::envelope::Params,
     now: Now,
 ) -> Result<(&'static Method, Call, Option<Ticket>), Refusal> {
     let guard = &room.desk.guard;
-    let known = room.methods.iter().find(|m| m.name == name);
+    let login = session.login(now.wall);
     let checked = known
         .ok_or_else(|| no_such_method(room.methods, name))
-        .and_then(|row| {
-            if row.role.is_some() && session.login(now.wall).is_err() {
+        .and_then(|row| match &login {
+            Err(nobody) if row.role.is_some() => {
                 guard.owned()?;
-                session.login(now.wall)?;
+                Err(nobody.clone())
             }
-            Ok(row)
+            _ => Ok(row),
         });
+    let login = login.ok();
     let is = |method: &Method| name == method.name;
     let free = checked.is_ok()
         && (is(&core::AUTHENTICATE) || (is(&core::PING) && guard::ping_is_free(session, now)));
     let counted = if free {
         Ok(())
     } else {
-        count(room, session, now)
+        guard.request(login.as_deref(), room.from, now)
     };
     let row = checked.map_err(|fault| (fault, counted.is_err()))?;
     let doors = &room.desk.system.doors;
@@ -138,7 +139,6 @@ fn admit(
             (Fault::rate_limited(wait, "failed logins"), true)
         })?;
     }
-    let login = session.login(now.wall).ok();
     let ticket = |params: &Map<String, Value>| {
         (guard::is_privileged(row) || is(&core::AUTHENTICATE))
             .then(|| Ticket::new(guard, row, login.as_deref(), room.from, params, now.wall))

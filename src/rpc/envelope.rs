@@ -3,8 +3,11 @@
 //! An id is echoed digit by digit, so it stays the text it came as. A batch is refused as one
 //! wrong request. A wrong envelope is always answered, with the id whenever it could be read.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::fmt;
 
+use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -45,11 +48,11 @@ pub enum Params {
 
 /// A well-formed request.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct Request<'a> {
     /// `None` for a notification, which runs and is never answered.
     pub id: Option<Id>,
     /// The method's name, not yet looked up.
-    pub method: String,
+    pub method: Cow<'a, str>,
     /// The parameters, not yet checked.
     pub params: Params,
 }
@@ -66,49 +69,102 @@ pub struct Broken {
 /// Values in the parameters of one message.
 const MOST_VALUES: usize = 10_000;
 
-/// Reads one message.
+/// What counts of a request's members; where a name stands twice, the last one.
+#[derive(Default)]
+struct Members<'a> {
+    jsonrpc: Option<&'a RawValue>,
+    id: Option<&'a RawValue>,
+    method: Option<&'a RawValue>,
+    params: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Name {
+    Jsonrpc,
+    Id,
+    Method,
+    Params,
+    #[serde(other)]
+    Other,
+}
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a request")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+        let mut members = Members::default();
+        while let Some(name) = map.next_key()? {
+            let place = match name {
+                Name::Jsonrpc => &mut members.jsonrpc,
+                Name::Id => &mut members.id,
+                Name::Method => &mut members.method,
+                Name::Params => &mut members.params,
+                Name::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            *place = Some(map.next_value()?);
+        }
+        Ok(members)
+    }
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(Reader)
+    }
+}
+
+/// What is wrong with a text that is no object of members; `error` is the reader's complaint.
+fn misread(text: &str, error: &serde_json::Error) -> Broken {
+    let raw: Result<&RawValue, _> = serde_json::from_str(text);
+    let (reason, details, suggestion) = match raw.map(|raw| raw.get().as_bytes().first()) {
+        Err(error) => {
+            return Broken {
+                id: Id::null(),
+                fault: Fault::new(
+                    Code::ParseError,
+                    "parse_error",
+                    format!("the message is not JSON: {error}"),
+                    "send one JSON object per text message",
+                ),
+            };
+        }
+        // A key that is no valid Unicode (a lone surrogate) is all that can be wrong with an object.
+        Ok(Some(b'{')) => (
+            "bad_member",
+            format!("a member cannot be read: {error}"),
+            EXAMPLE,
+        ),
+        Ok(Some(b'[')) => (
+            "batch_not_supported",
+            "a batch is not supported".to_owned(),
+            "send each request as its own message",
+        ),
+        Ok(_) => (
+            "not_an_object",
+            "a request is a JSON object".to_owned(),
+            EXAMPLE,
+        ),
+    };
+    broken(Id::null(), reason, details, suggestion)
+}
+
+/// Reads one message, once and without copies where it is a request.
 ///
 /// # Errors
 /// -32700 where the text is not JSON, -32600 where it is not one request.
-pub fn parse(text: &str) -> Result<Request, Broken> {
-    let raw: &RawValue = serde_json::from_str(text).map_err(|e| Broken {
-        id: Id::null(),
-        fault: Fault::new(
-            Code::ParseError,
-            "parse_error",
-            format!("the message is not JSON: {e}"),
-            "send one JSON object per text message",
-        ),
-    })?;
-    match raw.get().as_bytes().first() {
-        Some(b'{') => {}
-        Some(b'[') => {
-            return Err(broken(
-                Id::null(),
-                "batch_not_supported",
-                "a batch is not supported",
-                "send each request as its own message",
-            ));
-        }
-        _ => {
-            return Err(broken(
-                Id::null(),
-                "not_an_object",
-                "a request is a JSON object",
-                EXAMPLE,
-            ));
-        }
-    }
-    // A key that is no valid Unicode (a lone surrogate) is the only thing left that can fail.
-    let members: BTreeMap<String, &RawValue> = serde_json::from_str(raw.get()).map_err(|e| {
-        broken(
-            Id::null(),
-            "bad_member",
-            format!("a member cannot be read: {e}"),
-            EXAMPLE,
-        )
-    })?;
-    let id = match members.get("id") {
+pub fn parse(text: &str) -> Result<Request<'_>, Broken> {
+    let members: Members<'_> = serde_json::from_str(text).map_err(|e| misread(text, &e))?;
+    let id = match members.id {
         None => None,
         Some(raw) => Some(id_of(raw).ok_or_else(|| {
             broken(
@@ -127,13 +183,13 @@ pub fn parse(text: &str) -> Result<Request, Broken> {
             EXAMPLE,
         )
     };
-    if string(members.get("jsonrpc")).as_deref() != Some("2.0") {
+    if string(members.jsonrpc).as_deref() != Some("2.0") {
         return Err(wrong("bad_version", "the member jsonrpc is not \"2.0\""));
     }
-    let Some(method) = string(members.get("method")) else {
+    let Some(method) = string(members.method) else {
         return Err(wrong("bad_method", "the member method is not a string"));
     };
-    let params = match members.get("params").map(|raw| raw.get()) {
+    let params = match members.params.map(RawValue::get) {
         None | Some("null") => Params::Named(Map::new()),
         // A text of 1 MiB can be a tree of 80 MiB; no request of ours needs a fraction of so many values.
         Some(text) if values(text) > MOST_VALUES => {
@@ -187,8 +243,11 @@ fn id_of(raw: &RawValue) -> Option<Id> {
     }
 }
 
-fn string(raw: Option<&&RawValue>) -> Option<String> {
-    serde_json::from_str(raw?.get()).ok()
+fn string(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    let Text(text) = serde_json::from_str(raw?.get()).ok()?;
+    Some(text)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! The question is handed over before this returns, so questions of one connection reach the camera
 //! in the order they came in; only the answer is waited for.
 
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -21,6 +22,18 @@ pub fn later<T: 'static>(
     finish: impl FnOnce(Result<T>) -> Answer + Send + 'static,
 ) -> Outcome {
     Outcome::Later(Box::pin(async move { finish(work.await) }))
+}
+
+/// Like [`later`], but what is known already and need not be waited for is answered at once.
+pub fn known_or_later<T: 'static>(
+    mut work: Later<T>,
+    finish: impl FnOnce(Result<T>) -> Answer + Send + 'static,
+) -> Outcome {
+    // Nobody is woken by this first look; whoever waits looks again and is.
+    match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(came) => Outcome::Now(finish(came)),
+        Poll::Pending => later(work, finish),
+    }
 }
 
 /// The number of this process.

@@ -17,7 +17,7 @@ use crate::encode::convert::Planar;
 use crate::error::{Error, Kind, Later, Result};
 use crate::events::{Announce, Event, Topic};
 use crate::storage::names::Stem;
-use crate::storage::shelf::{Entry, Listing, Page, Shelf, page};
+use crate::storage::shelf::{Entry, Listing, Page, Shelf, cut};
 use crate::supervise::blocking;
 
 /// Snapshots in the making at once: each holds a decoder and two pictures.
@@ -199,7 +199,10 @@ impl Snapshots for Taker {
 
     fn list(&self, wanted: Page) -> Later<Listing> {
         let shelf = Arc::clone(&self.shelf);
-        Box::pin(blocking(move || Ok(page(shelf.all()?, wanted))))
+        match shelf.recall() {
+            Some(all) => Box::pin(std::future::ready(Ok(cut(&all, wanted)))),
+            None => Box::pin(blocking(move || Ok(cut(&shelf.sorted()?, wanted)))),
+        }
     }
 
     fn info(&self, stem: Stem) -> Later<Option<Entry>> {

@@ -11,7 +11,7 @@ use crate::camera::Status;
 use crate::error::{Error, Kind};
 use crate::recording::{Deletion, EXTENSION, Format, Info, Order, Start, Started, Stop, Stopped};
 use crate::rpc::error::{Code, Fault};
-use crate::rpc::io::later;
+use crate::rpc::io::{known_or_later, later};
 use crate::rpc::params::{Param, Rule};
 use crate::rpc::table::{Call, Method, Outcome};
 use crate::storage::names::Stem;
@@ -275,7 +275,7 @@ fn stopped_json(device: &str, stopped: &Stopped) -> Value {
 
 fn list(call: Call) -> Outcome {
     let page = files::page(&call);
-    later(call.desk.recordings.list(page), move |came| {
+    known_or_later(call.desk.recordings.list(page), move |came| {
         let listing = came.map_err(|e| files::disk(&e))?;
         let runs = |stem: &Stem| call.desk.recordings.is_running(stem);
         Ok(files::list(

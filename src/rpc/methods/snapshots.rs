@@ -13,7 +13,7 @@ use crate::camera::{Camera, Status};
 use crate::error::{Error, Kind};
 use crate::external::Stream;
 use crate::rpc::error::{Code, Fault};
-use crate::rpc::io::later;
+use crate::rpc::io::{known_or_later, later};
 use crate::rpc::params::{Param, Rule};
 use crate::rpc::table::{Call, Method, Outcome};
 use crate::snapshot::{EXTENSION, Of, Snapshot};
@@ -193,7 +193,7 @@ fn external_failed(device: &str, error: &Error) -> Fault {
 
 fn list(call: &Call) -> Outcome {
     let page = files::page(call);
-    later(call.desk.snapshots.list(page), move |came| {
+    known_or_later(call.desk.snapshots.list(page), move |came| {
         let listing = came.map_err(|e| files::disk(&e))?;
         Ok(files::list(
             &listing,

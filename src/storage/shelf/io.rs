@@ -4,10 +4,11 @@ use std::ffi::OsStr;
 use std::fs::{self, DirEntry, File, FileType, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Entry, Shelf, UNFINISHED};
+use super::memory::io::Memory;
+use super::{Entry, Shelf, UNFINISHED, sort};
 use crate::clock::Wall;
 use crate::error::{Error, Kind, Result};
 use crate::storage::names::Stem;
@@ -19,16 +20,18 @@ pub struct Folder {
     extension: &'static str,
     /// Held from the choice of a name until the file has it.
     naming: Mutex<()>,
+    memory: Memory,
 }
 
 impl Folder {
     /// The folder at `root`; it is made when the first file comes.
     #[must_use]
-    pub const fn new(root: PathBuf, extension: &'static str) -> Self {
+    pub fn new(root: PathBuf, extension: &'static str) -> Self {
         Self {
             root,
             extension,
             naming: Mutex::new(()),
+            memory: Memory::default(),
         }
     }
 
@@ -137,6 +140,19 @@ impl Shelf for Folder {
             }
         }
         Ok(all)
+    }
+
+    fn sorted(&self) -> Result<Arc<[Entry]>> {
+        let read = || {
+            let mut all = self.all()?;
+            sort(&mut all);
+            Ok(all)
+        };
+        self.memory.learn(&self.root, || self.devices(), read)
+    }
+
+    fn recall(&self) -> Option<Arc<[Entry]>> {
+        self.memory.recall()
     }
 
     fn find(&self, stem: &Stem) -> Result<Option<Entry>> {
@@ -354,6 +370,77 @@ mod tests {
         drop(pen);
         assert_eq!(shelf.find(&entry.stem).unwrap().unwrap().size, 6);
         assert!(!raw.exists());
+    }
+
+    #[test]
+    fn a_list_is_remembered_until_anything_happens_behind_our_back() {
+        let scratch = Scratch::new("memory");
+        let root = scratch.0.join("recordings");
+        let shelf = Folder::new(root.clone(), "mp4");
+        let names = |list: &[Entry]| -> Vec<(String, u64)> {
+            let of = |e: &Entry| (e.stem.to_string(), e.size);
+            list.iter().map(of).collect()
+        };
+        let camera = root.join("camera0");
+        let file = camera.join("a.mp4");
+        type Step<'a> = (&'a str, &'a dyn Fn(), &'a [(&'a str, u64)]);
+        let steps: [Step<'_>; 8] = [
+            ("nothing is there", &|| (), &[]),
+            (
+                "the folder is made",
+                &|| fs::create_dir(&root).unwrap(),
+                &[],
+            ),
+            ("a camera's, too", &|| fs::create_dir(&camera).unwrap(), &[]),
+            (
+                "a file comes",
+                &|| fs::write(&file, "1").unwrap(),
+                &[("a", 1)],
+            ),
+            (
+                "it grows while somebody else has it open",
+                &|| {
+                    let mut pen = OpenOptions::new().append(true).open(&file).unwrap();
+                    pen.write_all(b"23").unwrap();
+                },
+                &[("a", 3)],
+            ),
+            (
+                "it gets another name",
+                &|| fs::rename(&file, camera.join("b.mp4")).unwrap(),
+                &[("b", 3)],
+            ),
+            (
+                "it goes",
+                &|| fs::remove_file(camera.join("b.mp4")).unwrap(),
+                &[],
+            ),
+            (
+                "another folder takes the place of ours",
+                &|| {
+                    fs::rename(&root, scratch.0.join("old")).unwrap();
+                    fs::create_dir_all(&camera).unwrap();
+                    fs::write(camera.join("c.mp4"), "").unwrap();
+                },
+                &[("c", 0)],
+            ),
+        ];
+        for (what, step, there) in steps {
+            let before = shelf.sorted().unwrap();
+            step();
+            let there: Vec<(String, u64)> =
+                there.iter().map(|(n, s)| ((*n).to_owned(), *s)).collect();
+            if let Some(list) = shelf.recall() {
+                assert!(names(&before) == there && names(&list) == there, "{what}");
+            }
+            assert_eq!(names(&shelf.sorted().unwrap()), there, "{what}");
+            // Nothing happens, and the disk need not be asked, but for a machine that stands still for a second.
+            let again = (0..10).find_map(|_| {
+                shelf.sorted().unwrap();
+                shelf.recall()
+            });
+            assert_eq!(names(&again.expect("it is remembered")), there, "{what}");
+        }
     }
 
     #[test]

@@ -3,8 +3,10 @@
 //! A stem is an identifier: it stands for one file, whichever device's folder that is in.
 
 pub mod io;
+pub mod memory;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::names::Stem;
 use crate::clock::Wall;
@@ -49,13 +51,26 @@ pub struct Listing {
     pub total: usize,
 }
 
-/// Orders and cuts: newest first; of the same moment, the greater name first.
+/// Orders: newest first; of the same moment, the greater name first.
+pub fn sort(all: &mut [Entry]) {
+    all.sort_unstable_by(|a, b| (b.modified, &b.stem).cmp(&(a.modified, &a.stem)));
+}
+
+/// Cuts a part out of what is in order.
+#[must_use]
+pub fn cut(sorted: &[Entry], page: Page) -> Listing {
+    let part = sorted.iter().skip(page.offset).take(page.limit);
+    Listing {
+        files: part.cloned().collect(),
+        total: sorted.len(),
+    }
+}
+
+/// Orders and cuts.
 #[must_use]
 pub fn page(mut all: Vec<Entry>, page: Page) -> Listing {
-    all.sort_unstable_by(|a, b| (b.modified, &b.stem).cmp(&(a.modified, &a.stem)));
-    let total = all.len();
-    let files = all.into_iter().skip(page.offset).take(page.limit).collect();
-    Listing { files, total }
+    sort(&mut all);
+    cut(&all, page)
 }
 
 /// A folder of files. Every call may wait for the disk: call it where blocking is allowed.
@@ -70,6 +85,18 @@ pub trait Shelf: Send + Sync {
 
     /// Every file. A folder that is not there yet is empty.
     fn all(&self) -> Result<Vec<Entry>>;
+
+    /// Every file, in order, the newest first.
+    fn sorted(&self) -> Result<Arc<[Entry]>> {
+        let mut all = self.all()?;
+        sort(&mut all);
+        Ok(all.into())
+    }
+
+    /// What [`Shelf::sorted`] would give, where that is certain without looking at the disk. Does not wait.
+    fn recall(&self) -> Option<Arc<[Entry]>> {
+        None
+    }
 
     /// One file.
     fn find(&self, stem: &Stem) -> Result<Option<Entry>>;

@@ -2,6 +2,7 @@
 //! its first line `GET /files/recordings/a.mp4?query`, then headers, and beside those `size`, `modified` and
 //! `changed` of the file.
 
+use camera_service::access::{Principal, Role};
 use camera_service::clock::Wall;
 use camera_service::http::files::Kind;
 use camera_service::http::files::name::{
@@ -93,11 +94,10 @@ fn links(raw: &str, query: &str) {
             Some(Ok(_))
         ));
         let until = Wall::from_secs(NOW.as_secs() + 1);
-        let ours = signer.query(kind, &name, query, until);
-        assert_eq!(
-            signer.check(kind, &name, &ours, NOW),
-            Some(Ok(query.to_owned()))
-        );
+        // The query is also somebody's name.
+        let who = Principal::plain(query, Role::Viewer, until);
+        let ours = signer.query(kind, &name, &who, until);
+        assert_eq!(signer.check(kind, &name, &ours, NOW), Some(Ok(who.clone())));
         assert!(matches!(
             signer.check(kind, &name, &ours, until),
             Some(Err(_))

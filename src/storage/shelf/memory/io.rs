@@ -3,7 +3,7 @@
 //! A client that asks for the list again and again would have the disk read each time, on another thread. The kernel
 //! notes what happens to a folder before whoever did it goes on: while it has noted nothing, the list is what reading
 //! would give. What it cannot note (another machine's writes to a network drive, writes through a mapping, a medium
-//! mounted over the folder) is seen after [`BELIEVED`].
+//! mounted over the folder) is seen after a second.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};

@@ -79,7 +79,7 @@ fuzz: setup-test ## fuzzes every target for five minutes, on what was found befo
 	tools/fuzz long
 
 .PHONY: soak
-soak: setup-test build ## the long campaigns: frames, faults, unplugs by the dozen, fuzzing; two and a half hours, wants an idle machine
+soak: setup-test build ## the long campaigns: frames, faults, unplugs by the dozen, fuzzing; takes hours, wants an idle machine
 	tools/test soak
 
 .PHONY: clean

@@ -1,7 +1,7 @@
 //! Small files that stay whole: after a power cut the former text is there or the new one, never half of either.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,32 @@ pub fn replace(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
         Err((folder, _)) => return write(&folder, path, text, mode),
     };
     write(&folder, path, text, mode)
+}
+
+/// What lies in a file. Shown by nobody: it may be a secret.
+#[expect(missing_debug_implementations, reason = "it may be a secret")]
+pub struct Content {
+    /// Permission bits, those of special meaning among them.
+    pub mode: u32,
+    /// The bytes.
+    pub text: Vec<u8>,
+}
+
+/// Reads a file, but no further than one byte beyond `longest`: whoever gets more than that has not got all. `None`
+/// where there is no file.
+///
+/// # Errors
+/// What the system says.
+pub fn read(path: &Path, longest: u64) -> io::Result<Option<Content>> {
+    let file = match File::open(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let mode = file.metadata()?.mode() & 0o7777;
+    let mut text = Vec::new();
+    file.take(longest.saturating_add(1))
+        .read_to_end(&mut text)?;
+    Ok(Some(Content { mode, text }))
 }
 
 fn write(folder: &File, path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
@@ -109,6 +135,22 @@ mod tests {
             0o700
         );
         assert_eq!(fs::read_dir(dir.join("state")).unwrap().count(), 1);
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_read_no_further_than_it_may_be_long() {
+        let dir = folder();
+        let path = dir.join("list.json");
+        assert!(read(&path, 9).unwrap().is_none());
+        replace(&path, b"twelve bytes", 0o640).unwrap();
+        let found = read(&path, 12).unwrap().unwrap();
+        assert_eq!(
+            (found.mode, found.text.as_slice()),
+            (0o640, &b"twelve bytes"[..])
+        );
+        assert_eq!(read(&path, 9).unwrap().unwrap().text.len(), 10);
+        assert!(read(&dir, 9).is_err(), "a folder is no file");
         fs::remove_dir_all(dir).unwrap();
     }
 

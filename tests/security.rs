@@ -244,13 +244,7 @@ async fn a_clock_that_jumps_brings_no_revoked_right_back() {
     let folder = Folder::new();
     let live = open_live(&folder.0).unwrap();
     let now = clock::wall();
-    let token = live
-        .judge()
-        .keyring
-        .mint("ann", Role::Admin, Duration::from_secs(3600), now);
-    let who = live.judge().login(&token, now).unwrap();
-    let target = who.credential.target().unwrap();
-    live.revoke(target, Some(&who), now).await.unwrap();
+    let token = revoked(&live, now).await;
     let far = Wall::from_secs(now.as_secs() + 86_400 * 365);
     for at in [now, far, Wall::from_secs(now.as_secs() + 1)] {
         assert!(live.judge().login(&token, at).is_err());
@@ -262,6 +256,16 @@ async fn a_clock_that_jumps_brings_no_revoked_right_back() {
         .keyring
         .mint("bob", Role::Admin, Duration::from_secs(7200), now);
     assert!(live.judge().login(&other, early).is_err());
+}
+
+/// A token that was good at `now` and was revoked.
+async fn revoked(live: &Live, now: Wall) -> String {
+    let keyring = &live.judge().keyring;
+    let token = keyring.mint("ann", Role::Admin, Duration::from_secs(3600), now);
+    let who = live.judge().login(&token, now).unwrap();
+    let target = who.credential.target().unwrap();
+    live.revoke(target, Some(&who), now).await.unwrap();
+    token
 }
 
 fn open_live(dir: &Path) -> camera_service::error::Result<Live> {
@@ -277,14 +281,7 @@ async fn a_service_does_not_begin_without_the_revocations_it_had() {
     let folder = Folder::new();
     let live = open_live(&folder.0).unwrap();
     let now = clock::wall();
-    let token = live
-        .judge()
-        .keyring
-        .mint("ann", Role::Admin, Duration::from_secs(3600), now);
-    let who = live.judge().login(&token, now).unwrap();
-    live.revoke(who.credential.target().unwrap(), Some(&who), now)
-        .await
-        .unwrap();
+    let token = revoked(&live, now).await;
     drop(live);
     let document = Files::beneath(&folder.0).document();
     let kept = fs::read(&document).unwrap();

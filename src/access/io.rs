@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 
 use super::token::{Keyring, SHORTEST_SECRET};
+use crate::durable::{self, Content};
 use crate::error::{Error, Kind, Result};
 
 /// The environment variable that takes the place of the file.
@@ -142,15 +143,9 @@ fn read(path: &Path) -> Result<Option<Keyring>> {
     let refuse = |what: String, action: String| {
         Err(Error::new(Kind::Config, format!("{} {what}", path.display())).action(action))
     };
-    let opened = File::open(path).and_then(|file| {
-        let meta = file.metadata()?;
-        let mut text = Vec::new();
-        file.take(LONGEST_SECRET + 1).read_to_end(&mut text)?;
-        Ok((meta, text))
-    });
-    let (meta, text) = match opened {
-        Ok(found) => found,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+    let Content { mode, text } = match durable::read(path, LONGEST_SECRET) {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(None),
         Err(e) => {
             return refuse(
                 format!("cannot be read: {e}"),
@@ -158,9 +153,9 @@ fn read(path: &Path) -> Result<Option<Keyring>> {
             );
         }
     };
-    if meta.mode() & 0o077 != 0 {
+    if mode & 0o077 != 0 {
         return refuse(
-            format!("may be read by others (mode {:o})", meta.mode() & 0o7777),
+            format!("may be read by others (mode {mode:o})"),
             format!(
                 "chmod 600 {}, and make a new secret if others have been here",
                 path.display()

@@ -53,13 +53,13 @@ pub(super) struct Shared {
     pub(super) services: Services,
     pub(super) feed: Arc<Feed>,
     pub(super) downloads: Arc<Slots>,
-    hall: Arc<Hall>,
+    pub(super) hall: Arc<Hall>,
     /// No door of this host is without TLS.
     only_tls: bool,
 }
 
 impl Shared {
-    fn new(services: Services, feed: Arc<Feed>, only_tls: bool) -> Self {
+    pub(super) fn new(services: Services, feed: Arc<Feed>, only_tls: bool) -> Self {
         Self {
             downloads: Arc::new(Slots::new(&services.limits)),
             only_tls,
@@ -190,11 +190,11 @@ pub(super) async fn asked(shutdown: &mut watch::Receiver<bool>) {
 
 /// Who came in, and where.
 #[derive(Debug, Clone, Copy)]
-struct Caller {
-    peer: SocketAddr,
+pub(super) struct Caller {
+    pub(super) peer: SocketAddr,
     /// The address they reached.
-    local: SocketAddr,
-    door: Door,
+    pub(super) local: SocketAddr,
+    pub(super) door: Door,
 }
 
 /// Shakes hands, then serves the connection.
@@ -234,7 +234,7 @@ async fn enter(
     }
 }
 
-async fn connection<S: Wire>(
+pub(super) async fn connection<S: Wire>(
     stream: S,
     Caller { peer, local, door }: Caller,
     shared: Arc<Shared>,
@@ -242,7 +242,7 @@ async fn connection<S: Wire>(
     mut shutdown: watch::Receiver<bool>,
 ) {
     let until = shutdown.clone();
-    let upgraded: Arc<Mutex<Option<ws::io::Upgrade>>> = Arc::default();
+    let upgraded: Arc<Mutex<Option<ws::upgrade::io::Upgrade>>> = Arc::default();
     // Boxed and dropped before the WebSocket begins, which then costs its own memory only.
     let http = Box::pin({
         let (shared, seat, upgraded) = (
@@ -311,7 +311,7 @@ fn crowd() -> Response<Body> {
 pub(super) struct Visit {
     pub(super) shared: Arc<Shared>,
     seat: Arc<Seat>,
-    upgraded: Arc<Mutex<Option<ws::io::Upgrade>>>,
+    upgraded: Arc<Mutex<Option<ws::upgrade::io::Upgrade>>>,
     door: Door,
     pub(super) peer: SocketAddr,
     local: SocketAddr,
@@ -435,7 +435,7 @@ async fn answer(visit: &Visit, request: Request<Incoming>, wanted: Route) -> Res
 fn socket(visit: &Visit, mut request: Request<Incoming>) -> Response<Body> {
     let services = &visit.shared.services;
     let refuse = |status, message: &str| Reply::error(status, message, clock::wall());
-    let accepted = ws::io::accept_key(&request);
+    let accepted = ws::upgrade::io::accept_key(&request);
     let key = match accepted {
         Ok(key) => key,
         Err((status, message)) => {
@@ -470,7 +470,7 @@ fn socket(visit: &Visit, mut request: Request<Incoming>) -> Response<Body> {
         );
     }
     let reached = Arc::new(visit.reached(&request));
-    let upgrade = ws::io::Upgrade {
+    let upgrade = ws::upgrade::io::Upgrade {
         stream: hyper::upgrade::on(&mut request),
         reached,
         from: visit.peer.ip(),
@@ -532,35 +532,5 @@ fn facts(services: &Services) -> Facts {
         version: services.version,
         notes: services.desk.configuration.live().notes(),
         ..Facts::gather(&desk.directory, media, &desk.system, clock::now)
-    }
-}
-
-/// The doors without listeners: one connection after the other, over anything that reads and writes.
-#[cfg(fuzzing)]
-#[expect(missing_debug_implementations, reason = "nobody prints it")]
-pub struct Doorstep(Arc<Shared>, watch::Sender<bool>);
-
-#[cfg(fuzzing)]
-impl Doorstep {
-    /// Before these services.
-    #[must_use]
-    pub fn new(services: Services) -> Self {
-        let (feed, _) = ws::feed::io::open(&services);
-        let shared = Arc::new(Shared::new(services, feed, false));
-        Self(shared, watch::channel(false).0)
-    }
-
-    /// Serves one connection to its end.
-    pub async fn serve<S>(&self, stream: S, door: Door)
-    where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-    {
-        let peer = SocketAddr::from(([192, 0, 2, 7], 40_000));
-        let local = SocketAddr::from(([192, 0, 2, 1], 8002));
-        if let Some(seat) = Seat::enter(&self.0.hall, peer.ip()) {
-            let caller = Caller { peer, local, door };
-            let shared = Arc::clone(&self.0);
-            connection(stream, caller, shared, seat, self.1.subscribe()).await;
-        }
     }
 }

@@ -8,6 +8,8 @@
 pub mod assets;
 pub mod bind;
 pub mod claim;
+#[cfg(fuzzing)]
+pub mod doorstep;
 pub mod files;
 pub mod io;
 pub mod metrics;

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
+use data_encoding::BASE64;
 use serde::Deserialize;
 
 use crate::access::stream::{Direction, may_be_published};
@@ -50,6 +51,13 @@ impl Secret {
             let ip = ip.to_canonical();
             ip.is_loopback() || self.own == Some(ip)
         })
+    }
+
+    /// Both as HTTP wants them (RFC 7617): the value of `authorization`.
+    #[must_use]
+    pub fn basic(&self) -> String {
+        let pair = format!("{SERVICE_USER}:{}", self.password());
+        format!("Basic {}", BASE64.encode(pair.as_bytes()))
     }
 
     /// The password that goes with [`SERVICE_USER`].

@@ -1,26 +1,13 @@
 /** The page, the product and a real browser, from the link to the pixels. */
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { openPage, startBrowser } from './browser.mjs';
 import { waitForFrames, waitForTimecode } from './picture.mjs';
-import { startProduct } from './product.mjs';
+import { browser, product } from './stage.mjs';
 import { standInSensor } from './sensor.mjs';
 
 const PICTURE_LIMIT_MS = 30_000;
-
-let product;
-let browser;
-
-before(async () => {
-  product = await startProduct();
-  browser = await startBrowser();
-});
-
-after(async () => {
-  await browser?.stop();
-  await product?.stop();
-});
 
 test('the link shows a live picture', { timeout: 90_000 }, async () => {
   const { page, complaints } = await openPage(browser.context, product.page_with_token);

@@ -2,25 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
-import { after, before, test } from 'node:test';
-import { openPage, startBrowser } from './browser.mjs';
-import { startProduct } from './product.mjs';
+import { test } from 'node:test';
+import { openPage } from './browser.mjs';
+import { browser, product } from './stage.mjs';
 
 const PHONE = { width: 390, height: 844 };
 const SOON = { timeout: 10_000 };
-
-let product;
-let browser;
-
-before(async () => {
-  product = await startProduct();
-  browser = await startBrowser();
-});
-
-after(async () => {
-  await browser?.stop();
-  await product?.stop();
-});
 
 const open = (token, size = PHONE) => openPage(browser.context, `${product.page}#token=${token}`, size);
 const tab = (page, name) => page.getByRole('tab', { name }).click();

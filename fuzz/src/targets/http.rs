@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use camera_service::clock::Mono;
 use camera_service::events::bus::Bus;
-use camera_service::http::io::Doorstep;
+use camera_service::http::doorstep::io::Doorstep;
 use camera_service::http::route::Door;
 use camera_service::http::{Limits, Live, Services};
 use camera_service::rpc::table::METHODS;

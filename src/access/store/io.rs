@@ -4,7 +4,7 @@
 //! damaged file is never written over.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use super::keys::Fresh;
 use crate::access::io::{give_to_owner, random};
 use crate::access::trusted::{MOST, TrustedKey, TrustedKeys};
 use crate::clock;
+use crate::durable::{self, Content};
 use crate::error::{Error, Kind, Result};
 
 /// Bytes: 1000 keys and 10,000 revocations at their longest are below it.
@@ -65,15 +66,9 @@ impl Files {
         let refuse = |what: String, action: String| {
             Err(Error::new(Kind::Config, format!("{} {what}", path.display())).action(action))
         };
-        let opened = File::open(&path).and_then(|file| {
-            let meta = file.metadata()?;
-            let mut text = Vec::new();
-            file.take(LONGEST + 1).read_to_end(&mut text)?;
-            Ok((meta, text))
-        });
-        let (meta, text) = match opened {
-            Ok(found) => found,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Store::default()),
+        let Content { mode, text } = match durable::read(&path, LONGEST) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(Store::default()),
             Err(e) => {
                 return refuse(
                     format!("cannot be read: {e}"),
@@ -81,9 +76,9 @@ impl Files {
                 );
             }
         };
-        if meta.mode() & 0o077 != 0 {
+        if mode & 0o077 != 0 {
             return refuse(
-                format!("may be used by others (mode {:o})", meta.mode() & 0o7777),
+                format!("may be used by others (mode {mode:o})"),
                 format!(
                     "chmod 600 {}, and look whether somebody changed it",
                     path.display()
@@ -145,12 +140,12 @@ impl Files {
         let mut store = self.read()?;
         if !self.document().exists() {
             // Also where the change fails: from now on, absent means lost.
-            self.replace(&store.render()).map_err(failed)?;
+            durable::replace(&self.document(), &store.render(), 0o600).map_err(failed)?;
         }
         let before = store.clone();
         let said = change(&mut store)?;
         if store != before {
-            self.replace(&store.render()).map_err(failed)?;
+            durable::replace(&self.document(), &store.render(), 0o600).map_err(failed)?;
         }
         Ok((store, said))
     }
@@ -264,27 +259,6 @@ impl Files {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-    }
-
-    /// Whole or not at all, also through a power cut.
-    fn replace(&self, text: &[u8]) -> io::Result<()> {
-        // Only the holder of the lock is here: one name is enough. A rest of a write that broke off is
-        // removed and not written over, for its mode would stay.
-        let temporary = self.dir.join(".keys.json.new");
-        match fs::remove_file(&temporary) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&temporary)?;
-        give_to_owner(&file, &self.dir)?;
-        file.write_all(text)?;
-        file.sync_all()?;
-        fs::rename(&temporary, self.document())?;
-        File::open(&self.dir)?.sync_all()
     }
 }
 

@@ -1,9 +1,9 @@
 //! Keeps the certificate's files, and takes new ones while clients stay connected.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::{Files, fingerprint, life, make, names, pair};
 use crate::clock::{self, Mono, Wall};
+use crate::durable;
 use crate::error::{Error, Kind, Result};
 use crate::system::alarms::{About, Alarm};
 
@@ -271,8 +272,8 @@ fn create(files: &Files) -> Result<()> {
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
     let made = make(&names(&hostname, addresses()), clock::wall())?;
-    put(&files.key, &made.key, 0o600)
-        .and_then(|()| put(&files.certificate, &made.certificate, 0o644))
+    durable::replace(&files.key, made.key.as_bytes(), 0o600)
+        .and_then(|()| durable::replace(&files.certificate, made.certificate.as_bytes(), 0o644))
         .map_err(|e| {
             Error::new(
                 Kind::Config,
@@ -291,22 +292,4 @@ fn addresses() -> Vec<IpAddr> {
         v4.or_else(|| address.as_sockaddr_in6().map(|a| IpAddr::V6(a.ip())))
     })
     .collect()
-}
-
-/// Whole or not at all, also over a power cut.
-fn put(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("/"));
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let temporary = path.with_extension(format!("new.{}", std::process::id()));
-    // A leftover of a run that was cut might have another mode.
-    let _ = fs::remove_file(&temporary);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    File::open(dir)?.sync_all()
 }

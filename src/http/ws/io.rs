@@ -11,7 +11,6 @@
 //! ([`super::frames`]).
 
 use std::future::{Future, poll_fn};
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -20,17 +19,13 @@ use std::time::Duration;
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{Sink, Stream, StreamExt};
-use hyper::Request;
-use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::beat::{Beat, Due};
@@ -39,61 +34,22 @@ use super::frames::LARGE;
 use super::goodbye::reason;
 use super::news::News;
 use super::outbox::{Next, Outbox};
+use super::upgrade::io::{Upgrade, Ws, over};
 use super::wire::io::{Counted, Wire};
 use crate::clock::{self, Mono};
 use crate::http::io::{Shared, asked};
-use crate::http::reply::io::text;
 use crate::http::seats::io::Seat;
 use crate::http::seats::memory::{GRAIN, Held, Order};
 use crate::rpc::dispatch::{Reply, Room, accept};
-use crate::rpc::links::Reached;
 use crate::rpc::notify;
 use crate::rpc::session::Session;
 use crate::rpc::table::{Answer, Outcome};
 use crate::system::Connected;
 use crate::system::doors::{Closed, Doors};
 
-/// Allocated per socket for as long as it lives; a longer message gets its own memory.
-const READ_BUFFER: usize = 1 << 9;
 /// How long a close frame may take to be read by a client that still sends.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// An upgrade that has been promised to the client.
-pub(in crate::http) struct Upgrade {
-    pub(in crate::http) stream: OnUpgrade,
-    pub(in crate::http) reached: Arc<Reached>,
-    pub(in crate::http) from: IpAddr,
-}
-
-/// Checks an opening handshake (RFC 6455 §4.2.1) and gives the accept key, or status and reason.
-pub(in crate::http) fn accept_key<B>(request: &Request<B>) -> Result<String, (u16, &'static str)> {
-    let names = |header: &str, word: &str| {
-        let mut values = request.headers().get_all(header).iter();
-        values.any(|value| {
-            value
-                .to_str()
-                .is_ok_and(|v| v.split(',').any(|v| v.trim().eq_ignore_ascii_case(word)))
-        })
-    };
-    if !names("upgrade", "websocket") || !names("connection", "upgrade") {
-        return Err((426, "this path is a WebSocket; connect to it with ws://"));
-    }
-    if text(request, "sec-websocket-version") != Some("13") {
-        return Err((426, "only version 13 of the WebSocket protocol is spoken"));
-    }
-    // Sixteen bytes in base64.
-    match text(request, "sec-websocket-key") {
-        Some(key) if key.len() == 24 && key.ends_with("==") => {
-            Ok(derive_accept_key(key.as_bytes()))
-        }
-        _ => Err((
-            400,
-            "Sec-WebSocket-Key is missing or is not 16 bytes in base64",
-        )),
-    }
-}
-
-type Ws<S> = WebSocketStream<Counted<S>>;
 /// What is under way: where the answer goes, the answer, and the length of the request.
 type Running = FuturesUnordered<Pin<Box<dyn Future<Output = (Reply, Answer, usize)> + Send>>>;
 
@@ -176,16 +132,6 @@ async fn begin<S: Wire>(
         seat,
     };
     Some((Box::new(talk), ws))
-}
-
-async fn over<S: Wire>(stream: Counted<S>, early: Vec<u8>, longest: usize) -> Box<Ws<S>> {
-    let longest = (longest != 0).then_some(longest);
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        .max_message_size(longest)
-        .max_frame_size(longest);
-    Box::new(Ws::from_partially_read(stream, early, Role::Server, Some(config)).await)
 }
 
 struct Talk {

@@ -7,4 +7,5 @@ pub mod goodbye;
 pub mod io;
 pub mod news;
 pub mod outbox;
+pub mod upgrade;
 pub mod wire;

@@ -1,6 +1,5 @@
 //! Talks to the control API: one connection per question, HTTP/1.1, on loopback.
 
-use data_encoding::BASE64;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use uuid::Uuid;
 
 use super::{Info, Page, PathInfo, Session, SessionKind, complaint, page_path};
 use crate::error::{Error, Kind, Result};
-use crate::mediamtx::auth::{SERVICE_USER, Secret};
+use crate::mediamtx::auth::Secret;
 use crate::mediamtx::paths::PathConf;
 
 /// What a question may take, in all.
@@ -37,9 +36,8 @@ impl Api {
     /// The API at `address`, used under the service's own name.
     #[must_use]
     pub fn new(address: SocketAddr, secret: &Secret) -> Self {
-        let basic = BASE64.encode(format!("{SERVICE_USER}:{}", secret.password()).as_bytes());
         // Base64 is always a valid header value.
-        let mut authorization = header::HeaderValue::try_from(format!("Basic {basic}"))
+        let mut authorization = header::HeaderValue::try_from(secret.basic())
             .unwrap_or(header::HeaderValue::from_static(""));
         authorization.set_sensitive(true);
         Self {
@@ -214,6 +212,8 @@ impl Api {
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::BASE64;
+
     use super::*;
 
     #[test]

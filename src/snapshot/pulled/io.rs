@@ -6,7 +6,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use data_encoding::BASE64;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
@@ -20,7 +19,7 @@ use super::{KeyPictures, Newest, Variant, resolve};
 use crate::camera::remote::Coded;
 use crate::clock::{self, Mono};
 use crate::error::{Error, Kind, Later, Result};
-use crate::mediamtx::auth::{SERVICE_USER, Secret};
+use crate::mediamtx::auth::Secret;
 
 /// Bytes of a playlist or a description at most; MediaMTX's have some 2 kB.
 const LONGEST_TEXT: usize = 256 << 10;
@@ -52,9 +51,8 @@ impl Hls {
     /// The server at `address`, asked under the service's own name.
     #[must_use]
     pub fn new(address: SocketAddr, secret: &Secret) -> Self {
-        let basic = BASE64.encode(format!("{SERVICE_USER}:{}", secret.password()).as_bytes());
         // Base64 is always a valid header value.
-        let mut authorization = header::HeaderValue::try_from(format!("Basic {basic}"))
+        let mut authorization = header::HeaderValue::try_from(secret.basic())
             .unwrap_or(header::HeaderValue::from_static(""));
         authorization.set_sensitive(true);
         Self {
@@ -248,6 +246,8 @@ fn strange(name: &str, what: &str) -> Trouble {
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::BASE64;
+
     use super::*;
 
     #[tokio::test]

@@ -1,0 +1,3 @@
+//! The doors without their listeners, for fuzzing only (docs/fuzzing.md).
+
+pub mod io;

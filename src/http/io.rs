@@ -141,7 +141,7 @@ async fn accept(
                 if let Ok(local) = stream.local_addr()
                     && let Some(seat) = seat
                 {
-                    let caller = Caller { peer, local, door };
+                    let caller = Box::new(Caller { peer, local, door });
                     let (shared, until) = (Arc::clone(&shared), shutdown.clone());
                     // Two kinds of task: a plain connection does not carry room for a handshake.
                     match tls.clone() {
@@ -201,7 +201,7 @@ pub(super) struct Caller {
 async fn enter(
     stream: TcpStream,
     tls: TlsAcceptor,
-    caller: Caller,
+    caller: Box<Caller>,
     shared: Arc<Shared>,
     seat: Arc<Seat>,
     shutdown: watch::Receiver<bool>,
@@ -234,67 +234,86 @@ async fn enter(
     }
 }
 
-pub(super) async fn connection<S: Wire>(
+/// Serves a connection to its end.
+#[expect(clippy::manual_async_fn, reason = "it would keep each argument twice")]
+pub(super) fn connection<S: Wire>(
     stream: S,
-    Caller { peer, local, door }: Caller,
+    caller: Box<Caller>,
+    shared: Arc<Shared>,
+    seat: Arc<Seat>,
+    shutdown: watch::Receiver<bool>,
+) -> impl Future<Output = ()> + Send {
+    async move {
+        let upgraded: Arc<Mutex<Option<ws::upgrade::io::Upgrade>>> = Arc::default();
+        // Boxed and dropped before the WebSocket begins, which then costs its own memory only.
+        let http = Box::pin(requests(
+            stream,
+            caller,
+            Arc::clone(&shared),
+            Arc::clone(&seat),
+            shutdown.clone(),
+            Arc::clone(&upgraded),
+        ));
+        http.await;
+        let upgrade = upgraded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        // What is held here is held for as long as the socket lives.
+        drop(upgraded);
+        if let Some(upgrade) = upgrade {
+            let begun = Box::pin(ws::io::begin::<S>(upgrade, shared, seat)).await;
+            if let Some((talk, ws, news)) = begun {
+                Box::pin(talk.converse(ws, news, shutdown)).await;
+            }
+        }
+    }
+}
+
+/// Answers requests until the connection ends or becomes a WebSocket.
+async fn requests<S: Wire>(
+    stream: S,
+    caller: Box<Caller>,
     shared: Arc<Shared>,
     seat: Arc<Seat>,
     mut shutdown: watch::Receiver<bool>,
+    upgraded: Arc<Mutex<Option<ws::upgrade::io::Upgrade>>>,
 ) {
-    let until = shutdown.clone();
-    let upgraded: Arc<Mutex<Option<ws::upgrade::io::Upgrade>>> = Arc::default();
-    // Boxed and dropped before the WebSocket begins, which then costs its own memory only.
-    let http = Box::pin({
-        let (shared, seat, upgraded) = (
-            Arc::clone(&shared),
-            Arc::clone(&seat),
-            Arc::clone(&upgraded),
-        );
+    let Caller { peer, local, door } = *caller;
+    let service = service_fn(|request| {
+        let visit = Visit {
+            shared: Arc::clone(&shared),
+            seat: Arc::clone(&seat),
+            upgraded: Arc::clone(&upgraded),
+            door,
+            peer,
+            local,
+        };
         async move {
-            let service = service_fn(|request| {
-                let visit = Visit {
-                    shared: Arc::clone(&shared),
-                    seat: Arc::clone(&seat),
-                    upgraded: Arc::clone(&upgraded),
-                    door,
-                    peer,
-                    local,
-                };
-                async move {
-                    let (answer, busy) = match Busy::new(&visit.seat) {
-                        Some(busy) => (handle(&visit, request).await, Some(busy)),
-                        None => (crowd(), None),
-                    };
-                    Ok::<_, Infallible>(answer.map(|body| Busy::until_sent(busy, body)))
-                }
-            });
-            let mut builder = hyper::server::conn::http1::Builder::new();
-            let head = shared.services.limits().head_within;
-            builder
-                .timer(TokioTimer::new())
-                .header_read_timeout((!head.is_zero()).then_some(head))
-                .max_buf_size(16 << 10);
-            let connection = builder
-                .serve_connection(TokioIo::new(stream), service)
-                .with_upgrades();
-            tokio::pin!(connection);
-            tokio::select! {
-                _ = connection.as_mut() => return,
-                _ = seat.told() => return,
-                () = asked(&mut shutdown) => connection.as_mut().graceful_shutdown(),
-            }
-            // What fails here is the client's own doing: it left, or spoke no HTTP.
-            let _ = connection.await;
+            let (answer, busy) = match Busy::new(&visit.seat) {
+                Some(busy) => (handle(&visit, request).await, Some(busy)),
+                None => (crowd(), None),
+            };
+            Ok::<_, Infallible>(answer.map(|body| Busy::until_sent(busy, body)))
         }
     });
-    http.await;
-    let upgrade = upgraded
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
-    if let Some(upgrade) = upgrade {
-        Box::pin(ws::io::run::<S>(upgrade, shared, seat, until)).await;
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    let head = shared.services.limits().head_within;
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout((!head.is_zero()).then_some(head))
+        .max_buf_size(16 << 10);
+    let connection = builder
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = seat.told() => return,
+        () = asked(&mut shutdown) => connection.as_mut().graceful_shutdown(),
     }
+    // What fails here is the client's own doing: it left, or spoke no HTTP.
+    let _ = connection.await;
 }
 
 /// The answer to one more request of an address that has too many under way.

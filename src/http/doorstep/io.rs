@@ -32,7 +32,7 @@ impl Doorstep {
         let peer = SocketAddr::from(([192, 0, 2, 7], 40_000));
         let local = SocketAddr::from(([192, 0, 2, 1], 8002));
         if let Some(seat) = Seat::enter(&self.0.hall, peer.ip()) {
-            let caller = Caller { peer, local, door };
+            let caller = Box::new(Caller { peer, local, door });
             let shared = Arc::clone(&self.0);
             connection(stream, caller, shared, seat, self.1.subscribe()).await;
         }

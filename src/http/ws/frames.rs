@@ -8,6 +8,31 @@
 /// Bytes of a frame from which on its buffer is worth giving back.
 pub const LARGE: usize = 16 << 10;
 
+/// A ping without a payload (RFC 6455 §5.5.2).
+pub const PING: [u8; 2] = [0x89, 0];
+
+/// A text message as one frame. A server masks nothing, so header and text are all there is to it.
+#[must_use]
+pub fn text(text: &str) -> Vec<u8> {
+    let length = text.len();
+    let mut frame = Vec::with_capacity(length + LONGEST_HEAD);
+    // The last frame of a message, which is text.
+    frame.push(0x81);
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short @ 0..=125), _) => frame.push(short),
+        (_, Ok(middle)) => {
+            frame.push(126);
+            frame.extend(middle.to_be_bytes());
+        }
+        _ => {
+            frame.push(127);
+            frame.extend((length as u64).to_be_bytes());
+        }
+    }
+    frame.extend(text.as_bytes());
+    frame
+}
+
 /// Longest header: two bytes, eight of length, four of mask.
 const LONGEST_HEAD: usize = 14;
 
@@ -171,6 +196,23 @@ mod tests {
         assert!(frames.is_large());
         frames.renewed();
         assert!(!frames.is_large());
+    }
+
+    #[test]
+    fn what_we_frame_is_what_the_library_would_make_of_it() {
+        use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+        use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+        let theirs = |frame: Frame| {
+            let mut bytes = Vec::new();
+            frame.format(&mut bytes).unwrap();
+            bytes
+        };
+        for length in [0, 1, 125, 126, 127, 65_535, 65_536, 100_000] {
+            let said = "x".repeat(length);
+            let frame = Frame::message(said.clone(), OpCode::Data(Data::Text), true);
+            assert!(text(&said) == theirs(frame), "{length}");
+        }
+        assert_eq!(PING.to_vec(), theirs(Frame::ping(Vec::new())));
     }
 
     proptest! {

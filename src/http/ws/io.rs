@@ -10,32 +10,31 @@
 //! the seat may say to forget the events, or to leave. Buffers that a large message made grow are given back
 //! ([`super::frames`]).
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::{Future, ready};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Poll, ready};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use futures_util::{Sink, Stream, StreamExt};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::beat::{Beat, Due};
-use super::feed::io::Ear;
-use super::frames::LARGE;
+use super::feed::io::{Ear, hear};
+use super::frames;
 use super::goodbye::reason;
 use super::news::News;
 use super::outbox::{Next, Outbox};
-use super::upgrade::io::{Upgrade, Ws, over};
-use super::wire::io::{Counted, Wire};
+use super::upgrade::io::{Upgrade, over};
+use super::wire::io::{Counted, Io, Wire, Ws, step};
 use crate::clock::{self, Mono};
 use crate::http::io::{Shared, asked};
 use crate::http::seats::io::Seat;
@@ -49,6 +48,9 @@ use crate::system::doors::{Closed, Doors};
 
 /// How long a close frame may take to be read by a client that still sends.
 const LINGER: Duration = Duration::from_secs(2);
+/// So many times in a row the socket is looked at first and, when it has something, alone: to ask everyone else
+/// who may have something to say takes locks that all sockets share.
+const IN_A_ROW: u32 = 32;
 
 /// What is under way: where the answer goes, the answer, and the length of the request.
 type Running = FuturesUnordered<Pin<Box<dyn Future<Output = (Reply, Answer, usize)> + Send>>>;
@@ -63,40 +65,16 @@ enum End {
     Shed,
 }
 
-/// What the socket did.
-enum Io {
-    /// Everything of ours has left.
-    Flushed,
-    /// A message came.
-    Came(Message),
-    /// Part of one came, and it is time to count again.
-    Grew,
-    /// It failed or ended.
-    Failed(End),
-}
-
-/// Runs a socket from its upgrade to its end; `S` is what the connection was served on.
+/// Makes a socket of an upgraded connection; `S` is what the connection was served on. [`Talk::converse`] runs it.
 ///
 /// What lives as long as the socket is boxed, and what is rare is boxed when it comes: a future holds its
 /// arguments and its locals, so each thing in it would count twice in every idle socket.
-pub(in crate::http) async fn run<S: Wire>(
+pub(in crate::http) async fn begin<S: Wire>(
     upgrade: Upgrade,
     shared: Arc<Shared>,
     seat: Arc<Seat>,
-    shutdown: watch::Receiver<bool>,
-) {
+) -> Option<(Box<Talk>, Box<Ws<S>>, Ear)> {
     let news = shared.feed.listen();
-    let begun = Box::pin(begin::<S>(upgrade, shared, seat)).await;
-    if let Some((talk, ws)) = begun {
-        talk.converse(ws, news, shutdown).await;
-    }
-}
-
-async fn begin<S: Wire>(
-    upgrade: Upgrade,
-    shared: Arc<Shared>,
-    seat: Arc<Seat>,
-) -> Option<(Box<Talk>, Box<Ws<S>>)> {
     let upgraded = upgrade.stream.await.ok()?;
     let parts = upgraded.downcast::<TokioIo<S>>().ok()?;
     let limits = &shared.services.limits();
@@ -127,14 +105,16 @@ async fn begin<S: Wire>(
         sending_bytes: 0,
         renew: false,
         ending: None,
+        closed: false,
         told: Held::default(),
         room,
         seat,
     };
-    Some((Box::new(talk), ws))
+    Some((Box::new(talk), ws, news))
 }
 
-struct Talk {
+/// A conversation on a socket.
+pub(in crate::http) struct Talk {
     room: Room,
     session: Session,
     beat: Beat,
@@ -152,92 +132,137 @@ struct Talk {
     running_bytes: usize,
     /// Something is on its way out, and since when.
     sending: Option<Mono>,
-    /// How much it is; stays, when it was large, until the buffers are new.
+    /// How much it is.
     sending_bytes: usize,
     /// Make the buffers new once everything has left.
     renew: bool,
     /// Say goodbye once everything has left.
     ending: Option<(CloseCode, &'static str)>,
+    /// They said goodbye: nothing may follow (RFC 6455 §5.5.1).
+    closed: bool,
     /// What the seat knows.
     told: Held,
 }
 
 impl Talk {
-    async fn converse<S: Wire>(
+    /// Runs the socket to its end.
+    #[expect(clippy::manual_async_fn, reason = "it would keep each argument twice")]
+    pub(in crate::http) fn converse<S: Wire>(
         mut self: Box<Self>,
         mut ws: Box<Ws<S>>,
-        mut news: Ear,
+        news: Ear,
         mut shutdown: watch::Receiver<bool>,
-    ) {
-        let end = loop {
-            if self.sending.is_none() {
-                if let Some((code, reason)) = self.ending {
-                    break End::Close(code, reason);
+    ) -> impl Future<Output = ()> + Send {
+        async move {
+            // Whom else to listen to: asked once, and again only when they have spoken. To ask anew at every message
+            // would cost more than the message.
+            let seat = Arc::clone(&self.seat);
+            let mut stopping = pin!(asked(&mut shutdown));
+            let mut told = pin!(seat.told());
+            let mut hearing = pin!(hear(news));
+            // The alarm may ring too early and then is set anew, but never too late: each message puts deadlines off,
+            // and the timer need not know.
+            let mut alarm = pin!(sleep(Duration::ZERO));
+            let mut rings: Option<Mono> = None;
+            let mut in_a_row = 0;
+            let end = loop {
+                if self.sending.is_none() {
+                    if let Some((code, reason)) = self.ending {
+                        break End::Close(code, reason);
+                    }
+                    if self.renew {
+                        ws = Box::pin(self.renewed(ws)).await;
+                    }
+                    if let Some(next) = self.outbox.take() {
+                        if self.tell(&mut ws, next).is_err() {
+                            break End::Gone;
+                        }
+                        // It may have left already, and another may wait.
+                        continue;
+                    }
                 }
-                if self.renew {
-                    ws = Box::pin(self.renewed(ws)).await;
-                }
-                if let Some(next) = self.outbox.take()
-                    && self.tell(&mut ws, next).is_err()
+                self.account(&ws);
+                let unfinished = ws.get_ref().unfinished();
+                let running = self.running.as_ref().map_or(0, |r| r.len());
+                let may_read =
+                    self.sending.is_none() && (self.in_flight == 0 || running < self.in_flight);
+                let idle = self.sending.is_none();
+                if let Some(at) = self.wake_at()
+                    && rings.is_none_or(|rings| at < rings)
                 {
-                    break End::Gone;
+                    rings = Some(at);
+                    let after = at.since(clock::mono());
+                    alarm.as_mut().reset(Instant::now() + after);
                 }
-            }
-            self.account(&ws);
-            let unfinished = ws.get_ref().unfinished();
-            let running = self.running.as_ref().map_or(0, |r| r.len());
-            let may_read =
-                self.sending.is_none() && (self.in_flight == 0 || running < self.in_flight);
-            let idle = self.sending.is_none();
-            let wake = wake(self.wake_at());
-            let went = tokio::select! {
-                () = asked(&mut shutdown) => Err(End::Close(CloseCode::Away, "the service stops")),
-                order = self.seat.told() => match order {
-                    Order::Leave => Err(End::Shed),
-                    Order::DropEvents => {
-                        self.outbox.clear();
-                        Ok(())
+                let went = tokio::select! {
+                    biased;
+                    io = step(&mut ws, !idle, may_read, unfinished), if in_a_row < IN_A_ROW => {
+                        in_a_row += 1;
+                        self.happened(&mut ws, io)
                     }
-                },
-                (reply, answer, bytes) = next_done(&mut self.running), if idle => {
-                    self.running_bytes -= bytes;
-                    // Reading may have been held back, and so the pongs.
-                    self.beat.heard(clock::mono());
-                    self.answer(&mut ws, &reply, &answer)
-                }
-                heard = news.next() => match heard {
-                    Some((news, lost)) => {
-                        if self.known {
-                            self.outbox.lost(lost);
+                    () = stopping.as_mut() => Err(End::Close(CloseCode::Away, "the service stops")),
+                    order = told.as_mut() => {
+                        told.set(seat.told());
+                        match order {
+                            Order::Leave => Err(End::Shed),
+                            Order::DropEvents => {
+                                self.outbox.clear();
+                                Ok(())
+                            }
                         }
-                        self.queue(&news);
-                        Ok(())
                     }
-                    None => Err(End::Gone),
-                },
-                () = wake => self.due(&mut ws, may_read),
-                io = step(&mut ws, !idle, may_read, unfinished) => match io {
-                    Io::Flushed => {
-                        self.sending = None;
-                        if self.sending_bytes < LARGE {
-                            self.sending_bytes = 0;
-                        }
-                        Ok(())
-                    }
-                    // Not a sign of life: a message must be whole before the socket counts as dead.
-                    Io::Grew => Ok(()),
-                    Io::Came(message) => {
+                    (reply, answer, bytes) = next_done(&mut self.running), if idle => {
+                        self.running_bytes -= bytes;
+                        // Reading may have been held back, and so the pongs.
                         self.beat.heard(clock::mono());
-                        self.came(&mut ws, message)
+                        self.answer(&mut ws, &reply, &answer)
                     }
-                    Io::Failed(end) => Err(end),
-                },
+                    (heard, ear) = hearing.as_mut() => {
+                        hearing.set(hear(ear));
+                        match heard {
+                            Some((news, lost)) => {
+                                if self.known {
+                                    self.outbox.lost(lost);
+                                }
+                                self.queue(&news);
+                                Ok(())
+                            }
+                            None => Err(End::Gone),
+                        }
+                    }
+                    () = alarm.as_mut(), if rings.is_some() => {
+                        rings = None;
+                        self.due(&mut ws, may_read)
+                    }
+                    // Nobody else has anything to say: the socket again.
+                    () = ready(()), if in_a_row >= IN_A_ROW => {
+                        in_a_row = 0;
+                        Ok(())
+                    }
+                };
+                if let Err(end) = went {
+                    break end;
+                }
             };
-            if let Err(end) = went {
-                break end;
+            Box::pin(self.part(*ws, end)).await;
+        }
+    }
+
+    /// What the socket did.
+    fn happened<S: Wire>(&mut self, ws: &mut Ws<S>, io: Io) -> Result<(), End> {
+        match io {
+            Io::Flushed => {
+                self.left();
+                Ok(())
             }
-        };
-        Box::pin(self.part(*ws, end)).await;
+            // Not a sign of life: a message must be whole before the socket counts as dead.
+            Io::Grew => Ok(()),
+            Io::Came(message) => {
+                self.beat.heard(clock::mono());
+                self.came(ws, message)
+            }
+            Io::Failed(error) => Err(end_of(&error)),
+        }
     }
 
     /// What the clock asks for.
@@ -249,9 +274,7 @@ impl Talk {
         }
         match self.beat.due(now) {
             // While something else is on its way out, that is what shows whether somebody is there.
-            Some(Due::Ping) if self.sending.is_none() => {
-                self.begin(ws, Message::Ping(Vec::new().into()), 0)
-            }
+            Some(Due::Ping) if self.sending.is_none() => self.send(ws, frames::PING.to_vec()),
             None | Some(Due::Ping) => Ok(()),
             // Nothing could be heard while nothing was read.
             Some(Due::Dead) if !may_read => {
@@ -286,7 +309,10 @@ impl Talk {
             }
             Message::Pong(_) => ws.get_mut().taken(),
             // The library answers a goodbye, and ends.
-            Message::Close(_) | Message::Frame(_) => return Ok(()),
+            Message::Close(_) | Message::Frame(_) => {
+                self.closed = true;
+                return Ok(());
+            }
         }
         if ws.get_ref().can_renew() {
             self.renew = true;
@@ -303,6 +329,8 @@ impl Talk {
             self.known = true;
             self.beat.logged_in();
             self.seat.known();
+            // A token is the longest message that most clients ever send.
+            ws.get_mut().grown();
         }
         if turn.flood && self.ending.is_none() {
             self.doors().closed.count(Closed::Flood);
@@ -328,7 +356,7 @@ impl Talk {
         answer: &Answer,
     ) -> Result<(), End> {
         match reply.render(answer, clock::now()) {
-            Some(text) => self.text(ws, text.into()),
+            Some(text) => self.text(ws, &text),
             None => Ok(()),
         }
     }
@@ -353,30 +381,34 @@ impl Talk {
         match next {
             Next::Lost(count) => {
                 self.doors().events_dropped.fetch_add(count, Relaxed);
-                self.text(ws, notify::events_dropped(count).into())
+                self.text(ws, &notify::events_dropped(count))
             }
-            Next::Event(text) => self.text(ws, text),
+            Next::Event(text) => self.text(ws, &text),
         }
     }
 
-    fn text<S: Wire>(&mut self, ws: &mut Ws<S>, text: Utf8Bytes) -> Result<(), End> {
-        let bytes = text.len();
-        self.begin(ws, Message::Text(text), bytes)
+    fn text<S: Wire>(&mut self, ws: &mut Ws<S>, text: &str) -> Result<(), End> {
+        self.send(ws, frames::text(text))
     }
 
-    /// Hands a message to the socket; [`step`] sees it off.
-    fn begin<S: Wire>(
-        &mut self,
-        ws: &mut Ws<S>,
-        message: Message,
-        bytes: usize,
-    ) -> Result<(), End> {
-        if bytes >= LARGE {
-            ws.get_mut().grown();
+    /// Hands a frame to the socket. Mostly the kernel takes all of it at once; else [`step`] sees it off.
+    fn send<S: Wire>(&mut self, ws: &mut Ws<S>, frame: Vec<u8>) -> Result<(), End> {
+        if self.closed {
+            return Ok(());
         }
-        self.sending_bytes = self.sending_bytes.max(bytes);
-        self.sending = Some(clock::mono());
-        Pin::new(ws).start_send(message).map_err(|_| End::Gone)
+        self.sending_bytes = frame.len();
+        match ws.get_mut().send(frame) {
+            Ok(true) => self.left(),
+            Ok(false) => self.sending = Some(clock::mono()),
+            Err(_) => return Err(End::Gone),
+        }
+        Ok(())
+    }
+
+    /// Everything of ours has left.
+    const fn left(&mut self) {
+        self.sending = None;
+        self.sending_bytes = 0;
     }
 
     /// A socket with new buffers over the same stream.
@@ -386,7 +418,6 @@ impl Talk {
         if !ws.get_ref().can_renew() {
             return ws;
         }
-        self.sending_bytes = 0;
         let mut stream = ws.into_inner();
         stream.renewed();
         over(stream, Vec::new(), self.longest).await
@@ -477,28 +508,6 @@ impl Talk {
     }
 }
 
-/// Sees off what is on its way out, and reads.
-async fn step<S: Wire>(ws: &mut Ws<S>, sending: bool, may_read: bool, counted: usize) -> Io {
-    poll_fn(|context| {
-        if sending {
-            let flushed = ready!(Pin::new(&mut *ws).poll_flush(context));
-            return Poll::Ready(flushed.map_or(Io::Failed(End::Gone), |()| Io::Flushed));
-        }
-        if !may_read {
-            return Poll::Pending;
-        }
-        match Pin::new(&mut *ws).poll_next(context) {
-            Poll::Ready(Some(Ok(message))) => Poll::Ready(Io::Came(message)),
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Io::Failed(end_of(&error))),
-            Poll::Ready(None) => Poll::Ready(Io::Failed(End::Gone)),
-            // Another read may be due, and is made at the next call.
-            Poll::Pending if ws.get_ref().unfinished() >= counted + GRAIN => Poll::Ready(Io::Grew),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
-}
-
 /// The next of what is under way that is done; never, while nothing is.
 async fn next_done(running: &mut Option<Box<Running>>) -> (Reply, Answer, usize) {
     let done = match running {
@@ -510,13 +519,6 @@ async fn next_done(running: &mut Option<Box<Running>>) -> (Reply, Answer, usize)
     }
     match done {
         Some(done) => done,
-        None => std::future::pending().await,
-    }
-}
-
-async fn wake(at: Option<Mono>) {
-    match at {
-        Some(at) => tokio::time::sleep(at.since(clock::mono())).await,
         None => std::future::pending().await,
     }
 }

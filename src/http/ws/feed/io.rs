@@ -105,3 +105,14 @@ impl Ear {
         }
     }
 }
+
+/// [`Ear::next`] for whoever waits longer than one look: the ear comes back with what was heard.
+#[expect(clippy::manual_async_fn, reason = "it would keep the ear twice")]
+pub(in crate::http) fn hear(
+    mut ear: Ear,
+) -> impl Future<Output = (Option<(Arc<News>, u64)>, Ear)> + Send {
+    async move {
+        let heard = ear.next().await;
+        (heard, ear)
+    }
+}

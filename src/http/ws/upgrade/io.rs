@@ -5,19 +5,15 @@ use std::sync::Arc;
 
 use hyper::Request;
 use hyper::upgrade::OnUpgrade;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::http::reply::io::text;
-use crate::http::ws::wire::io::{Counted, Wire};
+use crate::http::ws::wire::io::{Counted, Wire, Ws};
 use crate::rpc::links::Reached;
 
-/// Allocated per socket for as long as it lives; a longer message gets its own memory.
-const READ_BUFFER: usize = 1 << 9;
-
-/// A WebSocket over whatever the connection was served on.
-pub(in crate::http::ws) type Ws<S> = WebSocketStream<Counted<S>>;
+/// Allocated per socket for as long as it lives: room for most requests. A longer message makes it grow.
+const READ_BUFFER: usize = 1 << 8;
 
 /// An upgrade that has been promised to the client.
 pub(in crate::http) struct Upgrade {

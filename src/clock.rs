@@ -31,6 +31,13 @@ impl Mono {
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
+
+    /// The first moment from this one on that is a whole number of `grain`s.
+    #[must_use]
+    pub fn up_to(self, grain: Duration) -> Self {
+        let grain = u64::try_from(grain.as_nanos()).unwrap_or(u64::MAX).max(1);
+        Self(self.0.checked_next_multiple_of(grain).unwrap_or(u64::MAX))
+    }
 }
 
 impl std::ops::Add<Duration> for Mono {

@@ -22,7 +22,7 @@ use super::reply::Reply;
 use super::reply::io::{Body, ready, text};
 use super::route::{Door, Route, route};
 use super::seats::Full;
-use super::seats::io::{Busy, Hall, Seat};
+use super::seats::io::{Busy, Hall, Seat, Told};
 use super::ws::feed::io::Feed;
 use super::ws::wire::io::Wire;
 use super::{Services, assets, claim, files, metrics, origin, proxy, ws};
@@ -142,13 +142,11 @@ async fn accept(
                     && let Some(seat) = seat
                 {
                     let caller = Box::new(Caller { peer, local, door });
-                    let (shared, until) = (Arc::clone(&shared), shutdown.clone());
+                    let shared = Arc::clone(&shared);
                     // Two kinds of task: a plain connection does not carry room for a handshake.
                     match tls.clone() {
-                        None => connections.spawn(connection(stream, caller, shared, seat, until)),
-                        Some(tls) => {
-                            connections.spawn(enter(stream, tls, caller, shared, seat, until))
-                        }
+                        None => connections.spawn(connection(stream, caller, shared, seat)),
+                        Some(tls) => connections.spawn(enter(stream, tls, caller, shared, seat)),
                     };
                 }
             }
@@ -160,6 +158,7 @@ async fn accept(
         }
     }
     drop(listener);
+    hall.close();
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(shared.services.limits().drain_within, drained)
         .await
@@ -204,7 +203,6 @@ async fn enter(
     caller: Box<Caller>,
     shared: Arc<Shared>,
     seat: Arc<Seat>,
-    shutdown: watch::Receiver<bool>,
 ) {
     let patience = shared.services.limits().head_within;
     // Boxed and dropped before the connection begins: some KiB that only the handshake needs.
@@ -217,15 +215,13 @@ async fn enter(
         };
         Some(shaken.map(Box::new))
     });
-    let mut stopping = shutdown.clone();
     let shaken = tokio::select! {
         shaken = shaken => shaken,
         _ = seat.told() => return,
-        () = asked(&mut stopping) => return,
     };
     match shaken {
         Some(Ok(stream)) => {
-            Box::pin(connection(stream, caller, shared, seat, shutdown)).await;
+            Box::pin(connection(stream, caller, shared, seat)).await;
         }
         Some(Err(error)) => {
             tracing::debug!(%error, peer = %caller.peer, "a TLS handshake failed");
@@ -241,7 +237,6 @@ pub(super) fn connection<S: Wire>(
     caller: Box<Caller>,
     shared: Arc<Shared>,
     seat: Arc<Seat>,
-    shutdown: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + Send {
     async move {
         let upgraded: Arc<Mutex<Option<ws::upgrade::io::Upgrade>>> = Arc::default();
@@ -251,7 +246,6 @@ pub(super) fn connection<S: Wire>(
             caller,
             Arc::clone(&shared),
             Arc::clone(&seat),
-            shutdown.clone(),
             Arc::clone(&upgraded),
         ));
         http.await;
@@ -264,7 +258,7 @@ pub(super) fn connection<S: Wire>(
         if let Some(upgrade) = upgrade {
             let begun = Box::pin(ws::io::begin::<S>(upgrade, shared, seat)).await;
             if let Some((talk, ws, news)) = begun {
-                Box::pin(talk.converse(ws, news, shutdown)).await;
+                Box::pin(talk.converse(ws, news)).await;
             }
         }
     }
@@ -276,7 +270,6 @@ async fn requests<S: Wire>(
     caller: Box<Caller>,
     shared: Arc<Shared>,
     seat: Arc<Seat>,
-    mut shutdown: watch::Receiver<bool>,
     upgraded: Arc<Mutex<Option<ws::upgrade::io::Upgrade>>>,
 ) {
     let Caller { peer, local, door } = *caller;
@@ -309,8 +302,10 @@ async fn requests<S: Wire>(
     tokio::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
-        _ = seat.told() => return,
-        () = asked(&mut shutdown) => connection.as_mut().graceful_shutdown(),
+        told = seat.told() => match told {
+            Told::Stop => connection.as_mut().graceful_shutdown(),
+            Told::DropEvents | Told::Leave => return,
+        },
     }
     // What fails here is the client's own doing: it left, or spoke no HTTP.
     let _ = connection.await;

@@ -59,7 +59,7 @@ struct Standing {
     judge: Arc<dyn Verify>,
     generation: u64,
     /// Why it counts no more.
-    fallen: Option<Refused>,
+    fallen: Option<Box<Refused>>,
 }
 
 impl fmt::Debug for Session {
@@ -151,7 +151,7 @@ impl Standing {
                 }
                 None
             }
-            Err(refused) => Some(refused),
+            Err(refused) => Some(Box::new(refused)),
         };
     }
 }

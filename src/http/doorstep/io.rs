@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
 
 use crate::http::io::{Caller, Shared, connection};
 use crate::http::route::Door;
@@ -13,7 +12,7 @@ use crate::http::{Services, ws};
 
 /// The doors without listeners: one connection after the other, over anything that reads and writes.
 #[expect(missing_debug_implementations, reason = "nobody prints it")]
-pub struct Doorstep(Arc<Shared>, watch::Sender<bool>);
+pub struct Doorstep(Arc<Shared>);
 
 impl Doorstep {
     /// Before these services.
@@ -21,7 +20,7 @@ impl Doorstep {
     pub fn new(services: Services) -> Self {
         let (feed, _) = ws::feed::io::open(&services);
         let shared = Arc::new(Shared::new(services, feed, false));
-        Self(shared, watch::channel(false).0)
+        Self(shared)
     }
 
     /// Serves one connection to its end.
@@ -34,7 +33,7 @@ impl Doorstep {
         if let Some(seat) = Seat::enter(&self.0.hall, peer.ip()) {
             let caller = Box::new(Caller { peer, local, door });
             let shared = Arc::clone(&self.0);
-            connection(stream, caller, shared, seat, self.1.subscribe()).await;
+            connection(stream, caller, shared, seat).await;
         }
     }
 }

@@ -23,6 +23,8 @@ struct Inside {
     seats: Seats,
     memory: Memory,
     doors: HashMap<Id, Weak<Seat>>,
+    /// Everybody has been asked to go.
+    closing: bool,
 }
 
 impl Hall {
@@ -31,6 +33,7 @@ impl Hall {
             seats: Seats::new(limits),
             memory: Memory::new(limits.memory),
             doors: HashMap::new(),
+            closing: false,
         }))
     }
 
@@ -41,6 +44,18 @@ impl Hall {
             seats.bound(limits);
             memory.bound(limits.memory, |id| seats.is_known(id))
         });
+    }
+
+    /// The service stops: everybody is asked to go, and so is whoever still comes.
+    pub(in crate::http) fn close(&self) {
+        let mut inside = self.inside();
+        inside.closing = true;
+        let all: Vec<Arc<Seat>> = inside.doors.values().filter_map(Weak::upgrade).collect();
+        // A seat may be dropped while it is told, and then takes this lock.
+        drop(inside);
+        for seat in all {
+            seat.tell(STOP);
+        }
     }
 
     /// Bytes that sockets hold, and may hold.
@@ -70,7 +85,10 @@ impl Hall {
             info!(used, "clients have less waiting again; new ones are let in");
         }
         for (seat, order) in told {
-            seat.tell(order);
+            seat.tell(match order {
+                Order::DropEvents => DROP_EVENTS,
+                Order::Leave => LEAVE,
+            });
         }
     }
 
@@ -81,7 +99,19 @@ impl Hall {
 
 const NOTHING: u8 = 0;
 const DROP_EVENTS: u8 = 1;
-const LEAVE: u8 = 2;
+const STOP: u8 = 2;
+const LEAVE: u8 = 3;
+
+/// What a connection is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum Told {
+    /// Forget the events that wait.
+    DropEvents,
+    /// The service stops: come to an end.
+    Stop,
+    /// End now; a WebSocket frees everything first.
+    Leave,
+}
 
 /// A connection's seat; given back when dropped.
 pub(in crate::http) struct Seat {
@@ -99,7 +129,7 @@ impl Seat {
         let seat = Arc::new(Self {
             hall: Arc::clone(hall),
             id,
-            order: AtomicU8::new(NOTHING),
+            order: AtomicU8::new(if inside.closing { STOP } else { NOTHING }),
             told: Notify::new(),
         });
         inside.doors.insert(id, Arc::downgrade(&seat));
@@ -107,7 +137,7 @@ impl Seat {
         // A seat may be dropped while it is told, and then takes this lock.
         drop(inside);
         if let Some(leaver) = leaver.and_then(|l| l.upgrade()) {
-            leaver.tell(Order::Leave);
+            leaver.tell(LEAVE);
         }
         Some(seat)
     }
@@ -132,20 +162,18 @@ impl Seat {
             .settle(|seats, memory| memory.holds(self.id, held, |id| seats.is_known(id)));
     }
 
-    fn tell(&self, order: Order) {
-        let order = match order {
-            Order::DropEvents => DROP_EVENTS,
-            Order::Leave => LEAVE,
-        };
+    /// A greater order stands for the smaller ones.
+    fn tell(&self, order: u8) {
         self.order.fetch_max(order, Ordering::AcqRel);
         self.told.notify_one();
     }
 
     /// Waits for an order. One that came before is not missed; dropping the future loses none.
-    pub(in crate::http) async fn told(&self) -> Order {
+    pub(in crate::http) async fn told(&self) -> Told {
         loop {
             match self.order.load(Ordering::Acquire) {
-                LEAVE => return Order::Leave,
+                LEAVE => return Told::Leave,
+                STOP => return Told::Stop,
                 DROP_EVENTS => {
                     let taken = self.order.compare_exchange(
                         DROP_EVENTS,
@@ -154,7 +182,7 @@ impl Seat {
                         Ordering::Acquire,
                     );
                     if taken.is_ok() {
-                        return Order::DropEvents;
+                        return Told::DropEvents;
                     }
                 }
                 _ => self.told.notified().await,

@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::clock::Mono;
 use crate::http::Limits;
 
+/// Pings of all sockets leave together, so often: to wake for each would cost more than the ping.
+const TOGETHER: Duration = Duration::from_millis(250);
+
 /// What is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
@@ -78,7 +81,7 @@ impl Beat {
     }
 
     fn ping_at(&self) -> Option<Mono> {
-        (!self.ping_every.is_zero()).then(|| self.pinged + self.ping_every)
+        (!self.ping_every.is_zero()).then(|| (self.pinged + self.ping_every).up_to(TOGETHER))
     }
 }
 
@@ -107,6 +110,16 @@ mod tests {
             assert_eq!(beat.due(now), None);
             beat.heard(now);
         }
+    }
+
+    #[test]
+    fn sockets_that_opened_one_after_the_other_are_pinged_together() {
+        let opened = |millis: u64| {
+            let now = Mono::from_nanos(millis * 1_000_000);
+            Beat::new(&limits(0), now).poll_timeout()
+        };
+        assert_eq!(opened(1), opened(250));
+        assert!(opened(250) < opened(251));
     }
 
     #[test]

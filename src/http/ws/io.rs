@@ -20,7 +20,6 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
@@ -36,9 +35,9 @@ use super::outbox::{Next, Outbox};
 use super::upgrade::io::{Upgrade, over};
 use super::wire::io::{Counted, Io, Wire, Ws, step};
 use crate::clock::{self, Mono};
-use crate::http::io::{Shared, asked};
-use crate::http::seats::io::Seat;
-use crate::http::seats::memory::{GRAIN, Held, Order};
+use crate::http::io::Shared;
+use crate::http::seats::io::{Seat, Told};
+use crate::http::seats::memory::{GRAIN, Held};
 use crate::rpc::dispatch::{Reply, Room, accept};
 use crate::rpc::notify;
 use crate::rpc::session::Session;
@@ -151,13 +150,11 @@ impl Talk {
         mut self: Box<Self>,
         mut ws: Box<Ws<S>>,
         news: Ear,
-        mut shutdown: watch::Receiver<bool>,
     ) -> impl Future<Output = ()> + Send {
         async move {
             // Whom else to listen to: asked once, and again only when they have spoken. To ask anew at every message
             // would cost more than the message.
             let seat = Arc::clone(&self.seat);
-            let mut stopping = pin!(asked(&mut shutdown));
             let mut told = pin!(seat.told());
             let mut hearing = pin!(hear(news));
             // The alarm may ring too early and then is set anew, but never too late: each message puts deadlines off,
@@ -200,12 +197,14 @@ impl Talk {
                         in_a_row += 1;
                         self.happened(&mut ws, io)
                     }
-                    () = stopping.as_mut() => Err(End::Close(CloseCode::Away, "the service stops")),
                     order = told.as_mut() => {
                         told.set(seat.told());
                         match order {
-                            Order::Leave => Err(End::Shed),
-                            Order::DropEvents => {
+                            Told::Leave => Err(End::Shed),
+                            Told::Stop => {
+                                Err(End::Close(CloseCode::Away, "the service stops"))
+                            }
+                            Told::DropEvents => {
                                 self.outbox.clear();
                                 Ok(())
                             }

@@ -137,8 +137,8 @@ def service(size: str = "160x120", fps: int = 2, bounds: dict[str, str] | None =
 
 @contextlib.contextmanager
 def peer(name: str) -> Iterator[Served]:
-    """One of the peers."""
-    process = subprocess.Popen([PROGRAMS / name], stdout=subprocess.PIPE, text=True)
+    """One of the peers; five nice steps behind and with the same runtime's settings, as the service is."""
+    process = subprocess.Popen(["nice", "-n", "5", PROGRAMS / name], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout
         yield Served(name, process.pid, int(process.stdout.readline()), "/", [])

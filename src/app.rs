@@ -450,6 +450,11 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
         // A picture that is due goes before an answer: a thousand clients who ask at once would otherwise have as much of
         // a processor as the camera. Cameras and MediaMTX are started by threads of their own and do not step back.
         .on_thread_start(move || sys::nice::give_way(behind))
+        // Everybody in turn: of a thousand who ask at once, whoever is left over in the shared queue would wait for all
+        // those whom the next looks at the sockets bring. So a look brings no more than a worker's own queue takes in, and
+        // the shared one is looked into often.
+        .max_io_events_per_tick(48)
+        .global_queue_interval(8)
         .enable_all()
         .build()
         .map_err(|e| Error::new(Kind::Internal, "cannot start the runtime").because(e))

@@ -168,6 +168,11 @@ impl Seat {
         self.told.notify_one();
     }
 
+    /// Whether there is an order, so that [`Seat::told`] need not be asked to find that there is none.
+    pub(in crate::http) fn is_told(&self) -> bool {
+        self.order.load(Ordering::Acquire) != NOTHING
+    }
+
     /// Waits for an order. One that came before is not missed; dropping the future loses none.
     pub(in crate::http) async fn told(&self) -> Told {
         loop {

@@ -10,10 +10,11 @@
 //! the seat may say to forget the events, or to leave. Buffers that a large message made grow are given back
 //! ([`super::frames`]).
 
-use std::future::{Future, ready};
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -27,13 +28,13 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::beat::{Beat, Due};
-use super::feed::io::{Ear, hear};
+use super::feed::io::{Ear, Feed, hear};
 use super::frames;
 use super::goodbye::reason;
 use super::news::News;
 use super::outbox::{Next, Outbox};
 use super::upgrade::io::{Upgrade, over};
-use super::wire::io::{Counted, Io, Wire, Ws, step};
+use super::wire::io::{Counted, Io, Wire, Ws, poll_step};
 use crate::clock::{self, Mono};
 use crate::http::io::Shared;
 use crate::http::seats::io::{Seat, Told};
@@ -47,9 +48,8 @@ use crate::system::doors::{Closed, Doors};
 
 /// How long a close frame may take to be read by a client that still sends.
 const LINGER: Duration = Duration::from_secs(2);
-/// So many times in a row the socket is looked at first and, when it has something, alone: to ask everyone else
-/// who may have something to say takes locks that all sockets share.
-const IN_A_ROW: u32 = 32;
+/// So many messages a client may have waiting here are taken in a row; then it is the turn of all other clients.
+const IN_A_ROW: u32 = 2;
 
 /// What is under way: where the answer goes, the answer, and the length of the request.
 type Running = FuturesUnordered<Pin<Box<dyn Future<Output = (Reply, Answer, usize)> + Send>>>;
@@ -62,6 +62,18 @@ enum End {
     Close(CloseCode, &'static str),
     /// We say goodbye, and free everything first.
     Shed,
+}
+
+/// What a conversation goes on with.
+enum Woken {
+    Io(Io),
+    Told(Told),
+    /// A request is answered; where to, and how long it was.
+    Done((Reply, Answer, usize)),
+    Heard(Option<(Arc<News>, u64)>, Ear),
+    Alarm,
+    /// The client has had its turn.
+    Enough,
 }
 
 /// Makes a socket of an upgraded connection; `S` is what the connection was served on. [`Talk::converse`] runs it.
@@ -107,6 +119,7 @@ pub(in crate::http) async fn begin<S: Wire>(
         closed: false,
         told: Held::default(),
         room,
+        feed: Arc::clone(&shared.feed),
         seat,
     };
     Some((Box::new(talk), ws, news))
@@ -115,6 +128,7 @@ pub(in crate::http) async fn begin<S: Wire>(
 /// A conversation on a socket.
 pub(in crate::http) struct Talk {
     room: Room,
+    feed: Arc<Feed>,
     session: Session,
     beat: Beat,
     seat: Arc<Seat>,
@@ -152,8 +166,8 @@ impl Talk {
         news: Ear,
     ) -> impl Future<Output = ()> + Send {
         async move {
-            // Whom else to listen to: asked once, and again only when they have spoken. To ask anew at every message
-            // would cost more than the message.
+            // Whom else to listen to: asked once, and again only when there is something. Whoever was asked wakes this task,
+            // and to ask anew at every message takes locks that all sockets share.
             let seat = Arc::clone(&self.seat);
             let mut told = pin!(seat.told());
             let mut hearing = pin!(hear(news));
@@ -161,7 +175,7 @@ impl Talk {
             // and the timer need not know.
             let mut alarm = pin!(sleep(Duration::ZERO));
             let mut rings: Option<Mono> = None;
-            let mut in_a_row = 0;
+            let (mut in_a_row, mut asked, mut heard) = (0, false, 0);
             let end = loop {
                 if self.sending.is_none() {
                     if let Some((code, reason)) = self.ending {
@@ -191,51 +205,72 @@ impl Talk {
                     let after = at.since(clock::mono());
                     alarm.as_mut().reset(Instant::now() + after);
                 }
-                let went = tokio::select! {
-                    biased;
-                    io = step(&mut ws, !idle, may_read, unfinished), if in_a_row < IN_A_ROW => {
-                        in_a_row += 1;
-                        self.happened(&mut ws, io)
-                    }
-                    order = told.as_mut() => {
-                        told.set(seat.told());
-                        match order {
-                            Told::Leave => Err(End::Shed),
-                            Told::Stop => {
-                                Err(End::Close(CloseCode::Away, "the service stops"))
-                            }
-                            Told::DropEvents => {
-                                self.outbox.clear();
-                                Ok(())
-                            }
+                let woken = poll_fn(|context| {
+                    if in_a_row < IN_A_ROW {
+                        let io = poll_step(&mut ws, context, !idle, may_read, unfinished);
+                        if let Poll::Ready(io) = io {
+                            in_a_row += 1;
+                            return Poll::Ready(Woken::Io(io));
                         }
                     }
-                    (reply, answer, bytes) = next_done(&mut self.running), if idle => {
+                    if (!asked || seat.is_told())
+                        && let Poll::Ready(order) = told.as_mut().poll(context)
+                    {
+                        asked = false;
+                        return Poll::Ready(Woken::Told(order));
+                    }
+                    if idle && let Poll::Ready(done) = poll_done(&mut self.running, context) {
+                        return Poll::Ready(Woken::Done(done));
+                    }
+                    let last = self.feed.last();
+                    if !asked || last != heard {
+                        heard = last;
+                        if let Poll::Ready((news, ear)) = hearing.as_mut().poll(context) {
+                            asked = false;
+                            return Poll::Ready(Woken::Heard(news, ear));
+                        }
+                    }
+                    asked = true;
+                    if rings.is_some() && alarm.as_mut().poll(context).is_ready() {
+                        return Poll::Ready(Woken::Alarm);
+                    }
+                    if std::mem::take(&mut in_a_row) >= IN_A_ROW {
+                        return Poll::Ready(Woken::Enough);
+                    }
+                    Poll::Pending
+                });
+                let went = match woken.await {
+                    Woken::Io(io) => self.happened(&mut ws, io),
+                    Woken::Told(Told::Leave) => Err(End::Shed),
+                    Woken::Told(Told::Stop) => {
+                        Err(End::Close(CloseCode::Away, "the service stops"))
+                    }
+                    Woken::Told(Told::DropEvents) => {
+                        told.set(seat.told());
+                        self.outbox.clear();
+                        Ok(())
+                    }
+                    Woken::Done((reply, answer, bytes)) => {
                         self.running_bytes -= bytes;
                         // Reading may have been held back, and so the pongs.
                         self.beat.heard(clock::mono());
                         self.answer(&mut ws, &reply, &answer)
                     }
-                    (heard, ear) = hearing.as_mut() => {
+                    Woken::Heard(Some((news, lost)), ear) => {
                         hearing.set(hear(ear));
-                        match heard {
-                            Some((news, lost)) => {
-                                if self.known {
-                                    self.outbox.lost(lost);
-                                }
-                                self.queue(&news);
-                                Ok(())
-                            }
-                            None => Err(End::Gone),
+                        if self.known {
+                            self.outbox.lost(lost);
                         }
+                        self.queue(&news);
+                        Ok(())
                     }
-                    () = alarm.as_mut(), if rings.is_some() => {
+                    Woken::Heard(None, _) => Err(End::Gone),
+                    Woken::Alarm => {
                         rings = None;
                         self.due(&mut ws, may_read)
                     }
-                    // Nobody else has anything to say: the socket again.
-                    () = ready(()), if in_a_row >= IN_A_ROW => {
-                        in_a_row = 0;
+                    Woken::Enough => {
+                        tokio::task::yield_now().await;
                         Ok(())
                     }
                 };
@@ -390,7 +425,7 @@ impl Talk {
         self.send(ws, frames::text(text))
     }
 
-    /// Hands a frame to the socket. Mostly the kernel takes all of it at once; else [`step`] sees it off.
+    /// Hands a frame to the socket. Mostly the kernel takes all of it at once; else [`poll_step`] sees it off.
     fn send<S: Wire>(&mut self, ws: &mut Ws<S>, frame: Vec<u8>) -> Result<(), End> {
         if self.closed {
             return Ok(());
@@ -508,18 +543,18 @@ impl Talk {
 }
 
 /// The next of what is under way that is done; never, while nothing is.
-async fn next_done(running: &mut Option<Box<Running>>) -> (Reply, Answer, usize) {
-    let done = match running {
-        Some(all) => all.next().await,
-        None => None,
+fn poll_done(
+    running: &mut Option<Box<Running>>,
+    context: &mut Context<'_>,
+) -> Poll<(Reply, Answer, usize)> {
+    let Some(all) = running else {
+        return Poll::Pending;
     };
-    if running.as_ref().is_some_and(|all| all.is_empty()) {
+    let done = ready!(all.poll_next_unpin(context));
+    if all.is_empty() {
         *running = None;
     }
-    match done {
-        Some(done) => done,
-        None => std::future::pending().await,
-    }
+    done.map_or(Poll::Pending, Poll::Ready)
 }
 
 const fn end_of(error: &Error) -> End {

@@ -35,6 +35,9 @@ fn main() -> std::io::Result<()> {
     // As many workers as the service has.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        // As the service: everybody in turn.
+        .max_io_events_per_tick(48)
+        .global_queue_interval(8)
         .enable_all()
         .build()?;
     runtime.block_on(async {

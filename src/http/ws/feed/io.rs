@@ -60,14 +60,20 @@ impl Feed {
             match intake.0.recv().await {
                 Ok(news) => {
                     number += 1;
+                    // First: whoever is woken by the news finds that there are some.
+                    self.last.store(number, Release);
                     // Fails only while nobody is connected.
                     let _ = self.news.send((number, news));
-                    self.last.store(number, Release);
                 }
                 Err(RecvError::Lagged(lost)) => number += lost,
                 Err(RecvError::Closed) => return,
             }
         }
+    }
+
+    /// The number of the last piece of news; moves before those who listen are woken.
+    pub(in crate::http) fn last(&self) -> u64 {
+        self.last.load(Acquire)
     }
 
     /// Hears what comes from now on.

@@ -1,6 +1,5 @@
 //! Counts what a client sends before it is a whole message, knows where frames end, and sends our own.
 
-use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -170,28 +169,26 @@ pub(in crate::http) enum Io {
 }
 
 /// Sees off what is on its way out, and reads.
-pub(in crate::http) async fn step<S: Wire>(
+pub(in crate::http) fn poll_step<S: Wire>(
     ws: &mut Ws<S>,
+    context: &mut Context<'_>,
     sending: bool,
     may_read: bool,
     counted: usize,
-) -> Io {
-    poll_fn(|context| {
-        if sending {
-            let flushed = ready!(Pin::new(&mut *ws).poll_flush(context));
-            return Poll::Ready(flushed.map_or_else(Io::Failed, |()| Io::Flushed));
-        }
-        if !may_read {
-            return Poll::Pending;
-        }
-        match Pin::new(&mut *ws).poll_next(context) {
-            Poll::Ready(Some(Ok(message))) => Poll::Ready(Io::Came(message)),
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Io::Failed(error)),
-            Poll::Ready(None) => Poll::Ready(Io::Failed(Error::ConnectionClosed)),
-            // Another read may be due, and is made at the next call.
-            Poll::Pending if ws.get_ref().unfinished() >= counted + GRAIN => Poll::Ready(Io::Grew),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
+) -> Poll<Io> {
+    if sending {
+        let flushed = ready!(Pin::new(&mut *ws).poll_flush(context));
+        return Poll::Ready(flushed.map_or_else(Io::Failed, |()| Io::Flushed));
+    }
+    if !may_read {
+        return Poll::Pending;
+    }
+    match Pin::new(&mut *ws).poll_next(context) {
+        Poll::Ready(Some(Ok(message))) => Poll::Ready(Io::Came(message)),
+        Poll::Ready(Some(Err(error))) => Poll::Ready(Io::Failed(error)),
+        Poll::Ready(None) => Poll::Ready(Io::Failed(Error::ConnectionClosed)),
+        // Another read may be due, and is made at the next call.
+        Poll::Pending if ws.get_ref().unfinished() >= counted + GRAIN => Poll::Ready(Io::Grew),
+        Poll::Pending => Poll::Pending,
+    }
 }

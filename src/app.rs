@@ -53,6 +53,7 @@ use crate::mediamtx::kick;
 use crate::mediamtx::paths::io::PathKeeper;
 use crate::pipeline::fleet;
 use crate::pipeline::fleet::io::Fleet;
+use crate::recording::io::Recorder;
 use crate::rpc::Desk;
 use crate::rpc::guard::Guard;
 use crate::rpc::media::MediaServer;
@@ -91,6 +92,7 @@ pub struct App {
     kept: Store,
     /// Ends after MediaMTX, which closes its files when it ends.
     flushing: Option<Worker>,
+    recorder: Recorder,
     configuration: Configurator,
     supervisor: Supervisor,
     addresses: Addresses,
@@ -273,6 +275,7 @@ impl App {
         let kept = Store::open(&config.storage.data_dir)?;
         path_keeper.serve(&media);
         let stopping = supervisor.stopping();
+        let recorder = records.recorder.clone();
         supervisor.spawn("the recorder", records.recorder.run(stopping));
         let stopping = supervisor.stopping();
         supervisor.spawn("the storage", records.warden.run(stopping));
@@ -331,6 +334,7 @@ impl App {
             fleet,
             kept,
             flushing,
+            recorder,
             configuration,
             supervisor,
             addresses,
@@ -416,8 +420,12 @@ impl App {
         drop(self.path_keeper);
         self.media.stop().await;
         // Writes what was set last; no camera can set anything any more. And what was recorded last.
-        let last = (self.kept, self.flushing);
-        let written = tokio::task::spawn_blocking(move || drop(last)).await;
+        let (kept, flushing, recorder) = (self.kept, self.flushing, self.recorder);
+        let last = move || {
+            drop((kept, flushing));
+            recorder.ended();
+        };
+        let written = tokio::task::spawn_blocking(last).await;
         if written.is_err() {
             error!("the settings of cameras were not written");
         }

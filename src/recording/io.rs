@@ -60,6 +60,8 @@ pub struct Parts {
 pub(in crate::recording) struct Counts {
     pub(in crate::recording) repaired: AtomicU64,
     pub(in crate::recording) aside: AtomicU64,
+    /// All recordings were looked into.
+    pub(in crate::recording) scrubbed: AtomicBool,
 }
 
 pub(in crate::recording) struct Inner {

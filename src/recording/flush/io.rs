@@ -92,6 +92,12 @@ impl Flusher {
         }))))
     }
 
+    /// Whether anything is flushed.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Starts the thread; it ends with the worker, after a last flush. `None` where nothing is to be flushed.
     ///
     /// # Errors
@@ -230,7 +236,10 @@ fn watch(inner: &Inner, events: &Arc<dyn Announce>, inbox: &Inbox<PathBuf>, stop
         // Interrupted is as good as too early.
         let _ = poll(&mut waits, wait);
         while let Some(path) = inbox.next() {
-            watch.entries.extend(path.parent().map(Path::to_owned));
+            // Its folder, and the one that this was perhaps made in.
+            watch
+                .entries
+                .extend(path.ancestors().skip(1).take(2).map(Path::to_owned));
             watch.file(&path);
         }
         watch.look();

@@ -9,12 +9,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use nix::libc::O_NOFOLLOW;
-use serde_json::Value;
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
-use super::{Scrubbed, Trust, Verdict, examine, is_mark, trust};
-use crate::clock::{self, Wall};
+use super::{Mark, Scrubbed, Trust, Verdict, examine};
+use crate::clock;
 use crate::events::Topic;
 use crate::recording::EXTENSION;
 use crate::recording::disk::io as disk;
@@ -195,7 +194,14 @@ impl Recorder {
         let (begin, now) = (clock::mono(), clock::wall());
         let root = self.0.parts.shelf.root();
         let mut done = Scrubbed::default();
-        for candidate in self.unnamed(&root).into_iter().chain(self.noted()) {
+        let mark = self.mark();
+        self.put_mark(mark.begun());
+        let open = self.noted().into_iter().filter(|entry| {
+            // Of itself, each is the newest.
+            mark.trust(entry.modified, entry.modified, now) != Trust::Clean
+        });
+        let open = open.map(|entry| suspect(entry.device, entry.path));
+        for candidate in self.unnamed(&root).into_iter().chain(open) {
             self.mend_one(&root, &candidate, &mut done);
         }
         // Nobody may wait any more.
@@ -205,7 +211,6 @@ impl Recorder {
             done.failed += 1;
             Vec::new()
         });
-        let mark = self.mark();
         let newest = all
             .iter()
             .map(|entry| entry.modified)
@@ -222,7 +227,7 @@ impl Recorder {
                 done.failed += 1;
                 break;
             }
-            let trust = trust(modified, mark, newest, now);
+            let trust = mark.trust(modified, newest, now);
             if trust != Trust::Clean {
                 let ours = false;
                 let candidate = Candidate {
@@ -235,11 +240,9 @@ impl Recorder {
             }
         }
         self.0.counts.aside.store(aside(&root), Relaxed);
-        if done.failed == 0 && is_mark(now) {
-            let text = serde_json::json!({ "scrubbed_nanos": now.as_nanos() }).to_string();
-            if let Err(error) = self.0.parts.mark.write(&text) {
-                debug!(%error, "the next start looks into more recordings than it must");
-            }
+        if done.failed == 0 {
+            self.put_mark(Mark::scrubbed(now));
+            self.0.counts.scrubbed.store(true, Relaxed);
         }
         done.took = clock::mono().since(begin);
         done
@@ -261,20 +264,32 @@ impl Recorder {
     }
 
     /// The files of recordings that ran.
-    fn noted(&self) -> Vec<Candidate> {
+    fn noted(&self) -> Vec<Entry> {
         let stems = self.ledger().files();
-        let found = stems
-            .iter()
-            .filter_map(|stem| self.0.parts.shelf.find(stem).ok().flatten());
-        found
-            .map(|entry| suspect(entry.device, entry.path))
-            .collect()
+        let found = stems.iter().filter_map(|stem| {
+            let entry = self.0.parts.shelf.find(stem);
+            entry.ok().flatten()
+        });
+        found.collect()
     }
 
-    fn mark(&self) -> Option<Wall> {
-        let text = self.0.parts.mark.read().ok()??;
-        let value: Value = serde_json::from_str(&text).ok()?;
-        value.get("scrubbed_nanos")?.as_u64().map(Wall::from_nanos)
+    fn mark(&self) -> Mark {
+        let text = self.0.parts.mark.read().ok().flatten();
+        text.map_or_else(Mark::default, |text| Mark::of(&text))
+    }
+
+    fn put_mark(&self, mark: Option<Mark>) {
+        let Some(mark) = mark else { return };
+        if let Err(error) = self.0.parts.mark.write(&mark.to_text()) {
+            debug!(%error, "the next start looks into more recordings than it must");
+        }
+    }
+
+    /// Everything recorded is on the medium, and nobody records any more: the next start need not look. Waits for the disk.
+    pub fn ended(&self) {
+        if self.0.parts.flush.is_on() && self.0.counts.scrubbed.load(Relaxed) {
+            self.put_mark(self.mark().ended(clock::wall()));
+        }
     }
 
     fn mend_one(&self, root: &Path, file: &Candidate, done: &mut Scrubbed) {
@@ -312,8 +327,8 @@ impl Recorder {
     pub(in crate::recording) async fn keep_flushed(&self) {
         let this = self.clone();
         let work = blocking(move || {
-            for candidate in this.noted() {
-                this.0.parts.flush.named(&candidate.path);
+            for entry in this.noted() {
+                this.0.parts.flush.named(&entry.path);
             }
             Ok(())
         });

@@ -11,6 +11,8 @@ use std::collections::VecDeque;
 use std::io::{Read, Result, Seek, SeekFrom};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Wall;
 use crate::recording::fmp4::{Head, body, boxes, head, inside, times, u32_at};
 use samples::Track;
@@ -21,7 +23,7 @@ const WINDOW: usize = 120;
 
 /// A clock before this is wrong: the service was not yet written (2026-01-01).
 const FIRST: Wall = Wall::from_secs(1_767_225_600);
-/// The mark is believed with so much leeway, for a clock that was put right.
+/// The time of the last look is believed with so much leeway, for a clock that was put right.
 const LEEWAY: u64 = 24 * 3600;
 /// Files written so shortly before the last one may have been closed by their writer, and not by the medium.
 const RECENT: u64 = 120;
@@ -37,24 +39,76 @@ pub enum Trust {
     Clean,
 }
 
-/// How far a file is trusted that was written last at `modified`. `mark`: when all files were looked at; `newest`: when
-/// any of them was written last.
-#[must_use]
-pub fn trust(modified: Wall, mark: Option<Wall>, newest: Wall, now: Wall) -> Trust {
-    if newest.as_secs().saturating_sub(modified.as_secs()) <= RECENT {
-        return Trust::Suspect;
-    }
-    // Neither a mark from the future nor a time from before the service tells anything.
-    match mark.filter(|mark| (FIRST..=now).contains(mark) && modified >= FIRST) {
-        Some(mark) if modified.as_secs().saturating_add(LEEWAY) < mark.as_secs() => Trust::Clean,
-        _ => Trust::Unknown,
-    }
+/// What is kept from one run to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Mark {
+    /// When all files were looked into, in nanoseconds of the wall's clock.
+    #[serde(default)]
+    scrubbed_nanos: Option<u64>,
+    /// When the service ended in order, with everything flushed. Taken back before anything is recorded anew.
+    #[serde(default)]
+    ended_nanos: Option<u64>,
 }
 
-/// Whether `now` can be a mark.
-#[must_use]
-pub fn is_mark(now: Wall) -> bool {
-    now >= FIRST
+impl Mark {
+    /// Reads it; a damaged one marks nothing.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    /// Writes it.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        serde_json::to_string(&self).unwrap_or_default()
+    }
+
+    /// All files were looked into at `now`; a clock that is obviously wrong marks nothing.
+    #[must_use]
+    pub fn scrubbed(now: Wall) -> Option<Self> {
+        (now >= FIRST).then(|| Self {
+            scrubbed_nanos: Some(now.as_nanos()),
+            ended_nanos: None,
+        })
+    }
+
+    /// The service ends at `now` in order; likewise.
+    #[must_use]
+    pub fn ended(self, now: Wall) -> Option<Self> {
+        (now >= FIRST && self.scrubbed_nanos.is_some()).then(|| Self {
+            ended_nanos: Some(now.as_nanos()),
+            ..self
+        })
+    }
+
+    /// The same while the service runs; `None`: it is that already.
+    #[must_use]
+    pub fn begun(self) -> Option<Self> {
+        self.ended_nanos.map(|_| Self {
+            ended_nanos: None,
+            ..self
+        })
+    }
+
+    /// How far a file is trusted that was written last at `modified`; `newest`: when any of them was.
+    #[must_use]
+    pub fn trust(self, modified: Wall, newest: Wall, now: Wall) -> Trust {
+        // Neither a mark from the future nor a time from before the service tells anything.
+        let told = |nanos: Option<u64>| {
+            let mark = nanos.map(Wall::from_nanos);
+            mark.filter(|mark| (FIRST..=now).contains(mark) && modified >= FIRST)
+        };
+        let clean = |mark: Wall| modified.as_secs().saturating_add(LEEWAY) < mark.as_secs();
+        if told(self.ended_nanos).is_some_and(|ended| modified <= ended) {
+            Trust::Clean
+        } else if newest.as_secs().saturating_sub(modified.as_secs()) <= RECENT {
+            Trust::Suspect
+        } else if told(self.scrubbed_nanos).is_some_and(clean) {
+            Trust::Clean
+        } else {
+            Trust::Unknown
+        }
+    }
 }
 
 /// What is to be done with a file.

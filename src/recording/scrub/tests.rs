@@ -129,7 +129,10 @@ fn what_is_no_recording_is_called_so() {
 #[test]
 fn only_files_that_may_have_been_open_are_looked_into() {
     let at = |day: u64| Wall::from_secs(1_790_000_000 + day * 86_400);
-    let of = |modified, mark| trust(modified, mark, at(10), at(11));
+    let of = |modified, mark: Option<Wall>| {
+        let mark = mark.and_then(Mark::scrubbed).unwrap_or_default();
+        mark.trust(modified, at(10), at(11))
+    };
     assert_eq!(of(at(2), Some(at(5))), Trust::Clean);
     assert_eq!(of(at(7), Some(at(5))), Trust::Unknown);
     assert_eq!(of(at(10), Some(at(5))), Trust::Suspect, "written last");
@@ -144,7 +147,14 @@ fn only_files_that_may_have_been_open_are_looked_into() {
         Trust::Unknown,
         "a clock that stood in 1970"
     );
-    assert!(is_mark(at(0)) && !is_mark(Wall::from_secs(9)));
+    assert_eq!(Mark::scrubbed(Wall::from_secs(9)), None);
+    // A run that ended in order leaves nothing open, and the next one begins by forgetting that.
+    let ended = Mark::scrubbed(at(5)).unwrap().ended(at(10)).unwrap();
+    let ended = Mark::of(&ended.to_text());
+    assert_eq!(ended.trust(at(10), at(10), at(11)), Trust::Clean);
+    let begun = ended.begun().unwrap();
+    assert_eq!(begun.trust(at(10), at(10), at(11)), Trust::Suspect);
+    assert_eq!((begun.begun(), Mark::of("{\"scrub").begun()), (None, None));
 }
 
 struct Scratch(PathBuf);

@@ -74,14 +74,14 @@ fn measure(folder: &Path, every: u64, fast: bool) -> Value {
     fs::remove_dir_all(root).unwrap();
     times.sort();
     let payload = times.len() * PART;
-    let micros = |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_micros();
+    let micros = |percent: usize| times[(times.len() - 1) * percent / 100].as_micros();
     json!({
         "pace": if fast { "as fast as it goes" } else { "4 cameras, 4 Mbit/s each" },
         "flush_interval_ms": every,
         "mb_per_s": (payload as f64 / took.as_secs_f64() / 1e4).round() / 100.0,
-        "write_p50_us": micros(0.5),
-        "write_p99_us": micros(0.99),
-        "write_max_us": micros(1.0),
+        "write_p50_us": micros(50),
+        "write_p99_us": micros(99),
+        "write_max_us": micros(100),
         "flushes_per_s": (figures.flushes as f64 / took.as_secs_f64() * 100.0).round() / 100.0,
         "longest_flush_ms": figures.longest.as_millis(),
         "payload_bytes": payload,

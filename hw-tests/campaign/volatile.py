@@ -34,6 +34,11 @@ class VolatileDisk:
         self._dirty: dict[int, bytearray] = {}
         self._lock = threading.Lock()
         self._cut = False
+        #: Cleared, the disk answers nothing until it is set again.
+        self.answers = threading.Event()
+        self.answers.set()
+        #: Set, a flush fails.
+        self.fails = False
         self.flushes = 0
         self.written = 0
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -49,6 +54,7 @@ class VolatileDisk:
 
     def __exit__(self, *_: object) -> None:
         self.cut()
+        self.answers.set()
         self._socket.close()
         os.close(self._file)
 
@@ -110,6 +116,7 @@ class VolatileDisk:
             if kind == DISCONNECT:
                 return
             error, out = 0, b""
+            self.answers.wait()
             with self._lock:
                 if self._cut:
                     error = EIO
@@ -121,6 +128,8 @@ class VolatileDisk:
                     self._write(offset, data)
                     if flags & FUA:
                         self._flush(range(offset // BLOCK, (offset + length - 1) // BLOCK + 1))
+                elif kind == FLUSH and self.fails:
+                    error = EIO
                 elif kind == FLUSH:
                     self.flushes += 1
                     self._flush(list(self._dirty))

@@ -8,7 +8,7 @@ use crate::recording::fmp4::{Head, boxes, inside, u32_at, u64_at};
 /// A part of MediaMTX's is 32 MiB at most; larger ones are somebody else's and believed.
 const LARGEST: u64 = 64 << 20;
 /// What media lose at once.
-const SECTOR: u64 = 512;
+const SECTOR: usize = 512;
 /// Zeros at the end of a NAL unit that some encoders leave there (rbsp trailing data).
 const PADDING: usize = 32;
 
@@ -206,13 +206,13 @@ fn is_unit(unit: &[u8], place: u64) -> bool {
     }
     // What a coder leaves at the end is short, and does not begin where a sector does.
     let begin = place + (unit.len() - zeros) as u64;
-    zeros < 3 || (zeros < PADDING && begin % SECTOR != 0)
+    zeros < 3 || (zeros < PADDING && !begin.is_multiple_of(SECTOR as u64))
 }
 
 fn has_empty_sector(sample: &[u8], place: u64) -> bool {
-    let skip = usize::try_from(place.next_multiple_of(SECTOR) - place).unwrap_or(usize::MAX);
+    let skip = usize::try_from(place.next_multiple_of(SECTOR as u64) - place).unwrap_or(usize::MAX);
     let sectors = sample.get(skip..).unwrap_or_default();
     sectors
-        .chunks_exact(SECTOR as usize)
+        .chunks_exact(SECTOR)
         .any(|sector| sector.iter().all(|byte| *byte == 0))
 }

@@ -294,8 +294,11 @@ proptest! {
             let after = fs::read(&path).unwrap();
             prop_assert!(after.len() <= file.len() && after.len() >= good, "{done:?}");
             prop_assert!(good == 0 || after[first..good] == file[first..good]);
-            if matches!(how, Damage::Torn | Damage::Longer(_)) {
-                prop_assert_eq!(after.len(), good);
+            match how {
+                Damage::Torn => prop_assert_eq!(after.len(), good),
+                // A picture whose last few bytes are zeros is taken for one that its coder filled up.
+                Damage::Longer(_) => prop_assert!(after.len() <= good.max(before(whole, at + 31))),
+                _ => {}
             }
             prop_assert_eq!(scratch.mend(&path, true), Done::Left);
             prop_assert_eq!(fs::read(&path).unwrap(), after);

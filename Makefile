@@ -82,6 +82,10 @@ fuzz: setup-test ## fuzzes every target for five minutes, on what was found befo
 soak: setup-test build ## the long campaigns: frames, faults, unplugs by the dozen, fuzzing; takes hours, wants an idle machine
 	tools/test soak
 
+.PHONY: soak-powercut
+soak-powercut: setup-test build ## cuts the power N times (500) while two cameras record; some 20 s each
+	N=$(or $(N),500) tools/test powercut
+
 .PHONY: clean
 clean: ## removes what was built
 	cargo clean

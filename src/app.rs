@@ -53,12 +53,13 @@ use crate::mediamtx::kick;
 use crate::mediamtx::paths::io::PathKeeper;
 use crate::pipeline::fleet;
 use crate::pipeline::fleet::io::Fleet;
+use crate::recording::io::Recorder;
 use crate::rpc::Desk;
 use crate::rpc::guard::Guard;
 use crate::rpc::media::MediaServer;
 use crate::rpc::table::METHODS;
 use crate::snapshot::pulled::io::Hls;
-use crate::supervise::Supervisor;
+use crate::supervise::{Supervisor, Worker};
 use crate::sys;
 use crate::system::{self, About, Phase, System};
 use crate::viewing::{self, Viewing};
@@ -89,6 +90,9 @@ pub struct App {
     media: MediaMtx,
     fleet: Fleet,
     kept: Store,
+    /// Ends after MediaMTX, which closes its files when it ends.
+    flushing: Option<Worker>,
+    recorder: Recorder,
     configuration: Configurator,
     supervisor: Supervisor,
     addresses: Addresses,
@@ -168,6 +172,8 @@ impl App {
             &directory,
             &events,
         );
+        // Before MediaMTX, which writes what is to be flushed.
+        let flushing = records.flush.start(Arc::clone(&events))?;
         let external = External::load(
             &config.storage.data_dir,
             path_keeper.paths(),
@@ -225,6 +231,8 @@ impl App {
         let tls = certificate.as_ref().map(Certificate::server).transpose()?;
         let keeper = access.clone();
         system.alarms.ask(move |_| keeper.alarms());
+        let flush = records.flush.clone();
+        system.alarms.ask(move |_| flush.alarms(clock::mono()));
         if let Some(certificate) = certificate {
             let outlook = certificate.outlook();
             system.alarms.ask(move |now| outlook.alarms(now));
@@ -267,6 +275,7 @@ impl App {
         let kept = Store::open(&config.storage.data_dir)?;
         path_keeper.serve(&media);
         let stopping = supervisor.stopping();
+        let recorder = records.recorder.clone();
         supervisor.spawn("the recorder", records.recorder.run(stopping));
         let stopping = supervisor.stopping();
         supervisor.spawn("the storage", records.warden.run(stopping));
@@ -324,6 +333,8 @@ impl App {
             media,
             fleet,
             kept,
+            flushing,
+            recorder,
             configuration,
             supervisor,
             addresses,
@@ -408,8 +419,13 @@ impl App {
         }
         drop(self.path_keeper);
         self.media.stop().await;
-        // Writes what was set last; no camera can set anything any more.
-        let written = tokio::task::spawn_blocking(move || drop(self.kept)).await;
+        // Writes what was set last; no camera can set anything any more. And what was recorded last.
+        let (kept, flushing, recorder) = (self.kept, self.flushing, self.recorder);
+        let last = move || {
+            drop((kept, flushing));
+            recorder.ended();
+        };
+        let written = tokio::task::spawn_blocking(last).await;
         if written.is_err() {
             error!("the settings of cameras were not written");
         }

@@ -37,11 +37,15 @@ LIFE = 24 * 3600.0
 class CameraBox:
     """`camera-service demo` running in a guest that has a camera already."""
 
-    def __init__(self, guest: Guest, under: str = "", **settings: str) -> None:
-        """`under`: a command that runs the service, such as strace with its options."""
+    def __init__(self, guest: Guest, under: str = "", state: str = "", **settings: str) -> None:
+        """`under`: a command that runs the service, such as strace with its options.
+
+        `state`: a folder of the guest that survives the service; by default one that does not.
+        """
         self.guest = guest
         words = " ".join(f"{key}={value}" for key, value in {**SETTINGS, **settings}.items())
-        self.process = guest.spawn(f"env {words} {under} /in/camera-service demo --json", limit=LIFE)
+        where = f" --state {state}" if state else ""
+        self.process = guest.spawn(f"env {words} {under} /in/camera-service demo --json{where}", limit=LIFE)
         line = self.process.wait_for('"first_picture_ms"', 60)
         start = line.index("{")
         self.card: dict[str, Any] = json.loads(line[start : line.rindex("}") + 1])

@@ -5,7 +5,9 @@ import json
 
 import pytest
 
+from campaign import losses
 from campaign.picture import DIGITS, Geometry, Kind
+from campaign.powercut import Told
 from campaign.recovery import columns, read, table
 from campaign.viewer import Order, Seen, order
 from rig.colours import BARS_YUV
@@ -90,3 +92,18 @@ def test_recoveries_become_a_table(tmp_path: object) -> None:
     path = tmp_path / "lines.jsonl"  # type: ignore[operator]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert read(path) == lines
+
+
+def test_what_a_cut_took_is_counted_from_the_cut_and_not_from_the_last_part() -> None:
+    told = Told("night", [(100.0, 0.5), (100.4, 0.5), (100.5, 1.0), (100.9, 1.0)])
+    # A part of half a second was in the making when the power went.
+    assert told.at(100.9) == pytest.approx(1.4)
+
+
+def test_losses_are_sorted_and_told() -> None:
+    assert losses.columns([250, 251, 999, 60_000]) == [1, 1, 0, 1, 0, 0, 0, 1]
+    assert losses.percentile([3, 1, 2], 0.5) == 2
+    assert losses.percentile(list(range(1, 101)), 0.99) == 99
+    lines = [{"recorder": "ours", "lost_ms": ms, "missing_ms": 0.0, "resumed_ms": 2000.0} for ms in (400, 900)]
+    row = losses.table(lines).splitlines()[-1]
+    assert row == "| ours | 2 |  | 1 |  | 1 |  |  |  |  | 0.65 s | 0.90 s | 0.90 s | 0.00 s | 2.0 s |"

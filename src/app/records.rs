@@ -11,6 +11,7 @@ use crate::config::Storage as Wanted;
 use crate::encode::convert::Planar;
 use crate::events::Announce;
 use crate::mediamtx::paths::Paths;
+use crate::recording::flush::io::Flusher;
 use crate::recording::io::{Parts as RecorderParts, Recorder};
 use crate::recording::{self, Running};
 use crate::slate::last_picture;
@@ -32,6 +33,8 @@ pub struct Records {
     pub taker: Taker,
     /// The medium.
     pub warden: Warden,
+    /// Keeps growing recordings on it.
+    pub flush: Flusher,
 }
 
 impl Records {
@@ -62,6 +65,11 @@ impl Records {
             warn_percent: wanted.warn_percent,
             block_percent: wanted.block_percent,
         });
+        let every = Duration::from_millis(u64::from(wanted.flush_interval_ms));
+        let flush = Flusher::new(wanted.recordings(), every).unwrap_or_else(|error| {
+            warn!(%error, "growing recordings are not flushed: a power cut may take some 30 s");
+            Flusher::default()
+        });
         let recorder = Recorder::new(RecorderParts {
             shelf: recordings,
             note: Box::new(Paper::new(wanted.data_dir.join("running-recordings.json"))),
@@ -70,6 +78,8 @@ impl Records {
             paths,
             events: Arc::clone(events),
             directory: Arc::clone(directory),
+            flush: flush.clone(),
+            mark: Box::new(Paper::new(wanted.data_dir.join("recordings-scrubbed.json"))),
         });
         let (directory, events) = (Arc::clone(directory), Arc::clone(events));
         let taker = Taker::new(snapshots, directory, pulled, events, decode);
@@ -77,6 +87,7 @@ impl Records {
             recorder,
             taker,
             warden,
+            flush,
         }
     }
 }

@@ -88,6 +88,7 @@ pub fn effect(path: &str) -> Option<Effect> {
         | "api_key_management.default_expiry"
         | "storage.warn_percent"
         | "storage.block_percent"
+        | "storage.flush_interval_ms"
         // set_discovery_interval changes the pace of a running service.
         | "external_discovery.enabled"
         | "external_discovery.scan_interval"

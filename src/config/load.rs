@@ -6,7 +6,7 @@ use serde_json::Value;
 use tracing_subscriber::filter::EnvFilter;
 
 use super::keys::{KEYS, Key};
-use super::{Config, FILE_COUNTS, FILE_SIZES, Tls};
+use super::{Config, FILE_COUNTS, FILE_SIZES, FLUSHES, Tls};
 use crate::camera::remote::KEYFRAME_SECONDS;
 use crate::nearest::nearest;
 use crate::units::Rate;
@@ -259,6 +259,14 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
         if !(1..=100).contains(&percent) {
             wrong(path, "must be from 1 to 100");
         }
+    }
+    let flush = config.storage.flush_interval_ms;
+    if flush != 0 && !FLUSHES.contains(&flush) {
+        let (least, most) = (FLUSHES.start(), FLUSHES.end());
+        wrong(
+            "storage.flush_interval_ms",
+            &format!("must be 0, or from {least} to {most} milliseconds"),
+        );
     }
     if config.storage.warn_percent > config.storage.block_percent {
         wrong(

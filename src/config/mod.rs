@@ -205,6 +205,8 @@ pub struct Storage {
     pub warn_percent: u32,
     /// From so full on no recording begins.
     pub block_percent: u32,
+    /// From one flush of a growing recording to the next; 0 = none.
+    pub flush_interval_ms: u32,
 }
 
 impl Storage {
@@ -228,6 +230,9 @@ impl Storage {
         }
     }
 }
+
+/// From one flush of a growing recording to the next, in milliseconds; 0 is allowed, too.
+pub const FLUSHES: RangeInclusive<u32> = 100..=60_000;
 
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -332,6 +337,7 @@ impl Default for Config {
                 snapshots_dir: PathBuf::new(),
                 warn_percent: 80,
                 block_percent: 90,
+                flush_interval_ms: 500,
             },
             logging: Logging {
                 level: "info".into(),

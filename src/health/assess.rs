@@ -10,6 +10,7 @@ use crate::clock::Mono;
 use crate::pipeline::chain::Part;
 use crate::recover::FaultClass;
 use crate::system::STALE_AFTER;
+use crate::system::alarms::About;
 
 /// A camera's first picture may take this long into MediaMTX; its paths are looked at every second.
 const PUBLISHED_WITHIN: Duration = Duration::from_millis(2000);
@@ -207,6 +208,11 @@ fn storage(facts: &Facts) -> Component {
         let seen = facts.storage.map_or(facts.started, |seen| seen.at);
         findings.push(of(Fault::StorageSilent).because(&cause).since(seen));
     }
+    let told = facts
+        .alarms
+        .iter()
+        .filter(|a| a.about == About::RecordingFlush);
+    findings.extend(told.map(|alarm| safety::finding(Fault::RecordingUnflushed, alarm)));
     let Some(seen) = facts.storage else {
         return Component::new("storage", findings, "it is being looked at".to_owned());
     };

@@ -31,6 +31,8 @@ pub enum Fault {
     StorageLow,
     /// The storage does not answer.
     StorageSilent,
+    /// What is recorded does not get onto the medium in time.
+    RecordingUnflushed,
     /// A file that access rests on cannot be used as it lies there.
     CredentialsDamaged,
     /// The TLS certificate ends soon.
@@ -43,7 +45,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::CameraFrozen,
         Self::CameraFailed,
         Self::EncoderStalled,
@@ -58,6 +60,7 @@ impl Fault {
         Self::MediaStopped,
         Self::StorageLow,
         Self::StorageSilent,
+        Self::RecordingUnflushed,
         Self::CredentialsDamaged,
         Self::CertificateEnding,
         Self::CertificateEnded,
@@ -82,6 +85,7 @@ impl Fault {
             Self::MediaStopped => "mediamtx_stopped",
             Self::StorageLow => "storage_low",
             Self::StorageSilent => "storage_silent",
+            Self::RecordingUnflushed => "recording_unflushed",
             Self::CredentialsDamaged => "credentials_damaged",
             Self::CertificateEnding => "certificate_ending",
             Self::CertificateEnded => "certificate_ended",
@@ -110,6 +114,9 @@ impl Fault {
             Self::StorageLow => "the file system that recordings are kept on is almost full",
             Self::StorageSilent => {
                 "the file system that recordings are kept on does not answer; what is said of it is old"
+            }
+            Self::RecordingUnflushed => {
+                "what was recorded last is not on the medium: a power cut would cost more than it should"
             }
             Self::CredentialsDamaged => {
                 "a file of API keys, revocations or trusted keys cannot be used"
@@ -162,6 +169,9 @@ impl Fault {
             }
             Self::StorageSilent => {
                 "look for the disk in the kernel log; check its cable or its network"
+            }
+            Self::RecordingUnflushed => {
+                "look for the disk in the kernel log (dmesg), and replace the card if it is one; recording goes on"
             }
             Self::CredentialsDamaged => {
                 "restore the file from a backup; the last good state counts until the service ends"

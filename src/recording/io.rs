@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,9 +11,10 @@ use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 use super::disk::io as disk;
+use super::flush::io::Flusher;
 use super::fmp4::{Memory, Told};
 use super::ledger::{Due, Ledger, State};
-use super::{Deletion, Info, Order, Recordings, Running, Start, Stop, spool};
+use super::{Deletion, Durability, Info, Order, Recordings, Running, Start, Stop, spool};
 use crate::camera::Directory;
 use crate::clock::{self, Mono};
 use crate::error::{Error, Kind, Later, Result};
@@ -48,6 +49,19 @@ pub struct Parts {
     pub events: Arc<dyn Announce>,
     /// Asked for key frames.
     pub directory: Arc<Directory>,
+    /// Keeps what grows on the medium.
+    pub flush: Flusher,
+    /// Where it is kept when all recordings were last known to be whole.
+    pub mark: Box<dyn Note>,
+}
+
+/// What the look after an interruption did.
+#[derive(Debug, Default)]
+pub(in crate::recording) struct Counts {
+    pub(in crate::recording) repaired: AtomicU64,
+    pub(in crate::recording) aside: AtomicU64,
+    /// All recordings were looked into.
+    pub(in crate::recording) scrubbed: AtomicBool,
 }
 
 pub(in crate::recording) struct Inner {
@@ -65,6 +79,7 @@ pub(in crate::recording) struct Inner {
     pub(in crate::recording) finalising: tokio::sync::Mutex<()>,
     /// The service ends: nothing long is begun or gone on with.
     pub(in crate::recording) halt: AtomicBool,
+    pub(in crate::recording) counts: Counts,
 }
 
 impl std::fmt::Debug for Parts {
@@ -131,6 +146,7 @@ impl Recorder {
             adopting: tokio::sync::Mutex::new(()),
             finalising: tokio::sync::Mutex::new(()),
             halt: AtomicBool::new(false),
+            counts: Counts::default(),
         }))
     }
 
@@ -139,6 +155,8 @@ impl Recorder {
     /// # Errors
     /// Never: what fails is told and tried again.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) -> Result<()> {
+        self.scrub().await;
+        self.keep_flushed().await;
         self.resume().await;
         loop {
             let wake = {
@@ -364,7 +382,15 @@ impl Recordings for Recorder {
             if inner.parts.running.is_running(&stem) {
                 return Ok(Deletion::Running);
             }
-            Ok(match inner.parts.shelf.delete(&stem)? {
+            let Some(entry) = inner.parts.shelf.find(&stem)? else {
+                return Ok(Deletion::Unknown);
+            };
+            let deleted = inner.parts.shelf.delete(&stem)?;
+            // What was answered to be gone does not come back after a power cut.
+            if let Some(folder) = entry.path.parent() {
+                disk::flush(folder);
+            }
+            Ok(match deleted {
                 Some(_) => Deletion::Done,
                 None => Deletion::Unknown,
             })
@@ -373,6 +399,17 @@ impl Recordings for Recorder {
 
     fn is_running(&self, stem: &Stem) -> bool {
         self.0.parts.running.is_running(stem)
+    }
+
+    fn durability(&self) -> Durability {
+        let flushed = self.0.parts.flush.figures();
+        Durability {
+            flushes: flushed.flushes,
+            failures: flushed.failures,
+            longest_flush: flushed.longest,
+            repaired: self.0.counts.repaired.load(Ordering::Relaxed),
+            quarantined: self.0.counts.aside.load(Ordering::Relaxed),
+        }
     }
 }
 

@@ -6,10 +6,12 @@
 
 pub mod adopt;
 pub mod disk;
+pub mod flush;
 pub mod fmp4;
 pub mod io;
 pub mod ledger;
 pub mod plain;
+pub mod scrub;
 pub mod session;
 pub mod spool;
 
@@ -178,6 +180,24 @@ pub trait Recordings: Send + Sync {
 
     /// Whether a file is part of a recording that runs; answers from memory.
     fn is_running(&self, stem: &Stem) -> bool;
+
+    /// What was done against power cuts since the service started; answers from memory.
+    fn durability(&self) -> Durability;
+}
+
+/// What was done against power cuts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Durability {
+    /// Flushes of growing files that succeeded.
+    pub flushes: u64,
+    /// Flushes that failed.
+    pub failures: u64,
+    /// The longest flush.
+    pub longest_flush: Duration,
+    /// Files whose torn end was cut off.
+    pub repaired: u64,
+    /// Files that lie aside because nothing of them plays, those of former runs among them.
+    pub quarantined: u64,
 }
 
 /// Which files belong to recordings that run.

@@ -2,6 +2,7 @@
 
 pub mod descriptors;
 pub mod heap;
+pub mod lease;
 pub mod mmap;
 pub mod nice;
 pub mod openh264;

@@ -19,6 +19,8 @@ pub enum About {
     CertificateEnded,
     /// Its files were changed to something that cannot be used; the former one is shown.
     CertificateRefused,
+    /// Growing recordings are not, or not in time, on the medium.
+    RecordingFlush,
 }
 
 /// Something that is wrong now.

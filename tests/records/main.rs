@@ -330,6 +330,77 @@ async fn a_timed_recording_goes_on_after_the_service_was_killed_and_ends_in_time
     std::fs::remove_dir_all(state).unwrap();
 }
 
+/// A power cut leaves the file torn in the middle of a fragment, with pages behind that the medium never got, and another
+/// one without a byte.
+#[tokio::test]
+async fn a_recording_that_a_power_cut_tore_is_whole_after_the_next_start() {
+    let state = stage::scratch("torn");
+    let folder = state.to_str().unwrap().to_owned();
+    let mut demo = Demo::start(&["--state", &folder]);
+    let mut operator = client(&demo, "operator").await;
+    let params = json!({ "device": "camera0", "filename": "night" });
+    result(&mut operator, "start_recording", params).await;
+    let name = json!("night");
+    let grown = eventually(Duration::from_secs(20), async || {
+        let now = info(&mut operator, &name).await;
+        let millis = now["extensions"]["duration_ms"].as_u64()?;
+        (millis > 3000).then_some(millis)
+    })
+    .await;
+    let admin = &mut client(&demo, "admin").await;
+    let kept = result(admin, "get_storage_info", json!({})).await;
+    let kept = &kept["extensions"]["durability"];
+    assert!(kept["flushes"].as_u64().unwrap() >= 3, "{kept}");
+    assert_eq!(kept["flush_failures"], 0, "{kept}");
+    let media = demo.mediamtx_pid().unwrap();
+    demo.kill_hard();
+    let dead = eventually(Duration::from_secs(5), async || {
+        (!stage::exists(media)).then_some(())
+    });
+    dead.await;
+    let path = Path::new(&folder).join("data/recordings/camera0/night.mp4");
+    let whole = std::fs::read(&path).unwrap();
+    let torn = [&whole[..whole.len() - 2000], &[0; 8192]].concat();
+    std::fs::write(&path, &torn).unwrap();
+    let empty = Path::new(&folder).join("data/recordings/.recording/camera0/1790000000-000000.mp4");
+    std::fs::write(&empty, b"").unwrap();
+
+    let demo = Demo::start(&["--state", &folder]);
+    let mut operator = client(&demo, "operator").await;
+    let mended = eventually(Duration::from_secs(20), async || {
+        demo.log().contains("were mended").then_some(())
+    });
+    mended.await;
+    assert!(path.metadata().unwrap().len() < whole.len() as u64);
+    let told = info(&mut operator, &name).await;
+    let millis = told["extensions"]["duration_ms"].as_u64().unwrap();
+    assert!(millis + 1500 > grown, "{millis} of {grown} ms are left");
+    assert!((probed(&path) * 1000.0 - millis as f64).abs() < 100.0);
+    decodes(&path);
+    let listed = result(&mut operator, "list_recordings", json!({})).await;
+    let names: Vec<_> = listed["files"].as_array().unwrap().iter().collect();
+    assert!(names.iter().any(|f| f["filename"] == name), "{listed}");
+    let aside =
+        Path::new(&folder).join("data/recordings/.quarantine/camera0/1790000000-000000.mp4");
+    assert!(aside.exists() && !empty.exists());
+    let admin = &mut client(&demo, "admin").await;
+    let kept = result(admin, "get_storage_info", json!({})).await;
+    let kept = &kept["extensions"]["durability"];
+    assert_eq!(
+        (&kept["repaired"], &kept["quarantined"]),
+        (&json!(1), &json!(1))
+    );
+    let second = eventually(Duration::from_secs(20), async || {
+        let further = operator
+            .call("get_recording_info", json!({ "filename": "night-2" }))
+            .await;
+        (further["result"]["extensions"]["duration_ms"].as_u64()? > 0).then_some(further)
+    });
+    second.await;
+    drop(demo);
+    std::fs::remove_dir_all(state).unwrap();
+}
+
 #[tokio::test]
 async fn without_mediamtx_nothing_is_recorded_and_nothing_stays_behind() {
     let demo = Demo::start(&[]);

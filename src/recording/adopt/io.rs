@@ -79,8 +79,13 @@ impl Recorder {
         wish: Stem,
         file: PathBuf,
     ) -> Result<Stem> {
-        let (shelf, device) = (Arc::clone(&self.0.parts.shelf), device.to_owned());
-        blocking(move || Ok(shelf.adopt(&device, &wish, &file)?.stem)).await
+        let (inner, device) = (Arc::clone(&self.0), device.to_owned());
+        blocking(move || {
+            let entry = inner.parts.shelf.adopt(&device, &wish, &file)?;
+            inner.parts.flush.named(&entry.path);
+            Ok(entry.stem)
+        })
+        .await
     }
 }
 

@@ -144,6 +144,8 @@ impl Bench {
             paths: Paths::new(Arc::new(Arc::clone(&media))),
             events: Arc::new(bus),
             directory: Arc::default(),
+            flush: Flusher::default(),
+            mark: Box::new(Paper::new(dir.join("mark.json"))),
         });
         Self {
             recorder,

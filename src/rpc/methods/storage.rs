@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::files;
 use crate::access::Role;
+use crate::recording::Durability;
 use crate::rpc::error::{Code, Fault};
 use crate::rpc::io::later;
 use crate::rpc::params::{Param, Rule, whole};
@@ -20,8 +21,9 @@ pub const INFO: Method = Method {
     errors: &[],
     doc: "Tells how full the medium of the recordings is, and which retention policy is set.",
     handler: |_, call| {
-        later(call.desk.storage.figures(), |came| {
-            came.map(|figures| info(&figures))
+        let durability = call.desk.recordings.durability();
+        later(call.desk.storage.figures(), move |came| {
+            came.map(|figures| info(&figures, durability))
                 .map_err(|e| files::disk(&e))
         })
     },
@@ -90,7 +92,7 @@ pub const CLEAN: Method = Method {
     },
 };
 
-fn info(figures: &Figures) -> Value {
+fn info(figures: &Figures, durability: Durability) -> Value {
     json!({
         "total_space": figures.space.total,
         "used_space": figures.space.used,
@@ -104,6 +106,13 @@ fn info(figures: &Figures) -> Value {
             "warn_percent": figures.warn_percent,
             "block_percent": figures.block_percent,
             "retention": policy_json(&figures.policy),
+            "durability": {
+                "flushes": durability.flushes,
+                "flush_failures": durability.failures,
+                "longest_flush_ms": u64::try_from(durability.longest_flush.as_millis()).unwrap_or(u64::MAX),
+                "repaired": durability.repaired,
+                "quarantined": durability.quarantined,
+            },
         },
     })
 }

@@ -150,6 +150,13 @@ fn storage_info() -> Value {
             "warn_percent": count(),
             "block_percent": count(),
             "retention": retention(false),
+            "durability": closed(&json!({
+                "flushes": told("integer", "flushes of growing recordings since the start"),
+                "flush_failures": count(),
+                "longest_flush_ms": count(),
+                "repaired": told("integer", "recordings whose torn end was cut off since the start"),
+                "quarantined": told("integer", "files that lie aside because nothing of them plays"),
+            })),
         })),
     }))
 }

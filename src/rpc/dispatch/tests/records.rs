@@ -4,7 +4,9 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::error::{Error, Kind, Later};
-use crate::recording::{Deletion, Format, Info, Order, Recordings, Start, Started, Stop, Stopped};
+use crate::recording::{
+    Deletion, Durability, Format, Info, Order, Recordings, Start, Started, Stop, Stopped,
+};
 use crate::rpc::schema::tests::departure;
 use crate::snapshot::{Of, Snapshot, Snapshots};
 use crate::storage::names::Stem;
@@ -119,6 +121,10 @@ impl Recordings for StandIn {
             "absent" => Deletion::Unknown,
             _ => Deletion::Done,
         })
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::default()
     }
 
     fn is_running(&self, stem: &Stem) -> bool {

@@ -1,0 +1,126 @@
+//! What it costs to keep growing recordings flushed: `cargo bench --bench flush [FOLDER]`, on the medium of FOLDER.
+//!
+//! Writers do as MediaMTX does, one write a part of half a second. First at a camera's pace: how long writes and flushes
+//! take, and what the device gets to write for each byte of video. Then as fast as the medium takes it: what flushing leaves
+//! of that. Figures land in target/bench/flush.jsonl; nothing is asserted.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use camera_service::clock;
+use camera_service::events::bus::Bus;
+use camera_service::recording::flush::io::Flusher;
+use serde_json::{Value, json};
+
+const CAMERAS: usize = 4;
+/// 4 Mbit/s for half a second.
+const PART: usize = 250_000;
+const PACE: Duration = Duration::from_millis(500);
+const PARTS: usize = 40;
+/// As fast as it goes, for so long.
+const FAST: Duration = Duration::from_secs(8);
+
+fn main() {
+    let folder = std::env::args().skip(1).find(|a| !a.starts_with('-'));
+    let folder = folder.map_or_else(std::env::temp_dir, PathBuf::from);
+    let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench/flush.jsonl");
+    fs::create_dir_all(out.parent().unwrap()).unwrap();
+    let mut out = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(out)
+        .unwrap();
+    for fast in [false, true] {
+        for every in [0, 2000, 500, 100] {
+            let line = measure(&folder, every, fast);
+            println!("{line}");
+            writeln!(out, "{line}").unwrap();
+        }
+    }
+}
+
+fn measure(folder: &Path, every: u64, fast: bool) -> Value {
+    let root = folder.join(format!("flush-bench-{}", uuid::Uuid::new_v4()));
+    fs::create_dir_all(&root).unwrap();
+    // What was written before must not be counted.
+    nix::unistd::sync();
+    let device = root.metadata().unwrap().dev();
+    let flusher = Flusher::new(root.clone(), Duration::from_millis(every)).unwrap();
+    let worker = flusher.start(Arc::new(Bus::default())).unwrap();
+    let (begin, before) = (clock::mono(), sectors(device));
+    let writers: Vec<_> = (0..CAMERAS)
+        .map(|n| {
+            let spool = root.join(format!(".recording/camera{n}"));
+            thread::spawn(move || write(&spool, fast))
+        })
+        .collect();
+    let mut times: Vec<Duration> = Vec::new();
+    for writer in writers {
+        times.extend(writer.join().unwrap());
+    }
+    let took = clock::mono().since(begin);
+    let written = sectors(device)
+        .zip(before)
+        .map(|(after, before)| (after - before) * 512);
+    let figures = flusher.figures();
+    drop(worker);
+    fs::remove_dir_all(root).unwrap();
+    times.sort();
+    let payload = times.len() * PART;
+    let micros = |percent: usize| times[(times.len() - 1) * percent / 100].as_micros();
+    json!({
+        "pace": if fast { "as fast as it goes" } else { "4 cameras, 4 Mbit/s each" },
+        "flush_interval_ms": every,
+        "mb_per_s": (payload as f64 / took.as_secs_f64() / 1e4).round() / 100.0,
+        "write_p50_us": micros(50),
+        "write_p99_us": micros(99),
+        "write_max_us": micros(100),
+        "flushes_per_s": (figures.flushes as f64 / took.as_secs_f64() * 100.0).round() / 100.0,
+        "longest_flush_ms": figures.longest.as_millis(),
+        "payload_bytes": payload,
+        // Without a flush much of it comes later, or never: the files are deleted.
+        "device_bytes_by_the_end": written,
+    })
+}
+
+/// Writes parts; how long each write took.
+fn write(spool: &Path, fast: bool) -> Vec<Duration> {
+    fs::create_dir_all(spool).unwrap();
+    let mut file = File::create(spool.join("1790000000-000000.mp4")).unwrap();
+    let part = vec![0x5a; PART];
+    let begin = clock::mono();
+    let mut times = Vec::new();
+    loop {
+        let now = clock::mono();
+        let gone = now.since(begin);
+        if (fast && gone > FAST) || (!fast && times.len() == PARTS) {
+            return times;
+        }
+        file.write_all(&part).unwrap();
+        times.push(clock::mono().since(now));
+        if !fast {
+            thread::sleep(
+                (PACE * u32::try_from(times.len()).unwrap())
+                    .saturating_sub(clock::mono().since(begin)),
+            );
+        }
+    }
+}
+
+/// Sectors that a block device was given to write, with all its users.
+fn sectors(device: u64) -> Option<u64> {
+    let (major, minor) = (nix::sys::stat::major(device), nix::sys::stat::minor(device));
+    let text = fs::read_to_string("/proc/diskstats").ok()?;
+    let line = text.lines().find(|line| {
+        let mut words = line.split_whitespace();
+        words.next() == Some(&major.to_string()) && words.next() == Some(&minor.to_string())
+    })?;
+    line.split_whitespace().nth(9)?.parse().ok()
+}

@@ -268,6 +268,8 @@ impl App {
         path_keeper.serve(&media);
         let stopping = supervisor.stopping();
         supervisor.spawn("the recorder", records.recorder.run(stopping));
+        let warden = records.warden.clone();
+        system.alarms.ask(move |_| warden.alarms());
         let stopping = supervisor.stopping();
         supervisor.spawn("the storage", records.warden.run(stopping));
         let counters = adapters::counters(media_state, Arc::clone(&directory), external.clone());

@@ -22,6 +22,7 @@ use crate::storage::io::{Parts as WardenParts, Warden};
 use crate::storage::note::io::Paper;
 use crate::storage::shelf::Shelf;
 use crate::storage::shelf::io::Folder;
+use crate::storage::trust::io as trust;
 
 /// The parts.
 #[derive(Debug)]
@@ -61,6 +62,9 @@ impl Records {
             note: Box::new(Paper::new(wanted.data_dir.join("retention.json"))),
             warn_percent: wanted.warn_percent,
             block_percent: wanted.block_percent,
+            quota: wanted.quota(),
+            eyes: Box::new(trust::sight),
+            events: Arc::clone(events),
         });
         let recorder = Recorder::new(RecorderParts {
             shelf: recordings,

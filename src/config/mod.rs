@@ -23,6 +23,7 @@ pub mod io;
 pub mod keys;
 pub mod live;
 pub mod load;
+pub mod quota;
 pub mod setting;
 pub mod watch;
 
@@ -205,6 +206,18 @@ pub struct Storage {
     pub warn_percent: u32,
     /// From so full on no recording begins.
     pub block_percent: u32,
+    /// Bytes of the medium that stay free; 0 = not for that.
+    pub quota_min_free: quota::Bytes,
+    /// Bytes that recordings and snapshots take at most; 0 = no limit.
+    pub quota_bytes: quota::Bytes,
+    /// Days after which files are deleted; 0 = never for that.
+    pub quota_days: u32,
+    /// Bytes that each camera's files take at most; 0 = no limit.
+    pub quota_camera_bytes: quota::Bytes,
+    /// Days after which each camera's files are deleted; 0 = never for that.
+    pub quota_camera_days: u32,
+    /// Cameras and streams with limits of their own.
+    pub quota_cameras: Vec<quota::Own>,
 }
 
 impl Storage {
@@ -332,6 +345,12 @@ impl Default for Config {
                 snapshots_dir: PathBuf::new(),
                 warn_percent: 80,
                 block_percent: 90,
+                quota_min_free: quota::Bytes::default(),
+                quota_bytes: quota::Bytes::default(),
+                quota_days: 0,
+                quota_camera_bytes: quota::Bytes::default(),
+                quota_camera_days: 0,
+                quota_cameras: Vec::new(),
             },
             logging: Logging {
                 level: "info".into(),

@@ -197,7 +197,7 @@ fn media(facts: &Facts) -> Component {
 /// Judged by what was seen last: a disk that hangs is never asked here, and makes only its figures old.
 fn storage(facts: &Facts) -> Component {
     let of = |fault| Finding::new(fault, None, Verdict::Degraded);
-    let mut findings = Vec::new();
+    let mut findings = safety::findings(&facts.alarms, safety::STORAGE);
     let age = facts.storage_age();
     if age > STALE_AFTER {
         let cause = format!(

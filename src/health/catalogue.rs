@@ -31,6 +31,14 @@ pub enum Fault {
     StorageLow,
     /// The storage does not answer.
     StorageSilent,
+    /// The medium of the recordings is away.
+    StorageGone,
+    /// It cannot be written to.
+    StorageReadOnly,
+    /// It is so full that no recording begins.
+    StorageFull,
+    /// A limit on what is kept cannot be held.
+    QuotaShort,
     /// A file that access rests on cannot be used as it lies there.
     CredentialsDamaged,
     /// The TLS certificate ends soon.
@@ -43,7 +51,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::CameraFrozen,
         Self::CameraFailed,
         Self::EncoderStalled,
@@ -58,6 +66,10 @@ impl Fault {
         Self::MediaStopped,
         Self::StorageLow,
         Self::StorageSilent,
+        Self::StorageGone,
+        Self::StorageReadOnly,
+        Self::StorageFull,
+        Self::QuotaShort,
         Self::CredentialsDamaged,
         Self::CertificateEnding,
         Self::CertificateEnded,
@@ -82,6 +94,10 @@ impl Fault {
             Self::MediaStopped => "mediamtx_stopped",
             Self::StorageLow => "storage_low",
             Self::StorageSilent => "storage_silent",
+            Self::StorageGone => "storage_gone",
+            Self::StorageReadOnly => "storage_read_only",
+            Self::StorageFull => "storage_blocked",
+            Self::QuotaShort => "quota_short",
             Self::CredentialsDamaged => "credentials_damaged",
             Self::CertificateEnding => "certificate_ending",
             Self::CertificateEnded => "certificate_ended",
@@ -110,6 +126,16 @@ impl Fault {
             Self::StorageLow => "the file system that recordings are kept on is almost full",
             Self::StorageSilent => {
                 "the file system that recordings are kept on does not answer; what is said of it is old"
+            }
+            Self::StorageGone => {
+                "the file system that recordings are kept on is not mounted any more"
+            }
+            Self::StorageReadOnly => "the file system that recordings are kept on is read-only",
+            Self::StorageFull => {
+                "the file system that recordings are kept on is so full that no recording begins"
+            }
+            Self::QuotaShort => {
+                "what is kept exceeds a limit, and everything that is left is protected or runs"
             }
             Self::CredentialsDamaged => {
                 "a file of API keys, revocations or trusted keys cannot be used"
@@ -162,6 +188,16 @@ impl Fault {
             }
             Self::StorageSilent => {
                 "look for the disk in the kernel log; check its cable or its network"
+            }
+            Self::StorageGone => "check the plug and the cable of the medium, and mount it again",
+            Self::StorageReadOnly => {
+                "look at the medium with dmesg, repair it with fsck, or replace it"
+            }
+            Self::StorageFull => {
+                "delete recordings, or have the oldest deleted with set_retention_policy or storage.quota_min_free"
+            }
+            Self::QuotaShort => {
+                "take the protection off recordings that are not needed, or raise the limit"
             }
             Self::CredentialsDamaged => {
                 "restore the file from a backup; the last good state counts until the service ends"

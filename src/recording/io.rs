@@ -22,7 +22,7 @@ use crate::mediamtx::paths::Paths;
 use crate::storage::names::Stem;
 use crate::storage::note::Note;
 use crate::storage::shelf::{Entry, Listing, Page, Shelf, cut};
-use crate::storage::{Protect, Storage};
+use crate::storage::{Erased, Protect, Storage};
 use crate::supervise::blocking;
 
 /// How often a running recording is looked at for a further file.
@@ -359,16 +359,15 @@ impl Recordings for Recorder {
     }
 
     fn delete(&self, stem: Stem) -> Later<Deletion> {
-        let inner = Arc::clone(&self.0);
-        Box::pin(blocking(move || {
-            if inner.parts.running.is_running(&stem) {
-                return Ok(Deletion::Running);
-            }
-            Ok(match inner.parts.shelf.delete(&stem)? {
-                Some(_) => Deletion::Done,
-                None => Deletion::Unknown,
+        let erased = self.0.parts.storage.delete_recording(stem);
+        Box::pin(async move {
+            Ok(match erased.await? {
+                Erased::Done(_) => Deletion::Done,
+                Erased::Unknown => Deletion::Unknown,
+                Erased::Running => Deletion::Running,
+                Erased::Protected => Deletion::Protected,
             })
-        }))
+        })
     }
 
     fn is_running(&self, stem: &Stem) -> bool {

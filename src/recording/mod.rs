@@ -154,6 +154,8 @@ pub enum Deletion {
     Unknown,
     /// It runs.
     Running,
+    /// It is protected.
+    Protected,
 }
 
 /// Recordings, as the methods ask for them.
@@ -195,5 +197,12 @@ impl Protect for Running {
     fn is_running(&self, stem: &Stem) -> bool {
         let stems = self.0.read().unwrap_or_else(PoisonError::into_inner);
         stems.contains(stem)
+    }
+
+    fn running(&self) -> BTreeSet<Stem> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }

@@ -19,6 +19,14 @@ pub enum About {
     CertificateEnded,
     /// Its files were changed to something that cannot be used; the former one is shown.
     CertificateRefused,
+    /// The medium of the recordings is away.
+    MediumGone,
+    /// It cannot be written to.
+    MediumReadOnly,
+    /// It is so full that no recording may begin.
+    MediumFull,
+    /// A limit on what is kept cannot be held.
+    QuotaShort,
 }
 
 /// Something that is wrong now.

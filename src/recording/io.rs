@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use super::disk::io as disk;
 use super::fmp4::{Memory, Told};
 use super::ledger::{Due, Ledger, State};
+use super::stall::io::Watch;
 use super::{Deletion, Info, Order, Recordings, Running, Start, Stop, spool};
 use crate::camera::Directory;
 use crate::clock::{self, Mono};
@@ -63,6 +64,8 @@ pub(in crate::recording) struct Inner {
     pub(in crate::recording) adopting: tokio::sync::Mutex<()>,
     /// One file is made plain at a time: the card has others to serve.
     pub(in crate::recording) finalising: tokio::sync::Mutex<()>,
+    /// Which recordings stand still or rest.
+    pub(in crate::recording) watch: Watch,
     /// The service ends: nothing long is begun or gone on with.
     pub(in crate::recording) halt: AtomicBool,
 }
@@ -130,6 +133,7 @@ impl Recorder {
             read: Mutex::default(),
             adopting: tokio::sync::Mutex::new(()),
             finalising: tokio::sync::Mutex::new(()),
+            watch: Watch::default(),
             halt: AtomicBool::new(false),
         }))
     }
@@ -168,7 +172,13 @@ impl Recorder {
                     Due::Progress(device) => self.tell_progress(&device).await,
                 }
             }
-            for device in self.growing() {
+            let growing = self.growing();
+            self.keep_watching(&growing);
+            for device in growing {
+                self.look_for_stall(&device).await;
+                if self.rests(&device) {
+                    continue;
+                }
                 self.adopt_further(&device).await;
                 let wish = self.0.parts.paths.wished(&device);
                 if wish.is_none_or(|w| w.record.is_none()) {

@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod plain;
 pub mod session;
 pub mod spool;
+pub mod stall;
 
 use std::collections::BTreeSet;
 use std::sync::{PoisonError, RwLock};

@@ -24,7 +24,7 @@ use crate::clock::{self, Mono};
 use crate::error::{Later, Result};
 use crate::events::Announce;
 use crate::supervise::blocking;
-use crate::system::alarms::Alarm;
+use crate::system::alarms::{About, Alarm};
 
 /// From one look at the medium to the next. What is written in between is made room for ahead.
 const LOOK: Duration = Duration::from_secs(2);
@@ -323,8 +323,10 @@ impl Inner {
     }
 
     fn refusal(&self) -> Result<Option<String>> {
-        if let Some(why) = self.trouble() {
-            return Ok(Some(why));
+        // A full medium is looked at anew below: room may have been made.
+        let cannot = |c: &&Concern| c.stops && c.about != Some(About::MediumFull);
+        if let Some(concern) = held(&self.wrong).iter().find(cannot) {
+            return Ok(Some(concern.what.clone()));
         }
         let root = self.recordings.root();
         let mut space = medium::ask(&root)?.space;
@@ -391,6 +393,11 @@ impl Storage for Warden {
 
     fn trouble(&self) -> Option<String> {
         self.0.trouble()
+    }
+
+    fn is_away(&self) -> bool {
+        let wrong = held(&self.0.wrong);
+        wrong.iter().any(|c| c.about == Some(About::MediumGone))
     }
 }
 

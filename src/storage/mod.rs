@@ -116,6 +116,9 @@ pub trait Storage: Send + Sync {
 
     /// Why nothing can be written now, if so; answers from memory.
     fn trouble(&self) -> Option<String>;
+
+    /// Whether the medium is away, so that what is written would land elsewhere; answers from memory.
+    fn is_away(&self) -> bool;
 }
 
 /// Tells which files must stay whatever a policy says; answers from memory.

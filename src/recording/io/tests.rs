@@ -121,6 +121,9 @@ impl Storage for Room {
     fn trouble(&self) -> Option<String> {
         self.0.clone()
     }
+    fn is_away(&self) -> bool {
+        false
+    }
 }
 
 struct Bench {

@@ -14,7 +14,7 @@ const SHARE: u32 = 20;
 pub struct Agenda {
     /// When it ended, how long it took.
     last: Option<(Mono, Duration)>,
-    /// Bytes that may be written before a limit asks for the next victim; `None` where no limit is about bytes.
+    /// Bytes that may be written before a limit is reached; `None` where no limit is about bytes.
     slack: Option<u64>,
     /// What was taken on the medium when it ended.
     used: u64,
@@ -39,6 +39,7 @@ impl Agenda {
             return false;
         }
         let grown = used.saturating_sub(self.used);
+        // Half of it is left then: what comes until the clean-up is done fits in.
         let near = self.slack.is_some_and(|slack| grown > slack / 2);
         wanting || near || passed >= EVERY
     }

@@ -43,13 +43,18 @@ impl Pass {
     fn room(&self, space: Space, least: u64, block_percent: u32) -> Room {
         let ours = space.used.saturating_add(space.available);
         let threshold = u64::from(100_u32.saturating_sub(block_percent)) * (ours / 100);
-        // Bursts must not empty a small medium.
-        let ahead = self.medium.ahead(AHEAD).min(ours / 8);
+        let ahead = self.coming(space);
         let owed = self.owed.map_or(0, |(_, bytes)| bytes);
         Room {
             free: space.available.saturating_add(owed),
             wanted: least.max(threshold).saturating_add(ahead).saturating_add(1),
         }
+    }
+
+    /// What comes in the next seconds. Bursts must not empty a small medium.
+    fn coming(&self, space: Space) -> u64 {
+        let ours = space.used.saturating_add(space.available);
+        self.medium.ahead(AHEAD).min(ours / 8)
     }
 
     fn ahead(&self) -> BTreeMap<String, u64> {
@@ -109,7 +114,8 @@ impl Inner {
         }
         let wanting = limits.min_free.is_some_and(|least| {
             let room = pass.room(space, least, self.block_percent);
-            room.free < room.wanted
+            // Not for each byte: half of what was made room for may be used up first.
+            room.free.saturating_add(pass.coming(space) / 2) < room.wanted
         });
         if !pass.agenda.is_due(now, space.used, wanting) {
             return Ok(None);

@@ -230,7 +230,7 @@ pub struct Verdict {
     pub ageless: Option<Doubt>,
     /// The limits that cannot be kept.
     pub short: Vec<Short>,
-    /// Bytes that may still be written before a limit on bytes asks for the next victim; `None` where there is none.
+    /// Bytes that may still be written before a limit on bytes is reached; `None` where there is none.
     pub slack: Option<u64>,
 }
 
@@ -363,7 +363,7 @@ impl Court {
                 bytes: sum - most,
             });
         }
-        let slack = most.saturating_sub(sum.saturating_add(ahead));
+        let slack = most.saturating_sub(sum);
         verdict.slack = Some(verdict.slack.map_or(slack, |least| least.min(slack)));
     }
 

@@ -215,6 +215,10 @@ impl Storage for StandIn {
     fn trouble(&self) -> Option<String> {
         None
     }
+
+    fn is_away(&self) -> bool {
+        false
+    }
 }
 
 struct Asker {
@@ -409,6 +413,24 @@ async fn each_refusal_has_its_code_and_says_what_stands_against_it() {
             json!({ "filename": "absent" }),
             -32010,
             "recording",
+        ),
+        (
+            "delete_recording",
+            json!({ "filename": "locked" }),
+            -32020,
+            "PROTECTED",
+        ),
+        (
+            "protect_recording",
+            json!({ "filename": "absent" }),
+            -32010,
+            "recording",
+        ),
+        (
+            "protect_recording",
+            json!({ "filename": "a", "protected": "yes" }),
+            -32602,
+            "type",
         ),
         (
             "get_snapshot_info",

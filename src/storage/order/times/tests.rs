@@ -118,11 +118,24 @@ impl World {
         self.lines += &seen.lines;
     }
 
-    fn end(&mut self) {
-        if let Some(mut file) = self.running.take() {
-            (file.modified, file.truly) = (self.wall(), self.truly);
-            self.files.push(file);
+    /// What runs is written at this moment.
+    fn stamp(&mut self) {
+        let now = (self.wall(), self.truly);
+        if let Some(file) = &mut self.running {
+            (file.modified, file.truly) = now;
         }
+    }
+
+    fn end(&mut self) {
+        self.stamp();
+        self.files.extend(self.running.take());
+    }
+
+    /// The ledger remembers what ran: the service that starts knows it.
+    fn restart(&mut self) {
+        self.stamp();
+        self.start();
+        self.files.extend(self.running.take());
     }
 
     fn clean(&mut self) {
@@ -180,15 +193,16 @@ impl World {
     }
 
     fn happens(&mut self, what: Happens) {
+        // Two steps do not fall between two looks, which are two seconds apart: one could undo the other.
+        if matches!(what, Happens::Steps(_) | Happens::Synchronised) {
+            self.look();
+        }
         match what {
             Happens::Passes(seconds) => {
                 self.look();
                 self.truly += seconds;
                 // What runs grows all the while.
-                let wall = self.wall();
-                if let Some(file) = &mut self.running {
-                    (file.modified, file.truly) = (wall, self.truly);
-                }
+                self.stamp();
                 self.look();
             }
             Happens::Begins => {
@@ -219,17 +233,17 @@ impl World {
             Happens::Looks => self.look(),
             Happens::Cleans => self.clean(),
             Happens::Restarts => {
-                self.end();
-                self.start();
+                self.restart();
             }
             Happens::Drawer(seconds, fresh) => {
-                self.end();
+                self.stamp();
                 let shown = if fresh { 5 } else { self.wall() };
                 self.truly += seconds;
                 self.booted = self.truly;
                 self.wrong_by = i64::try_from(shown).unwrap() - i64::try_from(self.truly).unwrap();
                 self.synchronised = false;
                 self.start();
+                self.files.extend(self.running.take());
             }
         }
     }

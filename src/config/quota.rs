@@ -62,7 +62,7 @@ impl FromStr for Bytes {
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = |(_, factor): &&(&str, u64)| self.0 > 0 && self.0 % factor == 0;
+        let whole = |(_, factor): &&(&str, u64)| self.0 > 0 && self.0.is_multiple_of(*factor);
         match UNITS.iter().find(whole) {
             Some((word, factor)) => write!(f, "{}{word}", self.0 / factor),
             None => write!(f, "{}", self.0),

@@ -532,7 +532,8 @@ mod tests {
         let entry = shelf
             .put("camera0", &name.parse().unwrap(), &vec![1; bytes])
             .unwrap();
-        let at = std::time::SystemTime::now() - Duration::from_secs(days * 86_400);
+        let at = clock::wall().as_secs() - days * 86_400;
+        let at = std::time::UNIX_EPOCH + Duration::from_secs(at);
         File::options()
             .append(true)
             .open(&entry.path)

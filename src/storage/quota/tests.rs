@@ -211,6 +211,39 @@ fn a_file_of_a_wrong_clock_keeps_its_place_and_is_as_old_as_the_next_one_that_te
     assert_eq!(gone, ["old", "lost"]);
 }
 
+#[test]
+fn a_hundred_thousand_files_are_judged_well_within_a_second() {
+    let of = |n: u64| file(&format!("f{n}"), &format!("camera{}", n % 8), n % 250, 1000);
+    let files: Vec<File> = (0..100_000).map(of).collect();
+    let limits = Limits {
+        bytes: Some(90_000_000),
+        age: days(200),
+        min_free: Some(1_000_000),
+        each: Share {
+            bytes: Some(11_000_000),
+            age: days(240),
+        },
+        ..Limits::default()
+    };
+    let begin = crate::clock::mono();
+    let verdict = judge(Case {
+        room: Some(Room {
+            free: 0,
+            wanted: 1_000_000,
+        }),
+        ..case(files, &limits)
+    });
+    let took = crate::clock::mono().since(begin);
+    println!(
+        "100,000 files judged in {took:?}, {} fall",
+        verdict.victims.len()
+    );
+    assert!(
+        took < Duration::from_secs(1) && verdict.victims.len() > 15_000,
+        "{took:?}"
+    );
+}
+
 /// Files of three cameras; some held, some without a time of their own.
 fn files() -> impl Strategy<Value = Vec<File>> {
     let one = (0_u64..400, 0_u64..1000, 0_u8..3, 0_u8..6, 0_u8..8);

@@ -277,6 +277,8 @@ impl App {
         let stopping = supervisor.stopping();
         let recorder = records.recorder.clone();
         supervisor.spawn("the recorder", records.recorder.run(stopping));
+        let warden = records.warden.clone();
+        system.alarms.ask(move |_| warden.alarms());
         let stopping = supervisor.stopping();
         supervisor.spawn("the storage", records.warden.run(stopping));
         let counters = adapters::counters(media_state, Arc::clone(&directory), external.clone());

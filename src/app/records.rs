@@ -23,6 +23,7 @@ use crate::storage::io::{Parts as WardenParts, Warden};
 use crate::storage::note::io::Paper;
 use crate::storage::shelf::Shelf;
 use crate::storage::shelf::io::Folder;
+use crate::storage::trust::io as trust;
 
 /// The parts.
 #[derive(Debug)]
@@ -64,6 +65,9 @@ impl Records {
             note: Box::new(Paper::new(wanted.data_dir.join("retention.json"))),
             warn_percent: wanted.warn_percent,
             block_percent: wanted.block_percent,
+            quota: wanted.quota(),
+            eyes: Box::new(trust::sight),
+            events: Arc::clone(events),
         });
         let every = Duration::from_millis(u64::from(wanted.flush_interval_ms));
         let flush = Flusher::new(wanted.recordings(), every).unwrap_or_else(|error| {

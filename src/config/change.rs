@@ -89,6 +89,12 @@ pub fn effect(path: &str) -> Option<Effect> {
         | "storage.warn_percent"
         | "storage.block_percent"
         | "storage.flush_interval_ms"
+        | "storage.quota_min_free"
+        | "storage.quota_bytes"
+        | "storage.quota_days"
+        | "storage.quota_camera_bytes"
+        | "storage.quota_camera_days"
+        | "storage.quota_cameras"
         // set_discovery_interval changes the pace of a running service.
         | "external_discovery.enabled"
         | "external_discovery.scan_interval"

@@ -23,6 +23,7 @@ pub mod io;
 pub mod keys;
 pub mod live;
 pub mod load;
+pub mod quota;
 pub mod setting;
 pub mod watch;
 
@@ -207,6 +208,18 @@ pub struct Storage {
     pub block_percent: u32,
     /// From one flush of a growing recording to the next; 0 = none.
     pub flush_interval_ms: u32,
+    /// Bytes of the medium that stay free; 0 = not for that.
+    pub quota_min_free: quota::Bytes,
+    /// Bytes that recordings and snapshots take at most; 0 = no limit.
+    pub quota_bytes: quota::Bytes,
+    /// Days after which files are deleted; 0 = never for that.
+    pub quota_days: u32,
+    /// Bytes that each camera's files take at most; 0 = no limit.
+    pub quota_camera_bytes: quota::Bytes,
+    /// Days after which each camera's files are deleted; 0 = never for that.
+    pub quota_camera_days: u32,
+    /// Cameras and streams with limits of their own.
+    pub quota_cameras: Vec<quota::Own>,
 }
 
 impl Storage {
@@ -338,6 +351,12 @@ impl Default for Config {
                 warn_percent: 80,
                 block_percent: 90,
                 flush_interval_ms: 500,
+                quota_min_free: quota::Bytes::default(),
+                quota_bytes: quota::Bytes::default(),
+                quota_days: 0,
+                quota_camera_bytes: quota::Bytes::default(),
+                quota_camera_days: 0,
+                quota_cameras: Vec::new(),
             },
             logging: Logging {
                 level: "info".into(),

@@ -10,7 +10,6 @@ use crate::clock::Mono;
 use crate::pipeline::chain::Part;
 use crate::recover::FaultClass;
 use crate::system::STALE_AFTER;
-use crate::system::alarms::About;
 
 /// A camera's first picture may take this long into MediaMTX; its paths are looked at every second.
 const PUBLISHED_WITHIN: Duration = Duration::from_millis(2000);
@@ -198,7 +197,7 @@ fn media(facts: &Facts) -> Component {
 /// Judged by what was seen last: a disk that hangs is never asked here, and makes only its figures old.
 fn storage(facts: &Facts) -> Component {
     let of = |fault| Finding::new(fault, None, Verdict::Degraded);
-    let mut findings = Vec::new();
+    let mut findings = safety::findings(&facts.alarms, safety::STORAGE);
     let age = facts.storage_age();
     if age > STALE_AFTER {
         let cause = format!(
@@ -208,11 +207,6 @@ fn storage(facts: &Facts) -> Component {
         let seen = facts.storage.map_or(facts.started, |seen| seen.at);
         findings.push(of(Fault::StorageSilent).because(&cause).since(seen));
     }
-    let told = facts
-        .alarms
-        .iter()
-        .filter(|a| a.about == About::RecordingFlush);
-    findings.extend(told.map(|alarm| safety::finding(Fault::RecordingUnflushed, alarm)));
     let Some(seen) = facts.storage else {
         return Component::new("storage", findings, "it is being looked at".to_owned());
     };

@@ -33,6 +33,14 @@ pub enum Fault {
     StorageSilent,
     /// What is recorded does not get onto the medium in time.
     RecordingUnflushed,
+    /// The medium of the recordings is away.
+    StorageGone,
+    /// It cannot be written to.
+    StorageReadOnly,
+    /// It is so full that no recording begins.
+    StorageFull,
+    /// A limit on what is kept cannot be held.
+    QuotaShort,
     /// A file that access rests on cannot be used as it lies there.
     CredentialsDamaged,
     /// The TLS certificate ends soon.
@@ -45,7 +53,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::CameraFrozen,
         Self::CameraFailed,
         Self::EncoderStalled,
@@ -61,6 +69,10 @@ impl Fault {
         Self::StorageLow,
         Self::StorageSilent,
         Self::RecordingUnflushed,
+        Self::StorageGone,
+        Self::StorageReadOnly,
+        Self::StorageFull,
+        Self::QuotaShort,
         Self::CredentialsDamaged,
         Self::CertificateEnding,
         Self::CertificateEnded,
@@ -86,6 +98,10 @@ impl Fault {
             Self::StorageLow => "storage_low",
             Self::StorageSilent => "storage_silent",
             Self::RecordingUnflushed => "recording_unflushed",
+            Self::StorageGone => "storage_gone",
+            Self::StorageReadOnly => "storage_read_only",
+            Self::StorageFull => "storage_blocked",
+            Self::QuotaShort => "quota_short",
             Self::CredentialsDamaged => "credentials_damaged",
             Self::CertificateEnding => "certificate_ending",
             Self::CertificateEnded => "certificate_ended",
@@ -117,6 +133,16 @@ impl Fault {
             }
             Self::RecordingUnflushed => {
                 "what was recorded last is not on the medium: a power cut would cost more than it should"
+            }
+            Self::StorageGone => {
+                "the file system that recordings are kept on is not mounted any more"
+            }
+            Self::StorageReadOnly => "the file system that recordings are kept on is read-only",
+            Self::StorageFull => {
+                "the file system that recordings are kept on is so full that no recording begins"
+            }
+            Self::QuotaShort => {
+                "what is kept exceeds a limit, and everything that is left is protected or runs"
             }
             Self::CredentialsDamaged => {
                 "a file of API keys, revocations or trusted keys cannot be used"
@@ -172,6 +198,16 @@ impl Fault {
             }
             Self::RecordingUnflushed => {
                 "look for the disk in the kernel log (dmesg), and replace the card if it is one; recording goes on"
+            }
+            Self::StorageGone => "check the plug and the cable of the medium, and mount it again",
+            Self::StorageReadOnly => {
+                "look at the medium with dmesg, repair it with fsck, or replace it"
+            }
+            Self::StorageFull => {
+                "delete recordings, or have the oldest deleted with set_retention_policy or storage.quota_min_free"
+            }
+            Self::QuotaShort => {
+                "take the protection off recordings that are not needed, or raise the limit"
             }
             Self::CredentialsDamaged => {
                 "restore the file from a backup; the last good state counts until the service ends"

@@ -1,4 +1,4 @@
-//! The component `security`: whether what access and TLS rest on can be used.
+//! The component `security`: whether what access and TLS rest on can be used; and which fault an alarm is.
 
 use super::assess::{Component, Finding, Verdict};
 use super::catalogue::Fault;
@@ -6,32 +6,42 @@ use crate::system::alarms::{About, Alarm};
 
 /// The component of that name.
 pub(super) const NAME: &str = "security";
-
-/// What an alarm is in a report.
-pub(super) fn finding(fault: Fault, alarm: &Alarm) -> Finding {
-    Finding {
-        fault,
-        camera: None,
-        verdict: Verdict::Degraded,
-        cause: alarm.what.clone(),
-        action: alarm.action.clone(),
-        since: None,
-    }
-}
+/// The one that the medium belongs to.
+pub(super) const STORAGE: &str = "storage";
 
 /// Judges. Pictures flow on whatever is wrong here, so nothing here makes the box unhealthy.
 pub(super) fn security(alarms: &[Alarm]) -> Component {
-    let findings = alarms.iter().filter_map(|alarm| {
-        let fault = match alarm.about {
-            About::Credentials => Fault::CredentialsDamaged,
-            About::CertificateEnding => Fault::CertificateEnding,
-            About::CertificateEnded => Fault::CertificateEnded,
-            About::CertificateRefused => Fault::CertificateRefused,
-            // The component `storage` tells it.
-            About::RecordingFlush => return None,
-        };
-        Some(finding(fault, alarm))
-    });
     let fine = "credentials and certificate can be used";
-    Component::new(NAME, findings.collect(), fine.to_owned())
+    Component::new(NAME, findings(alarms, NAME), fine.to_owned())
+}
+
+/// What the alarms of one component mean.
+pub(super) fn findings(alarms: &[Alarm], component: &str) -> Vec<Finding> {
+    let ours = alarms.iter().filter_map(|alarm| {
+        let (fault, of) = fault(alarm.about);
+        (of == component).then(|| Finding {
+            fault,
+            camera: None,
+            verdict: Verdict::Degraded,
+            cause: alarm.what.clone(),
+            action: alarm.action.clone(),
+            since: None,
+        })
+    });
+    ours.collect()
+}
+
+/// The fault that an alarm is, and the component it belongs to.
+const fn fault(about: About) -> (Fault, &'static str) {
+    match about {
+        About::Credentials => (Fault::CredentialsDamaged, NAME),
+        About::CertificateEnding => (Fault::CertificateEnding, NAME),
+        About::CertificateEnded => (Fault::CertificateEnded, NAME),
+        About::CertificateRefused => (Fault::CertificateRefused, NAME),
+        About::MediumGone => (Fault::StorageGone, STORAGE),
+        About::MediumReadOnly => (Fault::StorageReadOnly, STORAGE),
+        About::MediumFull => (Fault::StorageFull, STORAGE),
+        About::QuotaShort => (Fault::QuotaShort, STORAGE),
+        About::RecordingFlush => (Fault::RecordingUnflushed, STORAGE),
+    }
 }

@@ -14,6 +14,7 @@ use super::disk::io as disk;
 use super::flush::io::Flusher;
 use super::fmp4::{Memory, Told};
 use super::ledger::{Due, Ledger, State};
+use super::stall::io::Watch;
 use super::{Deletion, Durability, Info, Order, Recordings, Running, Start, Stop, spool};
 use crate::camera::Directory;
 use crate::clock::{self, Mono};
@@ -23,7 +24,7 @@ use crate::mediamtx::paths::Paths;
 use crate::storage::names::Stem;
 use crate::storage::note::Note;
 use crate::storage::shelf::{Entry, Listing, Page, Shelf, cut};
-use crate::storage::{Protect, Storage};
+use crate::storage::{Erased, Protect, Storage};
 use crate::supervise::blocking;
 
 /// How often a running recording is looked at for a further file.
@@ -77,6 +78,8 @@ pub(in crate::recording) struct Inner {
     pub(in crate::recording) adopting: tokio::sync::Mutex<()>,
     /// One file is made plain at a time: the card has others to serve.
     pub(in crate::recording) finalising: tokio::sync::Mutex<()>,
+    /// Which recordings stand still or rest.
+    pub(in crate::recording) watch: Watch,
     /// The service ends: nothing long is begun or gone on with.
     pub(in crate::recording) halt: AtomicBool,
     pub(in crate::recording) counts: Counts,
@@ -145,6 +148,7 @@ impl Recorder {
             read: Mutex::default(),
             adopting: tokio::sync::Mutex::new(()),
             finalising: tokio::sync::Mutex::new(()),
+            watch: Watch::default(),
             halt: AtomicBool::new(false),
             counts: Counts::default(),
         }))
@@ -186,7 +190,13 @@ impl Recorder {
                     Due::Progress(device) => self.tell_progress(&device).await,
                 }
             }
-            for device in self.growing() {
+            let growing = self.growing();
+            self.keep_watching(&growing);
+            for device in growing {
+                self.look_for_stall(&device).await;
+                if self.rests(&device) {
+                    continue;
+                }
                 self.adopt_further(&device).await;
                 let wish = self.0.parts.paths.wished(&device);
                 if wish.is_none_or(|w| w.record.is_none()) {
@@ -377,24 +387,15 @@ impl Recordings for Recorder {
     }
 
     fn delete(&self, stem: Stem) -> Later<Deletion> {
-        let inner = Arc::clone(&self.0);
-        Box::pin(blocking(move || {
-            if inner.parts.running.is_running(&stem) {
-                return Ok(Deletion::Running);
-            }
-            let Some(entry) = inner.parts.shelf.find(&stem)? else {
-                return Ok(Deletion::Unknown);
-            };
-            let deleted = inner.parts.shelf.delete(&stem)?;
-            // What was answered to be gone does not come back after a power cut.
-            if let Some(folder) = entry.path.parent() {
-                disk::flush(folder);
-            }
-            Ok(match deleted {
-                Some(_) => Deletion::Done,
-                None => Deletion::Unknown,
+        let erased = self.0.parts.storage.delete_recording(stem);
+        Box::pin(async move {
+            Ok(match erased.await? {
+                Erased::Done(_) => Deletion::Done,
+                Erased::Unknown => Deletion::Unknown,
+                Erased::Running => Deletion::Running,
+                Erased::Protected => Deletion::Protected,
             })
-        }))
+        })
     }
 
     fn is_running(&self, stem: &Stem) -> bool {

@@ -14,6 +14,7 @@ pub mod plain;
 pub mod scrub;
 pub mod session;
 pub mod spool;
+pub mod stall;
 
 use std::collections::BTreeSet;
 use std::sync::{PoisonError, RwLock};
@@ -156,6 +157,8 @@ pub enum Deletion {
     Unknown,
     /// It runs.
     Running,
+    /// It is protected.
+    Protected,
 }
 
 /// Recordings, as the methods ask for them.
@@ -215,5 +218,12 @@ impl Protect for Running {
     fn is_running(&self, stem: &Stem) -> bool {
         let stems = self.0.read().unwrap_or_else(PoisonError::into_inner);
         stems.contains(stem)
+    }
+
+    fn running(&self) -> BTreeSet<Stem> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }

@@ -141,6 +141,7 @@ pub const METHODS: &[Method] = &[
     storage::INFO,
     storage::SET_POLICY,
     storage::CLEAN,
+    storage::PROTECT,
     streams::START,
     streams::STOP,
     streams::STATUS,

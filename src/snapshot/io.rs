@@ -17,6 +17,7 @@ use crate::encode::convert::Planar;
 use crate::error::{Error, Kind, Later, Result};
 use crate::events::{Announce, Event, Topic};
 use crate::storage::names::Stem;
+use crate::storage::quota::Why;
 use crate::storage::shelf::{Entry, Listing, Page, Shelf, cut};
 use crate::supervise::blocking;
 
@@ -212,7 +213,9 @@ impl Snapshots for Taker {
 
     fn delete(&self, stem: Stem) -> Later<bool> {
         let shelf = Arc::clone(&self.shelf);
-        Box::pin(blocking(move || Ok(shelf.delete(&stem)?.is_some())))
+        Box::pin(blocking(move || {
+            Ok(shelf.delete(&stem, Why::Asked)?.is_some())
+        }))
     }
 }
 

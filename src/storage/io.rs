@@ -1,41 +1,39 @@
-//! Asks the file system, keeps the policy, deletes.
+//! Looks after the medium: asks the file system, keeps the policy, protects, has deleted what the limits say.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nix::sys::statvfs::statvfs;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use super::concern::{self, Concern, Told, concerns};
+use super::marks::io::Marks;
+use super::medium::Home;
+use super::medium::io as medium;
+use super::names::Stem;
 use super::note::Note;
-use super::policy::{Policy, judge};
-use super::shelf::Shelf;
-use super::shelf::io::bytes_beneath;
-use super::space::Space;
-use super::{Cleaned, Figures, Protect, Storage};
-use crate::clock;
-use crate::error::{Error, Kind, Later, Result};
+use super::order::io::{Chronicle, Eyes, Listed};
+use super::policy::Policy;
+use super::quota::io::Pass;
+use super::quota::{Kind, Limits, Short, Why};
+use super::shelf::io::weight;
+use super::shelf::{Entry, Happened, Shelf};
+use super::{Cleaned, Erased, Figures, Protect, Storage};
+use crate::clock::{self, Mono};
+use crate::error::{Later, Result};
+use crate::events::Announce;
 use crate::supervise::blocking;
+use crate::system::alarms::{About, Alarm};
 
-/// From one scheduled clean-up to the next.
-const EVERY: Duration = Duration::from_secs(600);
+/// From one look at the medium to the next. What is written in between is made room for ahead.
+const LOOK: Duration = Duration::from_secs(2);
+/// A file that has just got its name may not be known to run yet.
+const FRESH: Duration = Duration::from_secs(60);
 
 /// Looks after the medium. Cheap to clone.
 #[derive(Clone)]
 pub struct Warden(Arc<Inner>);
-
-struct Inner {
-    recordings: Arc<dyn Shelf>,
-    snapshots: Arc<dyn Shelf>,
-    protect: Arc<dyn Protect>,
-    note: Box<dyn Note>,
-    warn_percent: u32,
-    block_percent: u32,
-    policy: Mutex<Policy>,
-    /// One clean-up at a time: two would count each other's victims.
-    cleaning: Mutex<()>,
-}
 
 /// What a [`Warden`] works with.
 pub struct Parts {
@@ -51,6 +49,36 @@ pub struct Parts {
     pub warn_percent: u32,
     /// `storage.block_percent`.
     pub block_percent: u32,
+    /// `storage.quota_…`.
+    pub quota: Limits,
+    /// How the clock is looked at.
+    pub eyes: Eyes,
+    /// Told what people must know.
+    pub events: Arc<dyn Announce>,
+}
+
+pub(in crate::storage) struct Inner {
+    pub(in crate::storage) recordings: Arc<dyn Shelf>,
+    pub(in crate::storage) snapshots: Arc<dyn Shelf>,
+    pub(in crate::storage) protect: Arc<dyn Protect>,
+    pub(in crate::storage) marks: Marks,
+    pub(in crate::storage) chronicle: Chronicle,
+    pub(in crate::storage) block_percent: u32,
+    /// One clean-up at a time: two would count each other's victims.
+    pub(in crate::storage) pass: Mutex<Pass>,
+    note: Box<dyn Note>,
+    warn_percent: u32,
+    quota: Limits,
+    /// `None`: nobody has set one.
+    policy: Mutex<Option<Policy>>,
+    /// Recordings that got their names lately.
+    fresh: Mutex<BTreeMap<Stem, Mono>>,
+    home: Mutex<Home>,
+    told: Mutex<Told>,
+    /// What was wrong at the last look.
+    wrong: Mutex<Vec<Concern>>,
+    short: Mutex<Vec<Short>>,
+    events: Arc<dyn Announce>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -65,149 +93,260 @@ impl std::fmt::Debug for Warden {
     }
 }
 
+/// What is behind the locks here is whole whoever panicked: it is replaced, never changed in steps.
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Warden {
     /// Puts the kept policy in force. One that cannot be read is said and deletes nothing.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
+        // What cannot be read may have said that nothing is deleted.
         let policy = match parts.note.read() {
-            Ok(None) => Policy::default(),
-            Ok(Some(text)) => Policy::from_text(&text).unwrap_or_else(|e| {
+            Ok(None) => None,
+            Ok(Some(text)) => Some(Policy::from_text(&text).unwrap_or_else(|e| {
                 warn!(error = e, "the kept retention policy is damaged; nothing is deleted until set_retention_policy sets a new one");
                 Policy::default()
-            }),
+            })),
             Err(error) => {
                 warn!(%error, "the retention policy cannot be read; nothing is deleted");
-                Policy::default()
+                Some(Policy::default())
             }
         };
-        Self(Arc::new(Inner {
+        let root = parts.recordings.root();
+        let shelves = [Arc::clone(&parts.recordings), Arc::clone(&parts.snapshots)];
+        let [recordings, snapshots] = shelves.clone();
+        let list = move || listed(&recordings.all()?, &snapshots.all()?);
+        let inner = Arc::new(Inner {
+            marks: Marks::new(&root, parts.recordings.extension()),
+            chronicle: Chronicle::new(&root, parts.eyes, list),
             recordings: parts.recordings,
             snapshots: parts.snapshots,
             protect: parts.protect,
             note: parts.note,
             warn_percent: parts.warn_percent,
             block_percent: parts.block_percent,
+            quota: parts.quota,
             policy: Mutex::new(policy),
-            cleaning: Mutex::new(()),
-        }))
+            pass: Mutex::default(),
+            fresh: Mutex::default(),
+            home: Mutex::default(),
+            told: Mutex::default(),
+            wrong: Mutex::default(),
+            short: Mutex::default(),
+            events: parts.events,
+        });
+        for (shelf, kind) in shelves.into_iter().zip([Kind::Recording, Kind::Snapshot]) {
+            let weak = Arc::downgrade(&inner);
+            shelf.watch(Box::new(move |happened| {
+                if let Some(inner) = weak.upgrade() {
+                    inner.happened(kind, happened);
+                }
+            }));
+        }
+        Self(inner)
     }
 
-    /// Cleans up every ten minutes, and says when the medium gets full, until the service stops.
+    /// Looks at the medium again and again, cleans up when it is time, and says what is wrong, until the service stops.
     ///
     /// # Errors
     /// Never: what fails is said and tried again.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) -> Result<()> {
-        let mut low = false;
         loop {
-            if self.0.policy().is_in_force() {
-                match self.clean().await {
-                    Ok(cleaned) if cleaned.files > 0 => info!("{}", cleaned.message),
-                    Ok(_) => {}
-                    Err(error) => warn!(%error, "the clean-up failed"),
-                }
-            }
-            let was = low;
-            low = self.look(low).await;
-            if low && !was {
-                warn!(
-                    "the medium of the recordings is fuller than storage.warn_percent: delete some, or set a retention policy"
-                );
+            let inner = Arc::clone(&self.0);
+            let look = blocking(move || {
+                inner.look();
+                Ok(())
+            });
+            // Nobody waits for a disk that hangs when the service ends.
+            tokio::select! {
+                _ = stopping.changed() => return Ok(()),
+                _ = look => {}
             }
             tokio::select! {
                 _ = stopping.changed() => return Ok(()),
-                () = tokio::time::sleep(EVERY) => {}
+                () = tokio::time::sleep(LOOK) => {}
             }
         }
     }
 
-    async fn look(&self, before: bool) -> bool {
-        let inner = Arc::clone(&self.0);
-        blocking(move || Ok(inner.space()?.is_beyond(inner.warn_percent)))
-            .await
-            .unwrap_or(before)
+    /// What is wrong with the medium, as health has it; from memory.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<Alarm> {
+        held(&self.0.wrong)
+            .iter()
+            .filter_map(Concern::alarm)
+            .collect()
     }
 }
 
+/// The time of every file.
+pub(in crate::storage) fn listed(recordings: &[Entry], snapshots: &[Entry]) -> Result<Listed> {
+    let of = |kind| move |entry: &Entry| ((kind, entry.stem.clone()), entry.modified);
+    let recordings = recordings.iter().map(of(Kind::Recording));
+    Ok(recordings
+        .chain(snapshots.iter().map(of(Kind::Snapshot)))
+        .collect())
+}
+
 impl Inner {
-    fn policy(&self) -> Policy {
-        // A number behind a lock is whole whoever panicked.
-        *self.policy.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(in crate::storage) fn limits(&self) -> Limits {
+        Limits::of(held(&self.policy).as_ref(), &self.quota)
     }
 
-    fn space(&self) -> Result<Space> {
-        space(&self.recordings.root())
+    /// Whether a recording runs, or may do so without being known to yet.
+    pub(in crate::storage) fn runs(&self, stem: &Stem) -> bool {
+        let now = clock::mono();
+        let mut fresh = held(&self.fresh);
+        fresh.retain(|_, since| now.since(*since) < FRESH);
+        self.protect.is_running(stem) || fresh.contains_key(stem)
+    }
+
+    fn happened(&self, kind: Kind, happened: Happened<'_>) {
+        match happened {
+            Happened::New(entry) => {
+                if kind == Kind::Recording {
+                    held(&self.fresh).insert(entry.stem.clone(), clock::mono());
+                }
+                self.chronicle.written(&(kind, entry.stem.clone()));
+            }
+            Happened::Deleted(entry, _) => {
+                held(&self.fresh).remove(&entry.stem);
+                self.chronicle.gone(&(kind, entry.stem.clone()));
+            }
+        }
+    }
+
+    /// Looks at the clock while these files are being written.
+    pub(in crate::storage) fn look_at_clock(&self) -> Result<(), super::trust::Doubt> {
+        let running = self.protect.running().into_iter();
+        self.chronicle
+            .look(running.map(|stem| (Kind::Recording, stem)).collect())
+    }
+
+    /// One look: the clock, the medium, and a clean-up where it is time for one.
+    fn look(&self) {
+        let _ = self.look_at_clock();
+        let root = self.recordings.root();
+        let mut seen = concern::Seen {
+            folder: root.display().to_string(),
+            warn_percent: self.warn_percent,
+            block_percent: self.block_percent,
+            ..concern::Seen::default()
+        };
+        match medium::ask(&root) {
+            Err(error) => seen.silent = Some(error.to_string()),
+            Ok(asked) => {
+                seen.gone = held(&self.home).is_gone(&asked.mounted);
+                seen.read_only = asked.read_only;
+                seen.space = Some(asked.space);
+            }
+        }
+        if let Some(space) = seen.space.filter(|_| !seen.gone && !seen.read_only) {
+            match self.clean_if_due(space) {
+                Ok(Some(cleaned)) if cleaned.files > 0 => {
+                    info!("{}", cleaned.message);
+                    seen.space = medium::ask(&root).ok().map(|asked| asked.space);
+                }
+                Ok(_) => {}
+                Err(error) => warn!(%error, "the clean-up failed"),
+            }
+        }
+        seen.short.clone_from(&held(&self.short));
+        self.tell(concerns(&seen));
+    }
+
+    fn tell(&self, found: Vec<Concern>) {
+        let (news, over) = {
+            let mut told = held(&self.told);
+            let (news, over) = told.look(&found);
+            let news: Vec<Concern> = news.into_iter().cloned().collect();
+            (news, over)
+        };
+        for concern in news {
+            warn!(action = concern.action, "{}", concern.what);
+            self.events.announce(concern.event(clock::wall()));
+        }
+        for code in over {
+            info!(code, "that is over");
+        }
+        *held(&self.wrong) = found;
+    }
+
+    /// The limits that could not be kept at the last clean-up.
+    pub(in crate::storage) fn put_short(&self, short: Vec<Short>) {
+        *held(&self.short) = short;
     }
 
     fn figures(&self) -> Result<Figures> {
+        // A guard inside the expression would be held while the limits ask for it again.
+        let policy = held(&self.policy).unwrap_or_default();
         Ok(Figures {
-            space: self.space()?,
-            recordings: bytes_beneath(&self.recordings.root())?,
-            snapshots: bytes_beneath(&self.snapshots.root())?,
-            policy: self.policy(),
+            space: medium::ask(&self.recordings.root())?.space,
+            recordings: weight(&self.recordings.root())?,
+            snapshots: weight(&self.snapshots.root())?,
+            policy,
+            limits: self.limits(),
+            clock: self.chronicle.verdict(),
+            protected: self.marks.known().count(),
             warn_percent: self.warn_percent,
             block_percent: self.block_percent,
         })
     }
 
-    fn clean(&self) -> Result<Cleaned> {
-        let _one = self.cleaning.lock().unwrap_or_else(PoisonError::into_inner);
-        let policy = self.policy();
-        if !policy.is_in_force() {
-            return Ok(Cleaned {
-                message: "no retention policy is in force; set one with set_retention_policy"
-                    .to_owned(),
-                ..Cleaned::default()
-            });
+    /// Deletes a recording that neither runs nor is protected.
+    pub(in crate::storage) fn erase(&self, stem: &Stem, why: Why) -> Result<Erased> {
+        let _gate = self.marks.hold();
+        if self.protect.is_running(stem) {
+            return Ok(Erased::Running);
         }
-        let mut done = Cleaned {
-            executed: true,
-            ..Cleaned::default()
-        };
-        let mut files = self.recordings.all()?;
-        files.extend(self.snapshots.all()?);
-        let verdict = judge(
-            &policy,
-            files,
-            |stem| self.protect.is_running(stem),
-            clock::wall(),
-        );
-        let mut failure = None;
-        for victim in verdict.victims {
-            let shelf = if victim.path.starts_with(self.recordings.root())
-                && victim
-                    .path
-                    .extension()
-                    .is_some_and(|e| e == self.recordings.extension())
-            {
-                &self.recordings
-            } else {
-                &self.snapshots
-            };
-            // It may have begun to run since.
-            match shelf.delete(&victim.stem) {
-                Ok(Some(bytes)) => {
-                    done.files += 1;
-                    done.bytes += bytes;
-                    info!(file = %victim.path.display(), bytes, "deleted by the retention policy");
-                }
-                Ok(None) => {}
-                Err(error) => failure = Some(error),
-            }
+        if self.marks.has(stem)? {
+            return Ok(Erased::Protected);
         }
-        done.message = format!("{} files deleted, {} bytes freed", done.files, done.bytes);
-        if verdict.clock_is_wrong {
-            done.message
-                .push_str("; nothing was deleted by its age, because the clock is obviously wrong");
+        Ok(match self.recordings.delete(stem, why)? {
+            Some(bytes) => Erased::Done(bytes),
+            None => Erased::Unknown,
+        })
+    }
+
+    fn protect(&self, stem: &Stem, protected: bool) -> Result<bool> {
+        let _gate = self.marks.hold();
+        // The mark of a recording that is away can be taken, but none set.
+        let there = self.recordings.find(stem)?.is_some();
+        if !there && (protected || !self.marks.has(stem)?) {
+            return Ok(false);
         }
-        match failure {
-            Some(error) if done.files == 0 => Err(error),
-            Some(error) => {
-                done.message
-                    .push_str(&format!("; not all could be: {error}"));
-                Ok(done)
-            }
-            None => Ok(done),
+        self.marks.set(stem, protected)?;
+        info!(name = %stem, protected, "a recording is protected, or no longer");
+        Ok(true)
+    }
+
+    fn refusal(&self) -> Result<Option<String>> {
+        // A full medium is looked at anew below: room may have been made.
+        let cannot = |c: &&Concern| c.stops && c.about != Some(About::MediumFull);
+        if let Some(concern) = held(&self.wrong).iter().find(cannot) {
+            return Ok(Some(concern.what.clone()));
         }
+        let root = self.recordings.root();
+        let mut space = medium::ask(&root)?.space;
+        if space.is_beyond(self.block_percent) && self.limits().is_any() {
+            self.clean()?;
+            space = medium::ask(&root)?.space;
+        }
+        Ok(space.is_beyond(self.block_percent).then(|| {
+            format!(
+                "the medium is {:.1} % full, and from {} % on no recording begins (storage.block_percent)",
+                space.percent(),
+                self.block_percent
+            )
+        }))
+    }
+
+    fn trouble(&self) -> Option<String> {
+        let wrong = held(&self.wrong);
+        let stops = wrong.iter().find(|concern| concern.stops);
+        stops.map(|concern| concern.what.clone())
     }
 }
 
@@ -219,25 +358,16 @@ impl Storage for Warden {
 
     fn refusal(&self) -> Later<Option<String>> {
         let inner = Arc::clone(&self.0);
-        Box::pin(blocking(move || {
-            let space = inner.space()?;
-            Ok(space.is_beyond(inner.block_percent).then(|| {
-                format!(
-                    "the medium is {:.1} % full, and from {} % on no recording begins (storage.block_percent)",
-                    space.percent(),
-                    inner.block_percent
-                )
-            }))
-        }))
+        Box::pin(blocking(move || inner.refusal()))
     }
 
     fn set_policy(&self, policy: Policy) -> Later<()> {
         let inner = Arc::clone(&self.0);
         Box::pin(blocking(move || {
             // What is not kept must not hold either: it would be gone after a restart.
-            let mut held = inner.policy.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut held = held(&inner.policy);
             inner.note.write(&policy.to_text())?;
-            *held = policy;
+            *held = Some(policy);
             Ok(())
         }))
     }
@@ -246,43 +376,43 @@ impl Storage for Warden {
         let inner = Arc::clone(&self.0);
         Box::pin(blocking(move || inner.clean()))
     }
-}
 
-/// The file system of `folder`, or of the nearest folder above it that is there.
-fn space(folder: &Path) -> Result<Space> {
-    let there: PathBuf = folder
-        .ancestors()
-        .find(|p| p.is_dir())
-        .map_or_else(|| "/".into(), Path::to_path_buf);
-    let found = statvfs(&there).map_err(|e| {
-        Error::new(
-            Kind::Config,
-            format!("cannot ask the file system of {}", there.display()),
-        )
-        .because(e)
-        .action("look at the medium with df and dmesg")
-    })?;
-    // Wider types on 32-bit boards than there, hence `from`.
-    Ok(Space::of(
-        wide(found.fragment_size()),
-        wide(found.blocks()),
-        wide(found.blocks_free()),
-        wide(found.blocks_available()),
-    ))
-}
+    fn delete_recording(&self, stem: Stem) -> Later<Erased> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(blocking(move || inner.erase(&stem, Why::Asked)))
+    }
 
-fn wide(number: impl Into<u64>) -> u64 {
-    number.into()
+    fn protect(&self, stem: Stem, protected: bool) -> Later<bool> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(blocking(move || inner.protect(&stem, protected)))
+    }
+
+    fn is_protected(&self, stem: &Stem) -> bool {
+        self.0.marks.known().has(stem)
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.0.trouble()
+    }
+
+    fn is_away(&self) -> bool {
+        let wrong = held(&self.0.wrong);
+        wrong.iter().any(|c| c.about == Some(About::MediumGone))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::names::Stem;
+    use crate::events::bus::Bus;
     use crate::storage::note::io::Paper;
     use crate::storage::policy::Type;
+    use crate::storage::quota::Share;
     use crate::storage::shelf::io::Folder;
+    use crate::storage::trust::Sight;
     use std::collections::BTreeSet;
+    use std::fs::File;
+    use std::path::{Path, PathBuf};
 
     struct Runs(BTreeSet<Stem>);
 
@@ -290,20 +420,47 @@ mod tests {
         fn is_running(&self, stem: &Stem) -> bool {
             self.0.contains(stem)
         }
+
+        fn running(&self) -> BTreeSet<Stem> {
+            self.0.clone()
+        }
+    }
+
+    /// A clock that is right, or one that nothing has synchronised.
+    fn eyes(right: bool) -> Eyes {
+        Box::new(move |newest| Sight {
+            now: clock::now(),
+            kernel: right,
+            noted: None,
+            newest,
+        })
     }
 
     fn warden(dir: &Path) -> (Warden, Arc<Folder>, Arc<Folder>) {
+        warden_with(dir, Limits::default(), true)
+    }
+
+    fn warden_with(dir: &Path, quota: Limits, right: bool) -> (Warden, Arc<Folder>, Arc<Folder>) {
+        let mut parts = parts(dir, quota, right, 90);
         let recordings = Arc::new(Folder::new(dir.join("recordings"), "mp4"));
         let snapshots = Arc::new(Folder::new(dir.join("snapshots"), "jpg"));
-        let warden = Warden::new(Parts {
-            recordings: Arc::clone(&recordings) as Arc<dyn Shelf>,
-            snapshots: Arc::clone(&snapshots) as Arc<dyn Shelf>,
+        parts.recordings = Arc::clone(&recordings) as _;
+        parts.snapshots = Arc::clone(&snapshots) as _;
+        (Warden::new(parts), recordings, snapshots)
+    }
+
+    fn parts(dir: &Path, quota: Limits, right: bool, block_percent: u32) -> Parts {
+        Parts {
+            recordings: Arc::new(Folder::new(dir.join("recordings"), "mp4")),
+            snapshots: Arc::new(Folder::new(dir.join("snapshots"), "jpg")),
             protect: Arc::new(Runs(["running".parse().unwrap()].into())),
             note: Box::new(Paper::new(dir.join("retention.json"))),
             warn_percent: 80,
-            block_percent: 90,
-        });
-        (warden, recordings, snapshots)
+            block_percent,
+            quota,
+            eyes: eyes(right),
+            events: Arc::new(Bus::default()),
+        }
     }
 
     fn scratch() -> PathBuf {
@@ -318,7 +475,10 @@ mod tests {
         recordings.put("camera0", &name, &[1; 12_345]).unwrap();
         snapshots.put("camera0", &name, &[1; 67]).unwrap();
         let figures = warden.figures().await.unwrap();
-        assert_eq!((figures.recordings, figures.snapshots), (12_345, 67));
+        assert_eq!(
+            (figures.recordings.bytes, figures.snapshots.bytes),
+            (12_345, 67)
+        );
         let df = std::process::Command::new("df")
             .args(["-B1", "--output=size"])
             .arg(&dir)
@@ -347,9 +507,7 @@ mod tests {
         }
         let (warden, recordings, snapshots) = warden(&dir);
         for name in ["running", "old"] {
-            recordings
-                .put("camera0", &name.parse().unwrap(), &[1; 100])
-                .unwrap();
+            old(&recordings, &warden, name, 100, 0);
         }
         snapshots
             .put("camera0", &"shot".parse().unwrap(), &[1; 10])
@@ -369,15 +527,135 @@ mod tests {
         std::fs::remove_dir_all(dir).unwrap();
     }
 
+    /// A recording of so many bytes that was written so many days ago and runs no longer.
+    fn old(shelf: &Folder, warden: &Warden, name: &str, bytes: usize, days: u64) {
+        let entry = shelf
+            .put("camera0", &name.parse().unwrap(), &vec![1; bytes])
+            .unwrap();
+        let at = clock::wall().as_secs() - days * 86_400;
+        let at = std::time::UNIX_EPOCH + Duration::from_secs(at);
+        File::options()
+            .append(true)
+            .open(&entry.path)
+            .unwrap()
+            .set_modified(at)
+            .unwrap();
+        held(&warden.0.fresh).clear();
+    }
+
+    fn names(shelf: &Folder) -> Vec<String> {
+        let mut names: Vec<String> = shelf
+            .all()
+            .unwrap()
+            .iter()
+            .map(|e| e.stem.to_string())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[tokio::test]
+    async fn a_protected_recording_outlives_every_limit_a_deletion_by_hand_and_a_restart() {
+        let dir = scratch();
+        let none = Limits {
+            bytes: Some(1),
+            age: Some(Duration::from_secs(86_400)),
+            each: Share {
+                bytes: Some(1),
+                age: None,
+            },
+            ..Limits::default()
+        };
+        let party: Stem = "party".parse().unwrap();
+        {
+            let (warden, recordings, _) = warden(&dir);
+            old(&recordings, &warden, "party", 100, 900);
+            assert!(warden.protect(party.clone(), true).await.unwrap());
+            assert!(
+                !warden
+                    .protect("absent".parse().unwrap(), true)
+                    .await
+                    .unwrap()
+            );
+        }
+        let (warden, recordings, _) = warden_with(&dir, none, true);
+        old(&recordings, &warden, "other", 100, 1);
+        assert!(warden.is_protected(&party));
+        let cleaned = warden.clean().await.unwrap();
+        assert_eq!(
+            (cleaned.files, names(&recordings)),
+            (1, vec!["party".to_owned()])
+        );
+        assert!(
+            cleaned.message.contains("protected or runs"),
+            "{}",
+            cleaned.message
+        );
+        let by_hand = warden.delete_recording(party.clone()).await.unwrap();
+        assert_eq!(by_hand, Erased::Protected);
+        assert!(warden.protect(party.clone(), false).await.unwrap());
+        assert_eq!(
+            warden.delete_recording(party).await.unwrap(),
+            Erased::Done(100)
+        );
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_nothing_has_synchronised_deletes_nothing_by_age_and_the_answer_says_why()
+    {
+        let dir = scratch();
+        let month = Limits {
+            age: Some(Duration::from_secs(30 * 86_400)),
+            ..Limits::default()
+        };
+        let (warden, recordings, _) = warden(&dir);
+        old(&recordings, &warden, "older", 100, 50);
+        let (warden, recordings, _) = warden_with(&dir, month.clone(), false);
+        old(&recordings, &warden, "old", 100, 40);
+        let cleaned = warden.clean().await.unwrap();
+        assert_eq!((cleaned.executed, cleaned.files), (true, 0));
+        assert!(
+            cleaned.message.contains("not synchronised"),
+            "{}",
+            cleaned.message
+        );
+        assert!(warden.figures().await.unwrap().clock.is_err());
+        // One was written under that clock: when it is right again, nothing says that this one is old.
+        let (warden, ..) = warden_with(&dir, month, true);
+        assert_eq!(warden.clean().await.unwrap().files, 1);
+        assert_eq!(names(&recordings), ["old"]);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[tokio::test]
+    async fn where_it_cannot_be_read_what_is_protected_nothing_is_deleted() {
+        let dir = scratch();
+        let (warden, recordings, _) = warden_with(
+            &dir,
+            Limits {
+                bytes: Some(1),
+                ..Limits::default()
+            },
+            true,
+        );
+        old(&recordings, &warden, "old", 100, 40);
+        std::fs::write(dir.join("recordings/.protected"), "no folder").unwrap();
+        assert!(warden.clean().await.is_err());
+        assert_eq!(names(&recordings), ["old"]);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
     #[tokio::test]
     async fn a_full_medium_lets_no_recording_begin() {
         let dir = scratch();
-        let (mut warden, ..) = warden(&dir);
+        let (warden, ..) = warden(&dir);
         assert_eq!(
             warden.refusal().await.unwrap().is_some(),
-            warden.0.space().unwrap().percent() >= 90.0
+            medium::ask(&dir).unwrap().space.percent() >= 90.0
         );
-        Arc::get_mut(&mut warden.0).unwrap().block_percent = 0;
+        let full = parts(&dir, Limits::default(), true, 0);
+        let warden = Warden::new(full);
         let why = warden.refusal().await.unwrap().unwrap();
         assert!(why.contains("storage.block_percent"), "{why}");
     }
@@ -388,7 +666,7 @@ mod tests {
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(dir.join("retention.json"), "{\"policy_type\": \"size\"").unwrap();
         let (warden, ..) = warden(&dir);
-        assert!(!warden.0.policy().is_in_force());
+        assert!(!warden.0.limits().is_any());
         std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -1,17 +1,30 @@
 //! The medium: how full it is, when that is too full, and what is deleted for it.
 //!
-//! Nothing is deleted unless an administrator set a policy. A running recording never is, and nothing is deleted by its
-//! age while the clock is obviously wrong.
+//! Nothing is deleted unless an administrator set a policy or the configuration sets quotas. A running recording never is,
+//! nor a protected one, and nothing is deleted by its age while the clock is not believed.
+//!
+//! [`quota`] decides who goes, [`trust`] whether the clock is believed, [`order`] where files stand whose own time says
+//! nothing, [`concern`] what people must know.
 
+pub mod concern;
 pub mod io;
+pub mod marks;
+pub mod medium;
 pub mod names;
 pub mod note;
+pub mod order;
 pub mod policy;
+pub mod quota;
 pub mod shelf;
 pub mod space;
+pub mod trust;
 
+use names::Stem;
 use policy::Policy;
+use quota::Limits;
+use shelf::Weight;
 use space::Space;
+use trust::Doubt;
 
 use crate::error::Later;
 
@@ -20,12 +33,18 @@ use crate::error::Later;
 pub struct Figures {
     /// The file system recordings lie on.
     pub space: Space,
-    /// Bytes of everything in the recordings' folder.
-    pub recordings: u64,
-    /// Bytes of everything in the snapshots' folder.
-    pub snapshots: u64,
-    /// What is deleted, and when.
+    /// Everything in the recordings' folder.
+    pub recordings: Weight,
+    /// Everything in the snapshots' folder.
+    pub snapshots: Weight,
+    /// What an administrator set; the default where nobody has.
     pub policy: Policy,
+    /// What limits files now: the configuration's quotas and the policy together.
+    pub limits: Limits,
+    /// Whether the clock is believed, which age-based deletion needs.
+    pub clock: Result<(), Doubt>,
+    /// Recordings that are protected.
+    pub protected: usize,
     /// `storage.warn_percent`.
     pub warn_percent: u32,
     /// `storage.block_percent`.
@@ -49,7 +68,7 @@ impl Figures {
 /// What a clean-up did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cleaned {
-    /// A policy was in force.
+    /// There was a limit to go by.
     pub executed: bool,
     /// Files deleted.
     pub files: u64,
@@ -57,6 +76,19 @@ pub struct Cleaned {
     pub bytes: u64,
     /// One sentence for people.
     pub message: String,
+}
+
+/// What became of the wish to delete a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Erased {
+    /// It is gone; so many bytes it had.
+    Done(u64),
+    /// There is none of that name.
+    Unknown,
+    /// It runs.
+    Running,
+    /// It is protected.
+    Protected,
 }
 
 /// Who looks after the medium.
@@ -70,12 +102,30 @@ pub trait Storage: Send + Sync {
     /// Puts a policy in force and keeps it over restarts.
     fn set_policy(&self, policy: Policy) -> Later<()>;
 
-    /// Deletes what the policy in force says, now.
+    /// Deletes what the limits in force say, now.
     fn clean(&self) -> Later<Cleaned>;
+
+    /// Deletes a recording because somebody asks for it.
+    fn delete_recording(&self, stem: Stem) -> Later<Erased>;
+
+    /// Protects a recording from every deletion, or no longer; false where there is none of that name.
+    fn protect(&self, stem: Stem, protected: bool) -> Later<bool>;
+
+    /// Whether a recording is protected; answers from memory.
+    fn is_protected(&self, stem: &Stem) -> bool;
+
+    /// Why nothing can be written now, if so; answers from memory.
+    fn trouble(&self) -> Option<String>;
+
+    /// Whether the medium is away, so that what is written would land elsewhere; answers from memory.
+    fn is_away(&self) -> bool;
 }
 
 /// Tells which files must stay whatever a policy says; answers from memory.
 pub trait Protect: Send + Sync {
     /// Whether this recording runs.
-    fn is_running(&self, stem: &names::Stem) -> bool;
+    fn is_running(&self, stem: &Stem) -> bool;
+
+    /// Every file of a recording that runs.
+    fn running(&self) -> std::collections::BTreeSet<Stem>;
 }

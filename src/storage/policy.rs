@@ -1,11 +1,9 @@
-//! What is deleted, and when: the policy, its form on the disk, and who falls victim to it.
+//! What is deleted, and when: the policy that an administrator sets, and its form on the disk.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-use super::names::Stem;
-use super::shelf::Entry;
-use crate::clock::Wall;
 
 /// Bytes of `max_size_gb`: a gigabyte as media are sold by.
 pub const GIGABYTE: f64 = 1e9;
@@ -13,8 +11,6 @@ pub const GIGABYTE: f64 = 1e9;
 pub const MOST_DAYS: u32 = 36_500;
 /// The largest size in gigabytes: a petabyte.
 pub const MOST_GB: u32 = 1_000_000;
-/// A clock before this is wrong: the service was not yet written (2026-01-01).
-pub const EARLIEST: Wall = Wall::from_secs(1_767_225_600);
 
 const DAY: u64 = 86_400;
 
@@ -180,68 +176,20 @@ impl Policy {
         clippy::cast_sign_loss,
         reason = "checked: from 0 to 10^15"
     )]
-    fn most_bytes(&self) -> Option<u64> {
+    pub(super) fn most_bytes(&self) -> Option<u64> {
         self.max_size_gb.map(|gb| (gb * GIGABYTE) as u64)
     }
-}
 
-/// Which files fall victim to a policy, oldest first, and whether their age could be judged.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Verdict {
-    /// The files.
-    pub victims: Vec<Entry>,
-    /// The clock is obviously wrong: nothing was judged by its age.
-    pub clock_is_wrong: bool,
-}
-
-/// Judges: `files` are recordings and snapshots together.
-#[must_use]
-pub fn judge(
-    policy: &Policy,
-    mut files: Vec<Entry>,
-    is_protected: impl Fn(&Stem) -> bool,
-    now: Wall,
-) -> Verdict {
-    let mut verdict = Verdict::default();
-    if !policy.is_in_force() {
-        return verdict;
+    /// The limit on age.
+    pub(super) fn longest(&self) -> Option<Duration> {
+        let days = |days| Duration::from_secs(u64::from(days) * DAY);
+        self.max_age_days.map(days)
     }
-    files.sort_by(|a, b| (a.modified, &a.stem).cmp(&(b.modified, &b.stem)));
-    let mut sum: u64 = files.iter().map(|f| f.size).sum();
-    let trusted = now >= EARLIEST;
-    verdict.clock_is_wrong = !trusted && policy.max_age_days.is_some();
-    let oldest = policy
-        .max_age_days
-        .filter(|_| trusted)
-        .map(|days| now.as_secs().saturating_sub(u64::from(days) * DAY));
-    for file in files {
-        let too_old = oldest.is_some_and(|oldest| file.modified.as_secs() < oldest);
-        let too_much = policy.most_bytes().is_some_and(|most| sum > most);
-        if (too_old || too_much) && !is_protected(&file.stem) {
-            sum = sum.saturating_sub(file.size);
-            verdict.victims.push(file);
-        }
-    }
-    verdict
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    const NOW: Wall = Wall::from_secs(1_790_000_000);
-
-    fn file(stem: &str, days_old: u64, size: u64) -> Entry {
-        Entry {
-            stem: stem.parse().unwrap(),
-            device: "camera0".to_owned(),
-            size,
-            modified: Wall::from_secs(NOW.as_secs() - days_old * DAY - 1),
-            created: None,
-            path: std::path::PathBuf::new(),
-        }
-    }
 
     fn policy(policy_type: Type, max_age_days: Option<u32>, max_size_gb: Option<f64>) -> Policy {
         Policy {
@@ -250,59 +198,6 @@ mod tests {
             max_age_days,
             max_size_gb,
         }
-    }
-
-    fn victims(policy: &Policy, now: Wall) -> Vec<String> {
-        let files = vec![
-            file("new", 0, 400_000_000),
-            file("old", 9, 300_000_000),
-            file("mid", 5, 500_000_000),
-        ];
-        let verdict = judge(policy, files, |s| s.as_str() == "protected", now);
-        verdict.victims.iter().map(|f| f.stem.to_string()).collect()
-    }
-
-    #[test]
-    fn the_oldest_go_first_and_no_more_than_needed() {
-        assert_eq!(victims(&policy(Type::Age, Some(7), None), NOW), ["old"]);
-        assert_eq!(victims(&policy(Type::Size, None, Some(1.0)), NOW), ["old"]);
-        assert_eq!(
-            victims(&policy(Type::Size, None, Some(0.5)), NOW),
-            ["old", "mid"]
-        );
-        let none: [&str; 0] = [];
-        assert_eq!(victims(&policy(Type::Size, None, Some(1.2)), NOW), none);
-        // Both limits hold, whichever is named first.
-        assert_eq!(
-            victims(&policy(Type::Size, Some(4), Some(1.2)), NOW),
-            ["old", "mid"]
-        );
-    }
-
-    #[test]
-    fn a_policy_that_is_switched_off_or_manual_deletes_nothing() {
-        let none: [&str; 0] = [];
-        let mut off = policy(Type::Age, Some(1), None);
-        off.enabled = false;
-        assert_eq!(victims(&off, NOW), none);
-        assert_eq!(victims(&policy(Type::Manual, None, None), NOW), none);
-        assert_eq!(victims(&Policy::default(), NOW), none);
-    }
-
-    #[test]
-    fn a_wrong_clock_deletes_nothing_by_age_and_says_so() {
-        let by_age = policy(Type::Age, Some(1), None);
-        let files = || vec![file("old", 9, 10)];
-        let verdict = judge(&by_age, files(), |_| false, Wall::from_secs(100_000_000));
-        assert!(verdict.clock_is_wrong && verdict.victims.is_empty());
-        assert!(!judge(&by_age, files(), |_| false, NOW).clock_is_wrong);
-        let by_size = policy(Type::Size, None, Some(1e-9));
-        assert_eq!(
-            judge(&by_size, files(), |_| false, Wall::default())
-                .victims
-                .len(),
-            1
-        );
     }
 
     #[test]
@@ -338,19 +233,6 @@ mod tests {
             r#"{"policy_type":"size","enabled":true,"max_size_gb":-1}"#,
         ] {
             assert!(Policy::from_text(bad).is_err(), "{bad}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_protected_file_never_falls_victim(ages in proptest::collection::vec((0_u64..400, 0_u64..1000), 0..30), days in 1_u32..300, bytes in 1_u32..5000) {
-            let files: Vec<Entry> = ages.iter().enumerate().map(|(n, (age, size))| file(&format!("f{n}"), *age, *size)).collect();
-            let rule = policy(Type::Age, Some(days), Some(f64::from(bytes) / GIGABYTE));
-            let odd = |s: &Stem| s.as_str().ends_with(['1', '3', '5', '7', '9']);
-            let verdict = judge(&rule, files.clone(), odd, NOW);
-            prop_assert!(verdict.victims.iter().all(|f| !odd(&f.stem)));
-            let rest: u64 = files.iter().filter(|f| !verdict.victims.contains(f) && !odd(&f.stem)).map(|f| f.size).sum();
-            prop_assert!(rest <= u64::from(bytes) || verdict.victims.is_empty());
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod mmap;
 pub mod nice;
 pub mod openh264;
 pub mod pdeathsig;
+pub mod timex;
 
 #[cfg(feature = "v4l2")]
 pub mod v4l2;

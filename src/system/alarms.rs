@@ -21,6 +21,14 @@ pub enum About {
     CertificateRefused,
     /// Growing recordings are not, or not in time, on the medium.
     RecordingFlush,
+    /// The medium of the recordings is away.
+    MediumGone,
+    /// It cannot be written to.
+    MediumReadOnly,
+    /// It is so full that no recording may begin.
+    MediumFull,
+    /// A limit on what is kept cannot be held.
+    QuotaShort,
 }
 
 /// Something that is wrong now.

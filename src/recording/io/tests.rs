@@ -12,6 +12,7 @@ use crate::recording::fmp4::tests::{fragment, head};
 use crate::recording::plain;
 use crate::recording::plain::tests::closed;
 use crate::recording::{EXTENSION, Format, Order};
+use crate::storage::io::{self as medium, Warden};
 use crate::storage::note::io::Paper;
 use crate::storage::shelf::io::Folder;
 use crate::storage::{Cleaned, Figures, policy::Policy};
@@ -92,21 +93,36 @@ impl Keeper for Arc<Media> {
     }
 }
 
-/// A medium with so much room as is said.
-struct Room(Option<String>);
+/// The medium as it is, with so much room as is said.
+struct Room(Option<String>, Warden);
 
 impl Storage for Room {
     fn figures(&self) -> Later<Figures> {
-        unreachable!("nobody asks here")
+        self.1.figures()
     }
     fn refusal(&self) -> Later<Option<String>> {
         Box::pin(std::future::ready(Ok(self.0.clone())))
     }
-    fn set_policy(&self, _: Policy) -> Later<()> {
-        unreachable!("nobody asks here")
+    fn set_policy(&self, policy: Policy) -> Later<()> {
+        self.1.set_policy(policy)
     }
     fn clean(&self) -> Later<Cleaned> {
-        unreachable!("nobody asks here")
+        self.1.clean()
+    }
+    fn delete_recording(&self, stem: Stem) -> Later<Erased> {
+        self.1.delete_recording(stem)
+    }
+    fn protect(&self, stem: Stem, protected: bool) -> Later<bool> {
+        self.1.protect(stem, protected)
+    }
+    fn is_protected(&self, stem: &Stem) -> bool {
+        self.1.is_protected(stem)
+    }
+    fn trouble(&self) -> Option<String> {
+        self.0.clone()
+    }
+    fn is_away(&self) -> bool {
+        false
     }
 }
 
@@ -136,13 +152,27 @@ impl Bench {
         bus.listen(Box::new(move |event| {
             note.lock().unwrap().push((**event).clone())
         }));
+        let shelf = Arc::new(Folder::new(media.root.clone(), EXTENSION));
+        let running = Arc::<Running>::default();
+        let events: Arc<dyn Announce> = Arc::new(bus);
+        let warden = Warden::new(medium::Parts {
+            recordings: Arc::clone(&shelf) as _,
+            snapshots: Arc::new(Folder::new(dir.join("snapshots"), "jpg")),
+            protect: Arc::clone(&running) as _,
+            note: Box::new(Paper::new(dir.join("retention.json"))),
+            warn_percent: 100,
+            block_percent: 100,
+            quota: Default::default(),
+            eyes: Box::new(crate::storage::trust::io::sight),
+            events: Arc::clone(&events),
+        });
         let recorder = Recorder::new(Parts {
-            shelf: Arc::new(Folder::new(media.root.clone(), EXTENSION)),
+            shelf,
             note: Box::new(Paper::new(dir.join("note.json"))),
-            running: Arc::default(),
-            storage: Arc::new(Room(full.map(str::to_owned))),
+            running,
+            storage: Arc::new(Room(full.map(str::to_owned), warden)),
             paths: Paths::new(Arc::new(Arc::clone(&media))),
-            events: Arc::new(bus),
+            events,
             directory: Arc::default(),
             flush: Flusher::default(),
             mark: Box::new(Paper::new(dir.join("mark.json"))),

@@ -1,5 +1,6 @@
 //! `start_recording`, `stop_recording`, `list_recordings`, `get_recording_info`, `delete_recording`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -103,7 +104,7 @@ pub const DELETE: Method = Method {
     params: &[FILENAME],
     result: "Deleted",
     errors: &[Code::NotFound, Code::InvalidState],
-    doc: "Deletes one recording that does not run.",
+    doc: "Deletes one recording that neither runs nor is protected.",
     handler: |_, call| delete(&call),
 };
 
@@ -282,7 +283,7 @@ fn list(call: Call) -> Outcome {
             &listing,
             page,
             KIND,
-            |entry| json!({ "device": entry.device, "recording": runs(&entry.stem) }),
+            |entry| json!({ "device": entry.device, "recording": runs(&entry.stem), "protected": call.desk.storage.is_protected(&entry.stem) }),
         ))
     })
 }
@@ -291,16 +292,17 @@ fn info(call: &Call) -> Outcome {
     let Some(stem) = files::stem(call, EXTENSION) else {
         return Outcome::Now(Err(absent(call)));
     };
+    let storage = Arc::clone(&call.desk.storage);
     later(
         call.desk.recordings.info(stem.clone()),
         move |came| match came.map_err(|e| files::disk(&e))? {
-            Some(info) => Ok(info_json(&info)),
+            Some(info) => Ok(info_json(&info, storage.is_protected(&info.entry.stem))),
             None => Err(files::no_such("recording", &stem, LIST.name)),
         },
     )
 }
 
-fn info_json(info: &Info) -> Value {
+fn info_json(info: &Info, protected: bool) -> Value {
     json!({
         "filename": info.entry.stem.as_str(),
         "file_size": info.entry.size,
@@ -311,6 +313,7 @@ fn info_json(info: &Info) -> Value {
             "device": info.entry.device,
             "duration_ms": millis(info.duration),
             "recording": info.running,
+            "protected": protected,
         },
     })
 }
@@ -330,6 +333,13 @@ fn delete(call: &Call) -> Outcome {
                 &["STOPPED"],
                 format!("{stem} is being recorded, or is not finished yet"),
                 "call stop_recording first; a plain MP4 that is still being made can be deleted when it is",
+            )),
+            Deletion::Protected => Err(state(
+                "protected",
+                "PROTECTED",
+                &["STOPPED"],
+                format!("{stem} is protected from being deleted"),
+                "take the protection off with protect_recording and protected: false first",
             )),
         },
     )

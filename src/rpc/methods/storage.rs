@@ -1,16 +1,20 @@
-//! `get_storage_info`, `set_retention_policy`, `cleanup_old_files`.
+//! `get_storage_info`, `set_retention_policy`, `cleanup_old_files`, `protect_recording`.
 
-use serde_json::{Value, json};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
 
 use super::files;
 use crate::access::Role;
-use crate::recording::Durability;
+use crate::recording::{Durability, EXTENSION};
 use crate::rpc::error::{Code, Fault};
 use crate::rpc::io::later;
 use crate::rpc::params::{Param, Rule, whole};
 use crate::rpc::table::{Call, Method, Outcome};
 use crate::storage::Figures;
 use crate::storage::policy::{MOST_DAYS, MOST_GB, Policy, Type};
+use crate::storage::quota::Limits;
+use crate::storage::trust::Doubt;
 
 /// `get_storage_info`.
 pub const INFO: Method = Method {
@@ -67,7 +71,7 @@ pub const SET_POLICY: Method = Method {
     ],
     result: "RetentionPolicy",
     errors: &[],
-    doc: "Says what is deleted by itself, every ten minutes; holds over restarts. Both limits may be given, and then both hold. A running recording is never deleted.",
+    doc: "Says what is deleted by itself, every ten minutes; holds over restarts. Both limits may be given, and then both hold. A running or protected recording is never deleted, and nothing by its age while the clock is not synchronised. Disabled or manual, it switches the quotas of the configuration off, too.",
     handler: |_, call| set(&call).unwrap_or_else(|fault| Outcome::Now(Err(fault))),
 };
 
@@ -78,7 +82,7 @@ pub const CLEAN: Method = Method {
     params: &[],
     result: "Cleanup",
     errors: &[],
-    doc: "Deletes now what the retention policy says.",
+    doc: "Deletes now what the retention policy and the quotas of the configuration say; the message tells what could not be done, and why.",
     handler: |_, call| {
         later(call.desk.storage.clean(), |came| {
             let done = came.map_err(|e| files::disk(&e))?;
@@ -92,14 +96,56 @@ pub const CLEAN: Method = Method {
     },
 };
 
+/// `protect_recording`; not in the contract.
+pub const PROTECT: Method = Method {
+    name: "protect_recording",
+    role: Some(Role::Operator),
+    params: &[
+        Param {
+            name: "filename",
+            rule: Rule::File(EXTENSION),
+            required: true,
+            doc: "the recording's name, with or without extension",
+        },
+        Param {
+            name: "protected",
+            rule: Rule::Bool,
+            required: false,
+            doc: "false takes the protection off; true when it is absent",
+        },
+    ],
+    result: "Protection",
+    errors: &[Code::NotFound],
+    doc: "Protects one recording from being deleted, by a policy, a quota or by hand, until the protection is taken off.",
+    handler: |_, call| protect(&call),
+};
+
+fn protect(call: &Call) -> Outcome {
+    let Some(stem) = files::stem(call, EXTENSION) else {
+        return Outcome::Now(Err(Fault::not_found(
+            "recording",
+            call.text("filename"),
+            "list_recordings names every recording",
+        )));
+    };
+    let protected = call.params.get("protected") != Some(&Value::Bool(false));
+    later(
+        call.desk.storage.protect(stem.clone(), protected),
+        move |came| match came.map_err(|e| files::disk(&e))? {
+            true => Ok(json!({ "filename": stem.as_str(), "protected": protected })),
+            false => Err(files::no_such("recording", &stem, "list_recordings")),
+        },
+    )
+}
+
 fn info(figures: &Figures, durability: Durability) -> Value {
     json!({
         "total_space": figures.space.total,
         "used_space": figures.space.used,
         "available_space": figures.space.available,
         "usage_percentage": figures.space.percent(),
-        "recordings_size": figures.recordings,
-        "snapshots_size": figures.snapshots,
+        "recordings_size": figures.recordings.bytes,
+        "snapshots_size": figures.snapshots.bytes,
         "low_space_warning": figures.is_low(),
         "extensions": {
             "recording_blocked": figures.is_blocked(),
@@ -113,7 +159,29 @@ fn info(figures: &Figures, durability: Durability) -> Value {
                 "repaired": durability.repaired,
                 "quarantined": durability.quarantined,
             },
+            "limits": limits_json(&figures.limits),
+            "clock_trusted": figures.clock.is_ok(),
+            "clock_doubt": figures.clock.err().map(Doubt::words),
+            "protected_recordings": figures.protected,
+            "recordings_allocated": figures.recordings.allocated,
+            "snapshots_allocated": figures.snapshots.allocated,
         },
+    })
+}
+
+fn limits_json(limits: &Limits) -> Value {
+    let seconds = |age: Option<Duration>| age.map(|age| age.as_secs());
+    let own = limits.own.iter().map(|(device, share)| {
+        let shown = json!({ "bytes": share.bytes, "age_s": seconds(share.age) });
+        (device.clone(), shown)
+    });
+    json!({
+        "bytes": limits.bytes,
+        "age_s": seconds(limits.age),
+        "min_free_bytes": limits.min_free,
+        "camera_bytes": limits.each.bytes,
+        "camera_age_s": seconds(limits.each.age),
+        "cameras": own.collect::<Map<String, Value>>(),
     })
 }
 

@@ -12,7 +12,11 @@ pub(super) fn shapes() -> Vec<(&'static str, Value)> {
         ("RecordingFile", recording_file()),
         (
             "RecordingList",
-            list(json!({ "device": text(), "recording": told("boolean", "it runs") })),
+            list(json!({
+                "device": text(),
+                "recording": told("boolean", "it runs"),
+                "protected": told("boolean", "it is never deleted"),
+            })),
         ),
         ("SnapshotList", list(json!({ "device": text() }))),
         (
@@ -27,6 +31,7 @@ pub(super) fn shapes() -> Vec<(&'static str, Value)> {
                     "device": text(),
                     "duration_ms": count(),
                     "recording": told("boolean", "it runs"),
+                    "protected": told("boolean", "it is never deleted"),
                 })),
             })),
         ),
@@ -58,6 +63,10 @@ pub(super) fn shapes() -> Vec<(&'static str, Value)> {
                 "deleted": { "type": "boolean" },
                 "message": text(),
             })),
+        ),
+        (
+            "Protection",
+            closed(&json!({ "filename": text(), "protected": { "type": "boolean" } })),
         ),
         ("StorageInfo", storage_info()),
         ("RetentionPolicy", retention(true)),
@@ -157,7 +166,36 @@ fn storage_info() -> Value {
                 "repaired": told("integer", "recordings whose torn end was cut off since the start"),
                 "quarantined": told("integer", "files that lie aside because nothing of them plays"),
             })),
+            "limits": limits(),
+            "clock_trusted": told("boolean", "files may be deleted by their age"),
+            "clock_doubt": {
+                "type": ["string", "null"],
+                "description": "why the clock is not believed",
+            },
+            "protected_recordings": count(),
+            "recordings_allocated": told("integer", "bytes of the medium that recordings take"),
+            "snapshots_allocated": told("integer", "likewise"),
         })),
+    }))
+}
+
+/// What limits files now; null: no such limit.
+fn limits() -> Value {
+    let some =
+        |what: &str| json!({ "type": ["integer", "null"], "minimum": 0, "description": what });
+    let bytes = || some("bytes at most");
+    let age = || some("files older than so many seconds are deleted");
+    closed(&json!({
+        "bytes": bytes(),
+        "age_s": age(),
+        "min_free_bytes": some("bytes of the medium that stay free"),
+        "camera_bytes": bytes(),
+        "camera_age_s": age(),
+        "cameras": {
+            "type": "object",
+            "description": "cameras and streams with limits of their own",
+            "additionalProperties": closed(&json!({ "bytes": bytes(), "age_s": age() })),
+        },
     }))
 }
 

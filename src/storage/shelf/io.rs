@@ -1,26 +1,37 @@
 //! The folder on the disk.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::{self, DirEntry, File, FileType, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::memory::io::Memory;
-use super::{Entry, Shelf, UNFINISHED, sort};
+use super::{Entry, Happened, Shelf, UNFINISHED, Watcher, Weight, sort};
 use crate::clock::Wall;
 use crate::error::{Error, Kind, Result};
+use crate::storage::marks;
 use crate::storage::names::Stem;
+use crate::storage::quota::Why;
 
 /// A [`Shelf`] on the disk.
-#[derive(Debug)]
 pub struct Folder {
     root: PathBuf,
     extension: &'static str,
     /// Held from the choice of a name until the file has it.
     naming: Mutex<()>,
     memory: Memory,
+    watchers: RwLock<Vec<Watcher>>,
+}
+
+impl fmt::Debug for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Folder").field(&self.root).finish()
+    }
 }
 
 impl Folder {
@@ -32,6 +43,14 @@ impl Folder {
             extension,
             naming: Mutex::new(()),
             memory: Memory::default(),
+            watchers: RwLock::default(),
+        }
+    }
+
+    fn tell(&self, happened: Happened<'_>) {
+        let watchers = self.watchers.read().unwrap_or_else(PoisonError::into_inner);
+        for watcher in &*watchers {
+            watcher(happened);
         }
     }
 
@@ -95,11 +114,14 @@ impl Folder {
         make(&folder)?;
         // Poisoned: some call panicked between two names; none of them is lost by going on.
         let naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        // A mark whose recording is away keeps its name: it may come back, and another one must not inherit it.
+        let marks = self.root.join(marks::FOLDER);
         let folders = self.devices()?;
         let taken = |stem: &Stem| {
             let name = stem.with(self.extension);
             folders
                 .iter()
+                .chain([&marks])
                 .any(|f| f.join(&name).symlink_metadata().is_ok())
         };
         let stem = wish.free(taken);
@@ -110,7 +132,9 @@ impl Folder {
         let found = path
             .symlink_metadata()
             .map_err(|e| at("cannot look at", &path, e))?;
-        Ok(Self::entry(stem, path, &found))
+        let entry = Self::entry(stem, path, &found);
+        self.tell(Happened::New(&entry));
+        Ok(entry)
     }
 }
 
@@ -171,15 +195,33 @@ impl Shelf for Folder {
         Ok(None)
     }
 
-    fn delete(&self, stem: &Stem) -> Result<Option<u64>> {
+    fn delete(&self, stem: &Stem, why: Why) -> Result<Option<u64>> {
         let Some(entry) = self.find(stem)? else {
             return Ok(None);
         };
         match fs::remove_file(&entry.path) {
-            Ok(()) => Ok(Some(entry.size)),
+            Ok(()) => {
+                tracing::info!(file = %entry.path.display(), bytes = entry.size, %why, "deleted");
+                self.tell(Happened::Deleted(&entry, why));
+                // What somebody was told to be gone does not come back after a power cut.
+                if why == Why::Asked
+                    && let Some(folder) = entry.path.parent()
+                {
+                    sync(folder).map_err(|e| at("cannot flush", folder, e))?;
+                }
+                Ok(Some(entry.size))
+            }
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(at("cannot delete", &entry.path, e)),
         }
+    }
+
+    fn watch(&self, watcher: Watcher) {
+        let mut watchers = self
+            .watchers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        watchers.push(watcher);
     }
 
     fn adopt(&self, device: &str, wish: &Stem, finished: &Path) -> Result<Entry> {
@@ -254,20 +296,34 @@ fn entries(folder: &Path) -> Result<Vec<DirEntry>> {
         .map_err(|e| at("cannot read the folder", folder, e))
 }
 
-/// Bytes of all files beneath `folder`, those included that are no recordings; links are not followed.
-pub fn bytes_beneath(folder: &Path) -> Result<u64> {
-    let mut sum = 0_u64;
+/// How much everything beneath `folder` takes, files included that are no recordings. Links are not followed; a file with
+/// several names counts once, as du(1) counts.
+pub fn weight(folder: &Path) -> Result<Weight> {
+    let mut sum = Weight::default();
+    weigh(folder, &mut sum, &mut BTreeSet::new())?;
+    Ok(sum)
+}
+
+fn weigh(folder: &Path, sum: &mut Weight, counted: &mut BTreeSet<(u64, u64)>) -> Result<()> {
     for entry in entries(folder)? {
         let is = |kind: fn(&FileType) -> bool| entry.file_type().is_ok_and(|t| kind(&t));
-        sum = sum.saturating_add(if is(FileType::is_dir) {
-            bytes_beneath(&entry.path())?
+        if is(FileType::is_dir) {
+            weigh(&entry.path(), sum, counted)?;
         } else if is(FileType::is_file) {
-            entry.metadata().map_or(0, |m| m.len())
-        } else {
-            0
-        });
+            // One that has just been deleted weighs nothing.
+            let Ok(found) = entry.metadata() else {
+                continue;
+            };
+            if found.nlink() > 1 && !counted.insert((found.dev(), found.ino())) {
+                continue;
+            }
+            sum.bytes = sum.bytes.saturating_add(found.len());
+            // st_blocks counts in 512 bytes whatever the file system (stat(2)).
+            let allocated = found.blocks().saturating_mul(512);
+            sum.allocated = sum.allocated.saturating_add(allocated);
+        }
     }
-    Ok(sum)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -314,8 +370,8 @@ mod tests {
         let second = shelf.find(&stem("party-2")).unwrap().unwrap();
         assert_eq!((second.device.as_str(), second.size), ("camera1", 7));
         assert_eq!(fs::read(&second.path).unwrap(), b"camera1");
-        assert_eq!(shelf.delete(&stem("party-2")).unwrap(), Some(7));
-        assert_eq!(shelf.delete(&stem("party-2")).unwrap(), None);
+        assert_eq!(shelf.delete(&stem("party-2"), Why::Asked).unwrap(), Some(7));
+        assert_eq!(shelf.delete(&stem("party-2"), Why::Asked).unwrap(), None);
         assert_eq!(shelf.all().unwrap().len(), 2);
     }
 
@@ -341,7 +397,7 @@ mod tests {
         shelf.sweep().unwrap();
         assert!(!camera.join(format!("{UNFINISHED}1")).exists());
         assert!(camera.join("a.txt").exists());
-        assert_eq!(bytes_beneath(&scratch.0).unwrap(), 4);
+        assert_eq!(weight(&scratch.0).unwrap().bytes, 4);
     }
 
     #[test]
@@ -441,6 +497,63 @@ mod tests {
             });
             assert_eq!(names(&again.expect("it is remembered")), there, "{what}");
         }
+    }
+
+    #[test]
+    fn what_files_take_agrees_with_du_where_there_are_holes_links_and_half_blocks() {
+        let scratch = Scratch::new("du");
+        let camera = scratch.0.join("camera0");
+        fs::create_dir_all(scratch.0.join(".recording/camera0")).unwrap();
+        fs::create_dir_all(&camera).unwrap();
+        fs::write(camera.join("a.mp4"), vec![1; 12_345]).unwrap();
+        fs::write(scratch.0.join(".recording/camera0/b.mp4"), "x").unwrap();
+        fs::write(camera.join("empty.mp4"), "").unwrap();
+        let sparse = File::create(camera.join("sparse.mp4")).unwrap();
+        sparse.set_len(5_000_000_001).unwrap();
+        drop(sparse);
+        fs::hard_link(camera.join("a.mp4"), scratch.0.join("again.mp4")).unwrap();
+        std::os::unix::fs::symlink(camera.join("a.mp4"), camera.join("link.mp4")).unwrap();
+        let du = |of: &str| -> u64 {
+            let files = format!("find '{}' -type f -print0", scratch.0.display());
+            let sum = format!("{files} | du {of} -c --files0-from=- | tail -n1 | cut -f1");
+            let said = std::process::Command::new("sh").args(["-c", &sum]).output();
+            let said = String::from_utf8(said.unwrap().stdout).unwrap();
+            said.trim().parse().unwrap()
+        };
+        let weight = weight(&scratch.0).unwrap();
+        assert_eq!(weight.bytes, 5_000_000_001 + 12_345 + 1);
+        assert_eq!((weight.bytes, weight.allocated), (du("-b"), du("-B1")));
+        assert!(weight.allocated < 100_000, "{weight:?}");
+    }
+
+    #[test]
+    fn whoever_watches_hears_of_each_file_that_comes_and_why_one_goes() {
+        let scratch = Scratch::new("watch");
+        let shelf = Folder::new(scratch.0.clone(), "mp4");
+        let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+        let ear = Arc::clone(&heard);
+        shelf.watch(Box::new(move |happened| {
+            let said = match happened {
+                Happened::New(entry) => format!("new {}", entry.stem),
+                Happened::Deleted(entry, why) => format!("{} gone: {why}", entry.stem),
+            };
+            ear.lock().unwrap().push(said);
+        }));
+        shelf.put("camera0", &stem("a"), b"1").unwrap();
+        shelf.delete(&stem("a"), Why::MinFree).unwrap();
+        shelf.delete(&stem("a"), Why::Asked).unwrap();
+        assert_eq!(*heard.lock().unwrap(), ["new a", "a gone: min_free"]);
+    }
+
+    #[test]
+    fn a_mark_whose_recording_is_away_is_not_inherited() {
+        let scratch = Scratch::new("inherit");
+        let shelf = Folder::new(scratch.0.clone(), "mp4");
+        let marks = scratch.0.join(marks::FOLDER);
+        fs::create_dir_all(&marks).unwrap();
+        fs::write(marks.join("party.mp4"), "").unwrap();
+        let entry = shelf.put("camera0", &stem("party"), b"1").unwrap();
+        assert_eq!(entry.stem.as_str(), "party-2");
     }
 
     #[test]

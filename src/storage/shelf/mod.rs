@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::names::Stem;
+use super::quota::Why;
 use crate::clock::Wall;
 use crate::error::Result;
 
@@ -32,6 +33,27 @@ pub struct Entry {
     /// Where it lies.
     pub path: PathBuf,
 }
+
+/// How much files take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Weight {
+    /// Bytes that reading all of them gives.
+    pub bytes: u64,
+    /// Bytes of the medium that they take: less where there are holes in a file, more where a block is not filled.
+    pub allocated: u64,
+}
+
+/// What happened to a file through the shelf.
+#[derive(Debug, Clone, Copy)]
+pub enum Happened<'a> {
+    /// It has its name now; it may still be written.
+    New(&'a Entry),
+    /// It is gone.
+    Deleted(&'a Entry, Why),
+}
+
+/// Whoever wants to know.
+pub type Watcher = Box<dyn Fn(Happened<'_>) + Send + Sync>;
 
 /// Which part of a list is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,8 +123,13 @@ pub trait Shelf: Send + Sync {
     /// One file.
     fn find(&self, stem: &Stem) -> Result<Option<Entry>>;
 
-    /// Deletes a file; returns its size, `None` where there is none.
-    fn delete(&self, stem: &Stem) -> Result<Option<u64>>;
+    /// Deletes a file; returns its size, `None` where there is none. Every file of ours that goes, goes here, and whoever
+    /// watches hears why.
+    fn delete(&self, stem: &Stem, why: Why) -> Result<Option<u64>>;
+
+    /// From now on `watcher` is told what happens to the files, by whoever does it and after it is done. It may wait for
+    /// the disk, but not for the shelf.
+    fn watch(&self, watcher: Watcher);
 
     /// Takes over `finished`, a file on the same file system, as `device`'s, under the first free name after `wish`.
     /// Whoever still writes it writes on.

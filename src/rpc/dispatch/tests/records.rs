@@ -11,9 +11,10 @@ use crate::rpc::schema::tests::departure;
 use crate::snapshot::{Of, Snapshot, Snapshots};
 use crate::storage::names::Stem;
 use crate::storage::policy::Policy;
+use crate::storage::shelf::Weight;
 use crate::storage::shelf::{Entry, Listing, Page};
 use crate::storage::space::Space;
-use crate::storage::{Cleaned, Figures, Storage};
+use crate::storage::{Cleaned, Erased, Figures, Storage};
 
 /// Every method here.
 pub(super) const METHODS: &[&str] = &[
@@ -29,6 +30,7 @@ pub(super) const METHODS: &[&str] = &[
     "get_storage_info",
     "set_retention_policy",
     "cleanup_old_files",
+    "protect_recording",
 ];
 
 /// Answers as it was told, and notes what it was asked.
@@ -118,6 +120,7 @@ impl Recordings for StandIn {
     fn delete(&self, stem: Stem) -> Later<Deletion> {
         soon(match stem.as_str() {
             "running" => Deletion::Running,
+            "locked" => Deletion::Protected,
             "absent" => Deletion::Unknown,
             _ => Deletion::Done,
         })
@@ -173,9 +176,18 @@ impl Storage for StandIn {
     fn figures(&self) -> Later<Figures> {
         soon(Figures {
             space: Space::of(4096, 1000, 150, 150),
-            recordings: 10,
-            snapshots: 20,
+            recordings: Weight {
+                bytes: 10,
+                allocated: 4096,
+            },
+            snapshots: Weight {
+                bytes: 20,
+                allocated: 4096,
+            },
             policy: Policy::default(),
+            limits: Default::default(),
+            clock: Err(crate::storage::trust::Doubt::Unsynchronised),
+            protected: 1,
             warn_percent: 80,
             block_percent: 90,
         })
@@ -192,6 +204,26 @@ impl Storage for StandIn {
 
     fn clean(&self) -> Later<Cleaned> {
         soon(Cleaned::default())
+    }
+
+    fn delete_recording(&self, _: Stem) -> Later<Erased> {
+        soon(Erased::Unknown)
+    }
+
+    fn protect(&self, stem: Stem, _: bool) -> Later<bool> {
+        soon(known(&stem))
+    }
+
+    fn is_protected(&self, stem: &Stem) -> bool {
+        stem.as_str() == "locked"
+    }
+
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
+    fn is_away(&self) -> bool {
+        false
     }
 }
 
@@ -387,6 +419,24 @@ async fn each_refusal_has_its_code_and_says_what_stands_against_it() {
             json!({ "filename": "absent" }),
             -32010,
             "recording",
+        ),
+        (
+            "delete_recording",
+            json!({ "filename": "locked" }),
+            -32020,
+            "PROTECTED",
+        ),
+        (
+            "protect_recording",
+            json!({ "filename": "absent" }),
+            -32010,
+            "recording",
+        ),
+        (
+            "protect_recording",
+            json!({ "filename": "a", "protected": "yes" }),
+            -32602,
+            "type",
         ),
         (
             "get_snapshot_info",

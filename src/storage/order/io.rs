@@ -1,0 +1,256 @@
+//! The book of places in a file, and the clock that it goes by.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tracing::{info, warn};
+
+use super::times::{Times, newest};
+use super::{Book, Key};
+use crate::clock::{self, Wall};
+use crate::durable;
+use crate::error::{Error, Kind, Result};
+use crate::storage::quota::Place;
+use crate::storage::trust::{Doubt, Sight};
+
+/// Its name in the recordings' folder: hidden, so that it is no camera's folder.
+pub const FILE: &str = ".order";
+
+/// Where the book lies.
+#[derive(Debug)]
+pub struct Paper(PathBuf);
+
+impl Paper {
+    /// In the recordings' folder.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self(root.join(FILE))
+    }
+
+    /// Reads it; empty when there is none.
+    ///
+    /// # Errors
+    /// What the disk says, with the path.
+    pub fn read(&self) -> Result<Book> {
+        match fs::read(&self.0) {
+            Ok(bytes) => Ok(Book::from_text(&String::from_utf8_lossy(&bytes))),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(Book::default()),
+            Err(e) => Err(self.cannot("read", e)),
+        }
+    }
+
+    /// Writes it anew, without what was struck.
+    ///
+    /// # Errors
+    /// What the disk says, with the path; the former one stays then.
+    pub fn write(&self, book: &Book) -> Result<()> {
+        if book.is_empty() {
+            return match fs::remove_file(&self.0) {
+                Err(e) if e.kind() != ErrorKind::NotFound => Err(self.cannot("remove", e)),
+                _ => Ok(()),
+            };
+        }
+        durable::replace(&self.0, book.to_text().as_bytes(), 0o600)
+            .map_err(|e| self.cannot("write", e))
+    }
+
+    /// Adds lines; they are on the medium when this comes back.
+    ///
+    /// # Errors
+    /// What the disk says, with the path.
+    pub fn add(&self, lines: &str) -> Result<()> {
+        let write = || {
+            let mut file = OpenOptions::new().append(true).open(&self.0)?;
+            file.write_all(lines.as_bytes())?;
+            file.sync_data()
+        };
+        match write() {
+            // The first line makes the file, and its folder where that is missing.
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                durable::replace(&self.0, lines.as_bytes(), 0o600)
+            }
+            other => other,
+        }
+        .map_err(|e| self.cannot("write", e))
+    }
+
+    fn cannot(&self, what: &str, source: std::io::Error) -> Error {
+        Error::new(Kind::Config, format!("cannot {what} {}", self.0.display()))
+            .because(source)
+            .action("look at the medium of the recordings with df and dmesg")
+    }
+}
+
+/// How the clock is looked at, given the newest time that can be believed.
+pub type Eyes = Box<dyn Fn(Option<Wall>) -> Sight + Send + Sync>;
+
+/// Every file and its time, as the medium has it.
+pub type Listed = Vec<(Key, Wall)>;
+
+/// Knows the clock, and whose time cannot be believed. Every call may wait for the disk but [`Chronicle::verdict`] and
+/// [`Chronicle::place`].
+pub struct Chronicle {
+    paper: Paper,
+    eyes: Eyes,
+    times: Mutex<Times>,
+    list: Box<dyn Fn() -> Result<Listed> + Send + Sync>,
+}
+
+impl fmt::Debug for Chronicle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Chronicle").field(&self.paper).finish()
+    }
+}
+
+impl Chronicle {
+    /// Of the files that `list` gives; nothing is read yet.
+    pub fn new(
+        root: &Path,
+        eyes: Eyes,
+        list: impl Fn() -> Result<Listed> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            paper: Paper::new(root),
+            eyes,
+            times: Mutex::default(),
+            list: Box::new(list),
+        }
+    }
+
+    fn times(&self) -> MutexGuard<'_, Times> {
+        // What a panic left behind is a file without a place: it counts by its own time.
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The book and the clock, with what lies on the medium read into it, `but` what has just come.
+    fn learned(&self, but: Option<&Key>) -> MutexGuard<'_, Times> {
+        let mut times = self.times();
+        if times.is_learned() {
+            return times;
+        }
+        let read = || {
+            let mut book = self.paper.read()?;
+            let listed = (self.list)()?;
+            let there: BTreeSet<&Key> = listed.iter().map(|(key, _)| key).collect();
+            let lines = book.len();
+            book.keep(|key| there.contains(key));
+            if book.len() != lines {
+                self.paper.write(&book)?;
+            }
+            let own = listed
+                .iter()
+                .filter(|(key, _)| book.place(key).is_none() && Some(key) != but);
+            let newest = newest(own.map(|(_, at)| *at));
+            Ok::<_, Error>((book, newest))
+        };
+        match read() {
+            Ok((book, newest)) => times.learn(book, newest, clock::now()),
+            Err(error) => {
+                warn!(%error, "the order of recordings is not known yet; none is deleted by its age");
+            }
+        }
+        times
+    }
+
+    /// Whether the clock was believed at the last look; from memory.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn verdict(&self) -> Result<(), Doubt> {
+        self.times().verdict()
+    }
+
+    /// The place of a file whose own time cannot be believed; from memory.
+    #[must_use]
+    pub fn place(&self, key: &Key) -> Option<Place> {
+        self.times().place(key)
+    }
+
+    /// Takes a look at the clock while these files are being written.
+    ///
+    /// # Errors
+    /// Why the clock is not believed.
+    pub fn look(&self, running: BTreeSet<Key>) -> Result<(), Doubt> {
+        let mut times = self.learned(None);
+        let before = times.verdict();
+        let sight = (self.eyes)(times.newest());
+        let seen = times.look(sight, running);
+        self.keep(&seen.lines);
+        drop(times);
+        if let Some(step) = seen.step {
+            let direction = if step.forward { "forward" } else { "back" };
+            warn!(
+                by_s = step.by.as_secs_f64(),
+                direction, "the clock was set to another time"
+            );
+        }
+        match (before, seen.verdict) {
+            (Err(_), Ok(())) => {
+                info!("the clock is believed: files are deleted by their age where that is set")
+            }
+            (before, Err(doubt)) if before != Err(doubt) => {
+                info!(why = doubt.words(), "nothing is deleted by its age");
+            }
+            _ => {}
+        }
+        seen.verdict
+    }
+
+    /// A file has got its name.
+    pub fn written(&self, key: &Key) {
+        let mut times = self.learned(Some(key));
+        let sight = (self.eyes)(times.newest());
+        let lines = times.written(key, sight);
+        self.keep(&lines);
+    }
+
+    /// A file is gone.
+    pub fn gone(&self, key: &Key) {
+        let lines = self.times().gone(key);
+        self.keep(&lines);
+    }
+
+    /// What lies on the medium now.
+    pub fn listed(&self, listed: &[(Key, Wall)]) {
+        let lines = self.times().listed(listed, clock::wall());
+        self.keep(&lines);
+    }
+
+    fn keep(&self, lines: &str) {
+        if lines.is_empty() {
+            return;
+        }
+        if let Err(error) = self.paper.add(lines) {
+            warn!(%error, "after a restart, files that were written while the clock was wrong would count by their own times");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Wall;
+    use crate::storage::quota::Kind as Of;
+
+    #[test]
+    fn lines_are_added_and_the_book_is_read_again() {
+        let dir = std::env::temp_dir().join(format!("order-{}", uuid::Uuid::new_v4()));
+        let paper = Paper::new(&dir);
+        assert!(paper.read().unwrap().is_empty());
+        let mut book = Book::default();
+        for name in ["a", "b"] {
+            let key = (Of::Snapshot, name.parse().unwrap());
+            let line = book.doubt(&key, Wall::from_secs(5), 0).unwrap();
+            paper.add(&line).unwrap();
+        }
+        assert_eq!(paper.read().unwrap().to_text(), book.to_text());
+        book.keep(|_| false);
+        paper.write(&book).unwrap();
+        assert!(!dir.join(FILE).exists());
+        fs::remove_dir_all(dir).unwrap();
+    }
+}

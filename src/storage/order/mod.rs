@@ -1,0 +1,224 @@
+//! The place of files that were written while the clock was wrong.
+//!
+//! Files count in the order of their times. One that was written while the clock could not be believed carries a time that
+//! says nothing, so it gets a [`Place`] instead: after everything that was written up to the last believed moment, and
+//! among its like in the order in which they were written. The book of places lies on the medium of the recordings, so that
+//! it goes where they go; only such files have a line in it.
+
+pub mod io;
+pub mod times;
+
+use std::collections::BTreeMap;
+
+use super::names::Stem;
+use super::quota::{Kind, Place};
+use crate::clock::Wall;
+
+/// A file: what it is, and its name.
+pub type Key = (Kind, Stem);
+
+/// One place, and the even stretch of the clock it was given in, if that was in this run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Given {
+    place: Place,
+    stretch: Option<u32>,
+    /// It ran when the clock was believed again: it may have been written on.
+    ran_on: bool,
+}
+
+/// The book.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Book {
+    files: BTreeMap<Key, Given>,
+    next: u64,
+}
+
+impl Book {
+    /// The place of a file, if it has one.
+    #[must_use]
+    pub fn place(&self, key: &Key) -> Option<Place> {
+        self.files.get(key).map(|given| given.place)
+    }
+
+    /// Files in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Whether no file is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// A file is written while the clock is not believed, in this even stretch of it; `after` is the last moment that could
+    /// be. The line to be kept comes back, if it is news.
+    pub fn doubt(&mut self, key: &Key, after: Wall, stretch: u32) -> Option<String> {
+        if let Some(given) = self.files.get_mut(key) {
+            given.stretch = Some(stretch);
+            given.ran_on = false;
+            return None;
+        }
+        let place = Place {
+            after,
+            number: self.next,
+        };
+        self.next += 1;
+        let given = Given {
+            place,
+            stretch: Some(stretch),
+            ran_on: false,
+        };
+        self.files.insert(key.clone(), given);
+        Some(line(key, Some(place)))
+    }
+
+    /// A file runs while the clock is believed.
+    pub fn runs_on(&mut self, key: &Key) {
+        if let Some(given) = self.files.get_mut(key) {
+            given.ran_on = true;
+        }
+    }
+
+    /// Whether it ran when the clock was believed again.
+    #[must_use]
+    pub fn ran_on(&self, key: &Key) -> bool {
+        self.files.get(key).is_some_and(|given| given.ran_on)
+    }
+
+    /// A file is gone, or was written on since the clock is believed: its own time tells again.
+    pub fn strike(&mut self, key: &Key) -> Option<String> {
+        self.files.remove(key).map(|_| line(key, None))
+    }
+
+    /// The clock is believed, and has gone evenly for this stretch: what was written in it carries the right time after
+    /// all.
+    pub fn believe(&mut self, stretch: u32) -> Vec<String> {
+        let right = |given: &Given| given.stretch == Some(stretch);
+        let all = self.files.iter().filter(|(_, given)| right(given));
+        let lines = all.map(|(key, _)| line(key, None)).collect();
+        self.files.retain(|_, given| !right(given));
+        lines
+    }
+
+    /// Forgets all files but those that are there.
+    pub fn keep(&mut self, is_there: impl Fn(&Key) -> bool) {
+        self.files.retain(|key, _| is_there(key));
+    }
+
+    /// Its form on the medium: a line for each file.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let all = self.files.iter();
+        all.map(|(key, given)| line(key, Some(given.place)))
+            .collect()
+    }
+
+    /// From its form on the medium, and the lines that were added. What is not a whole line says nothing: a power cut tore
+    /// it.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        let mut book = Self::default();
+        for line in text.split_inclusive('\n') {
+            let Some((key, place)) = line.strip_suffix('\n').and_then(read) else {
+                continue;
+            };
+            match place {
+                Some(place) => {
+                    book.next = book.next.max(place.number.saturating_add(1));
+                    let given = Given {
+                        place,
+                        stretch: None,
+                        ran_on: false,
+                    };
+                    book.files.insert(key, given);
+                }
+                None => {
+                    book.files.remove(&key);
+                }
+            }
+        }
+        book
+    }
+}
+
+/// `+ recording NANOSECONDS NUMBER NAME` or `- recording NAME`.
+fn line((kind, stem): &Key, place: Option<Place>) -> String {
+    let kind = match kind {
+        Kind::Recording => "recording",
+        Kind::Snapshot => "snapshot",
+    };
+    match place {
+        Some(Place { after, number }) => format!("+ {kind} {} {number} {stem}\n", after.as_nanos()),
+        None => format!("- {kind} {stem}\n"),
+    }
+}
+
+fn read(line: &str) -> Option<(Key, Option<Place>)> {
+    let mut words = line.split(' ');
+    let sign = words.next()?;
+    let kind = match words.next()? {
+        "recording" => Kind::Recording,
+        "snapshot" => Kind::Snapshot,
+        _ => return None,
+    };
+    let place = match sign {
+        "+" => Some(Place {
+            after: Wall::from_nanos(words.next()?.parse().ok()?),
+            number: words.next()?.parse().ok()?,
+        }),
+        "-" => None,
+        _ => return None,
+    };
+    let stem = words.next()?.parse().ok()?;
+    words.next().is_none().then_some(((kind, stem), place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key(name: &str) -> Key {
+        (Kind::Recording, name.parse().unwrap())
+    }
+
+    #[test]
+    fn a_place_outlives_a_restart_and_a_torn_line_says_nothing() {
+        let mut book = Book::default();
+        let last = Wall::from_secs(1_790_000_000);
+        let mut text = book.doubt(&key("a"), last, 1).unwrap();
+        text += &book.doubt(&key("b"), last, 1).unwrap();
+        assert_eq!(book.doubt(&key("a"), last, 2), None, "it keeps its place");
+        text += &book.strike(&key("a")).unwrap();
+        text += "+ recording 17900";
+        let mut again = Book::from_text(&text);
+        assert_eq!(again.place(&key("b")), book.place(&key("b")));
+        assert_eq!((again.len(), again.place(&key("a"))), (1, None));
+        again.doubt(&key("c"), last, 1).unwrap();
+        assert!(again.place(&key("b")) < again.place(&key("c")));
+        assert_eq!(Book::from_text(&again.to_text()).to_text(), again.to_text());
+        again.keep(|key| key.1.as_str() == "c");
+        assert_eq!(again.len(), 1);
+    }
+
+    #[test]
+    fn what_was_written_in_an_even_stretch_is_believed_with_it() {
+        let mut book = Book::default();
+        book.doubt(&key("before-the-step"), Wall::default(), 0);
+        book.doubt(&key("after-it"), Wall::default(), 1);
+        assert_eq!(book.believe(1), ["- recording after-it\n"]);
+        assert_eq!(book.len(), 1);
+        let mut restarted = Book::from_text(&book.to_text());
+        assert!(restarted.believe(0).is_empty() && restarted.len() == 1);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_fail(text in "([+-] (recording|snapshot|x) [0-9]{0,22} [0-9]{0,22} [a-z.]{0,4}\n?|\\PC{0,20}\n?){0,8}") {
+            let book = Book::from_text(&text);
+            prop_assert_eq!(Book::from_text(&book.to_text()).to_text(), book.to_text());
+        }
+    }
+}

@@ -1,0 +1,436 @@
+//! Small, full, read-only and pulled media under the real binary and the real MediaMTX: each scenario runs in a user and
+//! mount namespace of its own, where it may mount what it likes.
+#![allow(clippy::unwrap_used)]
+
+#[allow(dead_code, reason = "shared with the demo's own scenarios")]
+#[path = "../demo/stage.rs"]
+mod stage;
+#[allow(dead_code, reason = "every scenario uses its part")]
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use camera_service::clock;
+use serde_json::{Value, json};
+use stage::Demo;
+use support::Client;
+
+/// Set in the namespace: whoever runs ignored tests outside must not mount over the machine's folders.
+const INSIDE: &str = "MEDIUM_TEST_INSIDE";
+
+/// Runs a scenario of this file where it may mount.
+fn in_a_namespace(scenario: &str) {
+    let allowed = Command::new("unshare").args(["-rm", "true"]).status();
+    if !allowed.is_ok_and(|status| status.success()) {
+        println!("skipped: this machine allows no user namespaces (unshare -rm)");
+        return;
+    }
+    let me = std::env::current_exe().unwrap();
+    let status = Command::new("timeout")
+        .args(["180", "unshare", "-rm"])
+        .arg(me)
+        .env(INSIDE, "1")
+        .args(["--ignored", "--exact", "--nocapture", scenario])
+        .status()
+        .unwrap();
+    assert!(status.success(), "{scenario} failed");
+}
+
+#[test]
+fn a_medium_that_fills_up() {
+    in_a_namespace("inside_a_medium_that_fills_up");
+}
+
+#[test]
+fn a_medium_that_becomes_read_only_and_one_that_is_pulled() {
+    in_a_namespace("inside_a_medium_that_becomes_read_only_and_one_that_is_pulled");
+}
+
+fn run(command: &str, args: &[&str]) {
+    let status = Command::new(command).args(args).status().unwrap();
+    assert!(status.success(), "{command} {args:?}");
+}
+
+/// A small file system, mounted for the test.
+struct Medium(PathBuf);
+
+impl Medium {
+    fn new(name: &str, size: &str) -> Self {
+        let inside = std::env::var_os(INSIDE).is_some();
+        assert!(inside, "run the scenario without inside_ in its name");
+        let at = stage::scratch(name);
+        let medium = Self(at);
+        medium.mount(size);
+        medium
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+
+    fn mount(&self, size: &str) {
+        let size = format!("size={size}");
+        run("mount", &["-t", "tmpfs", "-o", &size, "none", self.path()]);
+    }
+
+    fn recordings(&self) -> PathBuf {
+        self.0.join("recordings")
+    }
+
+    /// Everything beneath it, and how large it is.
+    fn files(&self) -> Vec<(String, u64)> {
+        fn walk(folder: &Path, found: &mut Vec<(String, u64)>) {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                if entry.path().is_dir() {
+                    walk(&entry.path(), found);
+                } else if let Ok(meta) = entry.metadata() {
+                    found.push((entry.path().display().to_string(), meta.len()));
+                }
+            }
+        }
+        let mut found = Vec::new();
+        walk(&self.0, &mut found);
+        found.sort();
+        found
+    }
+
+    fn has(&self, file: &str) -> bool {
+        self.0.join(file).exists()
+    }
+}
+
+impl Drop for Medium {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").args(["-l", self.path()]).status();
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+async fn client(demo: &Demo) -> Client {
+    let url = demo.text("/ws");
+    let addr = url.trim_start_matches("ws://").trim_end_matches("/ws");
+    let mut client = Client::connect(addr.parse().unwrap()).await;
+    let token = demo.text("/tokens/admin");
+    let answer = client
+        .call("authenticate", json!({ "auth_token": token }))
+        .await;
+    assert_eq!(answer["result"]["authenticated"], true, "{answer}");
+    client
+}
+
+async fn result(client: &mut Client, method: &str, params: Value) -> Value {
+    let mut answer = client.call(method, params).await;
+    assert!(answer["error"].is_null(), "{method}: {answer}");
+    answer["result"].take()
+}
+
+async fn eventually<T>(
+    what: &str,
+    patience: Duration,
+    demo: &Demo,
+    mut ask: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let begin = clock::mono();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        let waited = clock::mono().since(begin);
+        assert!(
+            waited < patience,
+            "{what}: not within {patience:?}\n{}",
+            demo.log()
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The next event of a topic whose reason has this word.
+async fn hears(client: &mut Client, topic: &str, word: &str, demo: &Demo) -> Value {
+    let listen = async {
+        loop {
+            let message = client.receive().await;
+            let said = message["params"].to_string();
+            if message["method"] == topic && said.contains(word) {
+                return message["params"].clone();
+            }
+        }
+    };
+    let heard = tokio::time::timeout(Duration::from_secs(30), listen).await;
+    heard.unwrap_or_else(|_| panic!("no {topic} with {word:?}\n{}", demo.log()))
+}
+
+/// The findings of the storage in get_readiness.
+fn storage_codes(health: &str) -> Vec<String> {
+    let health: Value = serde_json::from_str(health).unwrap_or_default();
+    let text = health.to_string();
+    [
+        "storage_read_only",
+        "storage_gone",
+        "storage_blocked",
+        "quota_short",
+    ]
+    .into_iter()
+    .filter(|code| text.contains(code))
+    .map(str::to_owned)
+    .collect()
+}
+
+fn health(demo: &Demo) -> Vec<String> {
+    let url = format!(
+        "{}/health/detailed",
+        demo.text("/page").trim_end_matches('/')
+    );
+    storage_codes(&demo.http(&url, Some(&demo.text("/tokens/admin"))).1)
+}
+
+fn playable(path: &Path) -> f64 {
+    let out = Command::new("ffprobe")
+        .args([
+            "-v",
+            "error",
+            "-show_entries",
+            "format=duration",
+            "-of",
+            "csv=p=0",
+        ])
+        .arg(path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&out.stdout);
+    said.trim().parse().unwrap_or_else(|_| {
+        panic!(
+            "{}: {}",
+            path.display(),
+            String::from_utf8_lossy(&out.stderr)
+        )
+    })
+}
+
+async fn millis(client: &mut Client, name: &str) -> Option<u64> {
+    let answer = client
+        .call("get_recording_info", json!({ "filename": name }))
+        .await;
+    answer["result"]["extensions"]["duration_ms"].as_u64()
+}
+
+fn created(info: &Value) -> time::OffsetDateTime {
+    let text = info["created_time"].as_str().unwrap();
+    let format = &time::format_description::well_known::Rfc3339;
+    time::OffsetDateTime::parse(text, format).unwrap()
+}
+
+#[tokio::test]
+#[ignore = "runs in a mount namespace, by a_medium_that_fills_up"]
+async fn inside_a_medium_that_fills_up() {
+    let medium = Medium::new("medium-full", "40m");
+    let old = medium.recordings().join("camera0");
+    fs::create_dir_all(&old).unwrap();
+    for number in 0..6 {
+        let file = old.join(format!("old-{number}.mp4"));
+        fs::write(&file, vec![7; 4_000_000]).unwrap();
+        let when = format!("2026-0{}-01", number + 1);
+        run("touch", &["-d", &when, file.to_str().unwrap()]);
+    }
+    fs::write(old.join("notes.txt"), "not ours").unwrap();
+    fs::write(medium.0.join("elsewhere.mp4"), "not ours").unwrap();
+    let recordings = medium.recordings().display().to_string();
+    let demo = Demo::start_with(
+        &[],
+        &[
+            ("CAMERA_SERVICE_STORAGE_RECORDINGS_DIR", &recordings),
+            ("CAMERA_SERVICE_STORAGE_QUOTA_MIN_FREE", "4MB"),
+        ],
+    );
+    let mut admin = client(&demo).await;
+    let mark = json!({ "filename": "old-0" });
+    let marked = result(&mut admin, "protect_recording", mark).await;
+    assert_eq!(marked, json!({ "filename": "old-0", "protected": true }));
+    let by_hand = admin
+        .call("delete_recording", json!({ "filename": "old-0" }))
+        .await;
+    assert_eq!(by_hand["error"]["data"]["state"], "PROTECTED", "{by_hand}");
+    let begin = json!({ "device": "camera0", "filename": "run" });
+    result(&mut admin, "start_recording", begin).await;
+
+    // Somebody else fills the medium slowly: room is made before it is needed.
+    let other = medium.0.join("other");
+    let mut written = 0_usize;
+    while medium.has("recordings/camera0/old-2.mp4") {
+        written += 200_000;
+        assert!(written < 30_000_000, "nothing goes\n{}", demo.log());
+        fs::write(&other, vec![1; written]).unwrap_or_else(|e| panic!("{e}\n{}", demo.log()));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(medium.has("recordings/camera0/old-0.mp4"), "protected");
+    assert!(
+        !medium.has("recordings/camera0/old-1.mp4"),
+        "the oldest goes first"
+    );
+    assert!(
+        medium.has("recordings/camera0/old-5.mp4"),
+        "no more than needed"
+    );
+    let whole = millis(&mut admin, "run-2").await;
+    assert_eq!(whole, None, "the recording has a hole\n{}", demo.log());
+    let before = millis(&mut admin, "run").await.unwrap();
+    println!(
+        "room was made ahead of need while others wrote {written} bytes; {before} ms recorded without a hole"
+    );
+
+    // Somebody fills it to the last byte at once.
+    let mut listener = client(&demo).await;
+    let topics = json!({ "topics": ["system.error", "recording.error"] });
+    result(&mut listener, "subscribe_events", topics).await;
+    let fill = Command::new("dd")
+        .args(["if=/dev/zero", "bs=64k", "status=none"])
+        .arg(format!("of={}", medium.0.join("all").display()))
+        .status();
+    assert!(!fill.unwrap().success(), "it is full");
+    let filled = clock::mono();
+    eventually("it goes on", Duration::from_secs(40), &demo, async || {
+        let first = millis(&mut admin, "run").await.unwrap_or(0);
+        let second = millis(&mut admin, "run-2").await.unwrap_or(0);
+        (first > before + 8000 || second > 3000).then_some(())
+    })
+    .await;
+    println!(
+        "goes on {:?} after the medium was filled",
+        clock::mono().since(filled)
+    );
+    let stop = json!({ "device": "camera0" });
+    let stopped = result(&mut admin, "stop_recording", stop).await;
+    let files = stopped["extensions"]["files"].as_array().unwrap();
+    let mut end: Option<time::OffsetDateTime> = None;
+    for file in files {
+        let name = file["filename"].as_str().unwrap();
+        let path = old.join(format!("{name}.mp4"));
+        assert!(playable(&path) > 0.4, "{stopped}");
+        let info = json!({ "filename": name });
+        let info = result(&mut admin, "get_recording_info", info).await;
+        let length = info["extensions"]["duration_ms"].as_i64().unwrap();
+        let begin = created(&info);
+        if let Some(end) = end {
+            let gap = begin - end;
+            println!("the hole before {name}: {gap}");
+            // MediaMTX rests for 2 s after an error and waits for a key frame then.
+            assert!(gap < time::Duration::seconds(6), "{gap}");
+        }
+        end = Some(begin + time::Duration::milliseconds(length));
+    }
+    eventually(
+        "no empty file",
+        Duration::from_secs(20),
+        &demo,
+        async || {
+            let empty = medium.files().into_iter().filter(|(_, size)| *size == 0);
+            (empty.count() == 0).then_some(())
+        },
+    )
+    .await;
+    assert!(medium.has("recordings/camera0/old-0.mp4"), "protected");
+    for stays in [
+        "recordings/camera0/notes.txt",
+        "elsewhere.mp4",
+        "other",
+        "all",
+    ] {
+        assert!(medium.has(stays), "{stays} is none of ours");
+    }
+}
+
+#[tokio::test]
+#[ignore = "runs in a mount namespace, by a_medium_that_becomes_read_only_and_one_that_is_pulled"]
+async fn inside_a_medium_that_becomes_read_only_and_one_that_is_pulled() {
+    let medium = Medium::new("medium-pulled", "40m");
+    let recordings = medium.recordings().display().to_string();
+    fs::create_dir_all(&recordings).unwrap();
+    let demo = Demo::start_with(
+        &[],
+        &[("CAMERA_SERVICE_STORAGE_RECORDINGS_DIR", &recordings)],
+    );
+    let mut admin = client(&demo).await;
+    let mut listener = client(&demo).await;
+    let topics = json!({ "topics": ["system.error", "recording.error"] });
+    result(&mut listener, "subscribe_events", topics).await;
+    let begin = json!({ "device": "camera0", "filename": "run" });
+    result(&mut admin, "start_recording", begin.clone()).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+
+    // A file system with a file open for writing cannot be made read-only but by the kernel itself, after an error. So
+    // MediaMTX dies, and finds it read-only when it is back.
+    stage::kill(demo.mediamtx_pid().unwrap(), "KILL");
+    let remounted = stage::until(Duration::from_secs(5), || {
+        let done = Command::new("mount")
+            .args(["-o", "remount,ro", medium.path()])
+            .output();
+        done.unwrap().status.success().then_some(())
+    });
+    assert!(
+        remounted.is_some(),
+        "somebody holds a file open\n{}",
+        demo.log()
+    );
+    let heard = hears(&mut listener, "system.error", "storage_read_only", &demo).await;
+    assert!(
+        heard["action"].as_str().unwrap().contains("fsck"),
+        "{heard}"
+    );
+    let heard = hears(&mut listener, "recording.error", "read-only", &demo).await;
+    println!("recording.error: {}", heard["reason"]);
+    assert_eq!(heard["status"], "ERROR", "{heard}");
+    assert_eq!(health(&demo), ["storage_read_only"]);
+    let refused = admin
+        .call("start_recording", json!({ "device": "camera0" }))
+        .await;
+    assert_eq!(refused["error"]["code"], -32020, "it runs: {refused}");
+    run("mount", &["-o", "remount,rw", medium.path()]);
+    eventually("it goes on", Duration::from_secs(30), &demo, async || {
+        millis(&mut admin, "run-2").await.filter(|ms| *ms > 1000)
+    })
+    .await;
+    eventually(
+        "health is good",
+        Duration::from_secs(10),
+        &demo,
+        async || health(&demo).is_empty().then_some(()),
+    )
+    .await;
+
+    // It is pulled: nothing is written to what is beneath, and the recording goes on when it is back.
+    run("umount", &["-l", medium.path()]);
+    let heard = hears(&mut listener, "system.error", "storage_gone", &demo).await;
+    println!("system.error: {}", heard["reason"]);
+    hears(&mut listener, "recording.error", "not mounted", &demo).await;
+    assert_eq!(health(&demo), ["storage_gone"]);
+    let beneath: u64 = medium.files().iter().map(|(_, size)| size).sum();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let later: u64 = medium.files().iter().map(|(_, size)| size).sum();
+    println!("{later} bytes were written beneath the mount point until it was noticed");
+    assert_eq!(beneath, later, "the system's own disk fills up");
+    result(&mut admin, "get_storage_info", json!({})).await;
+    medium.mount("40m");
+    eventually("it goes on", Duration::from_secs(30), &demo, async || {
+        let found = medium.files().into_iter();
+        let ours = found.filter(|(name, size)| name.ends_with(".mp4") && *size > 100_000);
+        (ours.count() > 0).then_some(())
+    })
+    .await;
+    eventually(
+        "health is good",
+        Duration::from_secs(10),
+        &demo,
+        async || health(&demo).is_empty().then_some(()),
+    )
+    .await;
+    let stop = json!({ "device": "camera0" });
+    let stopped = result(&mut admin, "stop_recording", stop).await;
+    assert!(
+        stopped["file_size"].as_u64().unwrap() > 100_000,
+        "{stopped}"
+    );
+}

@@ -12,6 +12,9 @@ use crate::encode::convert::Planar;
 use crate::events::Announce;
 use crate::mediamtx::paths::Paths;
 use crate::recording::io::{Parts as RecorderParts, Recorder};
+use crate::recording::seal::guard::Guarded;
+use crate::recording::seal::io::Sealer;
+use crate::recording::seal::{self, Witness};
 use crate::recording::{self, Running};
 use crate::slate::last_picture;
 use crate::snapshot;
@@ -32,6 +35,8 @@ pub struct Records {
     pub taker: Taker,
     /// The medium.
     pub warden: Warden,
+    /// What is proved of recordings.
+    pub sealer: Sealer,
 }
 
 impl Records {
@@ -54,8 +59,19 @@ impl Records {
         let recordings = folder(wanted.recordings(), recording::EXTENSION);
         let snapshots = folder(wanted.snapshots(), snapshot::EXTENSION);
         let running = Arc::new(Running::default());
+        let sealer = Sealer::new(
+            Arc::clone(&recordings),
+            Arc::clone(&running) as _,
+            &wanted.data_dir,
+        );
+        let witness = Arc::new(sealer.clone()) as Arc<dyn Witness>;
+        // Nothing is deleted before it is written down by whom.
+        let guarded = |by, why| {
+            let (inner, witness) = (Arc::clone(&recordings), Arc::clone(&witness));
+            Arc::new(Guarded::new(inner, witness, by, why)) as Arc<dyn Shelf>
+        };
         let warden = Warden::new(WardenParts {
-            recordings: Arc::clone(&recordings),
+            recordings: guarded("service", seal::RETENTION),
             snapshots: Arc::clone(&snapshots),
             protect: Arc::clone(&running) as _,
             note: Box::new(Paper::new(wanted.data_dir.join("retention.json"))),
@@ -63,7 +79,8 @@ impl Records {
             block_percent: wanted.block_percent,
         });
         let recorder = Recorder::new(RecorderParts {
-            shelf: recordings,
+            shelf: guarded("a user", "delete_recording"),
+            witness,
             note: Box::new(Paper::new(wanted.data_dir.join("running-recordings.json"))),
             running,
             storage: Arc::new(warden.clone()) as Arc<dyn Storage>,
@@ -77,6 +94,7 @@ impl Records {
             recorder,
             taker,
             warden,
+            sealer,
         }
     }
 }

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use super::disk::io as disk;
 use super::fmp4::{Memory, Told};
 use super::ledger::{Due, Ledger, State};
+use super::seal::Witness;
 use super::{Deletion, Info, Order, Recordings, Running, Start, Stop, spool};
 use crate::camera::Directory;
 use crate::clock::{self, Mono};
@@ -48,6 +49,8 @@ pub struct Parts {
     pub events: Arc<dyn Announce>,
     /// Asked for key frames.
     pub directory: Arc<Directory>,
+    /// Told which files began, and which are finished.
+    pub witness: Arc<dyn Witness>,
 }
 
 pub(in crate::recording) struct Inner {
@@ -121,7 +124,8 @@ impl Recorder {
                 Ledger::default()
             }
         };
-        parts.running.set(ledger.files());
+        let (resumed, _) = parts.running.set(ledger.files());
+        parts.witness.changed(&resumed, &[]);
         Self(Arc::new(Inner {
             parts,
             ledger: Mutex::new(ledger),
@@ -235,7 +239,8 @@ impl Recorder {
             let ledger = self.ledger();
             let files = ledger.files();
             self.0.reading().retain(|stem, _| files.contains(stem));
-            self.0.parts.running.set(files);
+            let (began, ended) = self.0.parts.running.set(files);
+            self.0.parts.witness.changed(&began, &ended);
             ledger.to_text()
         };
         let inner = Arc::clone(&self.0);
@@ -358,13 +363,13 @@ impl Recordings for Recorder {
         Box::pin(self.clone().look(stem, false))
     }
 
-    fn delete(&self, stem: Stem) -> Later<Deletion> {
-        let inner = Arc::clone(&self.0);
+    fn delete(&self, stem: Stem, who: &str) -> Later<Deletion> {
+        let (inner, who) = (Arc::clone(&self.0), who.to_owned());
         Box::pin(blocking(move || {
             if inner.parts.running.is_running(&stem) {
                 return Ok(Deletion::Running);
             }
-            Ok(match inner.parts.shelf.delete(&stem)? {
+            Ok(match inner.parts.shelf.delete_for(&stem, &who)? {
                 Some(_) => Deletion::Done,
                 None => Deletion::Unknown,
             })

@@ -104,6 +104,11 @@ pub trait Shelf: Send + Sync {
     /// Deletes a file; returns its size, `None` where there is none.
     fn delete(&self, stem: &Stem) -> Result<Option<u64>>;
 
+    /// The same, at the wish of `who`: where deletions are written down, under that name.
+    fn delete_for(&self, stem: &Stem, _who: &str) -> Result<Option<u64>> {
+        self.delete(stem)
+    }
+
     /// Takes over `finished`, a file on the same file system, as `device`'s, under the first free name after `wish`.
     /// Whoever still writes it writes on.
     fn adopt(&self, device: &str, wish: &Stem, finished: &std::path::Path) -> Result<Entry>;

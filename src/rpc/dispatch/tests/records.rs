@@ -113,7 +113,7 @@ impl Recordings for StandIn {
         soon(known(&stem).then(|| info(&stem)))
     }
 
-    fn delete(&self, stem: Stem) -> Later<Deletion> {
+    fn delete(&self, stem: Stem, _: &str) -> Later<Deletion> {
         soon(match stem.as_str() {
             "running" => Deletion::Running,
             "absent" => Deletion::Unknown,

@@ -1,4 +1,4 @@
-//! The component `security`: whether what access and TLS rest on can be used.
+//! The component `security`: whether what access, TLS and the proof of recordings rest on can be used.
 
 use super::assess::{Component, Finding, Verdict};
 use super::catalogue::Fault;
@@ -15,6 +15,7 @@ pub(super) fn security(alarms: &[Alarm]) -> Component {
             About::CertificateEnding => Fault::CertificateEnding,
             About::CertificateEnded => Fault::CertificateEnded,
             About::CertificateRefused => Fault::CertificateRefused,
+            About::Evidence => Fault::EvidenceBroken,
         },
         camera: None,
         verdict: Verdict::Degraded,
@@ -22,6 +23,6 @@ pub(super) fn security(alarms: &[Alarm]) -> Component {
         action: alarm.action.clone(),
         since: None,
     });
-    let fine = "credentials and certificate can be used";
+    let fine = "credentials, certificate and the evidence of recordings can be used";
     Component::new(NAME, findings.collect(), fine.to_owned())
 }

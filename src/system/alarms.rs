@@ -19,6 +19,8 @@ pub enum About {
     CertificateEnded,
     /// Its files were changed to something that cannot be used; the former one is shown.
     CertificateRefused,
+    /// The chain that proves recordings is not as this box left it.
+    Evidence,
 }
 
 /// Something that is wrong now.

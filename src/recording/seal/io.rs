@@ -28,6 +28,8 @@ use crate::storage::Protect;
 use crate::storage::names::Stem;
 use crate::storage::shelf::{Entry, Shelf};
 use crate::supervise::blocking;
+use crate::system::alarms::{About, Alarm};
+use crate::system::samples::Sample;
 
 /// Bytes a second that are read to be digested: sixteen cameras of 4 Mbit/s, and a tenth of a small board's core while
 /// a long recording is sealed.
@@ -188,6 +190,56 @@ impl Sealer {
                 () = until(wake) => {}
             }
         }
+    }
+
+    /// The figures, for `/metrics`.
+    #[must_use]
+    pub fn samples(&self) -> Vec<Sample> {
+        let (sealed, bytes, waiting) = self.figures();
+        let whole = Sample::whole;
+        vec![
+            whole(
+                "camera_service_evidence_sealed_total",
+                true,
+                "Recordings whose digest was signed and chained.",
+                sealed,
+            ),
+            whole(
+                "camera_service_evidence_sealed_bytes_total",
+                true,
+                "Bytes of these recordings.",
+                bytes,
+            ),
+            whole(
+                "camera_service_evidence_waiting",
+                false,
+                "Finished recordings that are not sealed yet.",
+                waiting as u64,
+            ),
+            whole(
+                "camera_service_evidence_broken",
+                false,
+                "1 when the chain was not as this box left it when it was read.",
+                u64::from(self.trouble().is_some()),
+            ),
+        ]
+    }
+
+    /// What is wrong, for the component `security` of health.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<Alarm> {
+        let trouble = self.trouble().into_iter();
+        let folder = self.0.places.chain.display();
+        trouble
+            .map(|trouble| Alarm {
+                about: About::Evidence,
+                what: format!(
+                    "the evidence chain in {folder} is not as this box left it: {trouble}"
+                ),
+                action: "keep the medium, and run `camera-service verify` on it; recording goes on"
+                    .to_owned(),
+            })
+            .collect()
     }
 
     /// Recordings sealed since the start, their bytes, and how many wait.

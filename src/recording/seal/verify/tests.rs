@@ -659,12 +659,11 @@ fn a_record_that_the_box_signed_in_another_history_does_not_fit_into_this_one() 
     mixed[2] = lines(&other)[2].clone();
     put(&mut medium, mixed);
     let bad = judged(&medium, &known);
+    // The recording it names is missed, too; that is how it would be found without the digests.
+    let fork = bad.findings.iter().find(|f| f.fault == Fault::Altered);
     assert_eq!(
-        (bad.findings[0].record, bad.findings[0].fault),
-        (4, Fault::Altered)
-    );
-    assert!(
-        bad.findings[0].what.contains("does not follow"),
+        fork.map(|f| f.what.as_str()),
+        Some("record 4 does not follow on the record before it"),
         "{}",
         bad.to_text()
     );

@@ -168,6 +168,7 @@ impl App {
             &directory,
             &events,
         );
+        records.show(&system, &bus);
         let external = External::load(
             &config.storage.data_dir,
             path_keeper.paths(),
@@ -187,6 +188,7 @@ impl App {
                 recordings: Arc::new(records.recorder.clone()),
                 snapshots: Arc::new(records.taker),
                 storage: Arc::new(records.warden.clone()),
+                wear: Arc::new(records.observer.clone()),
                 external: Arc::new(external.clone()) as Arc<dyn Streams>,
                 viewing: Arc::clone(&viewing),
                 system: Arc::clone(&system),
@@ -270,6 +272,8 @@ impl App {
         supervisor.spawn("the recorder", records.recorder.run(stopping));
         let stopping = supervisor.stopping();
         supervisor.spawn("the evidence", records.sealer.run(stopping));
+        let stopping = supervisor.stopping();
+        supervisor.spawn("the wear of the disks", records.observer.run(stopping));
         let stopping = supervisor.stopping();
         supervisor.spawn("the storage", records.warden.run(stopping));
         let counters = adapters::counters(media_state, Arc::clone(&directory), external.clone());

@@ -10,6 +10,7 @@ use crate::clock;
 use crate::config::Storage as Wanted;
 use crate::encode::convert::Planar;
 use crate::events::Announce;
+use crate::events::bus::Bus;
 use crate::mediamtx::paths::Paths;
 use crate::recording::io::{Parts as RecorderParts, Recorder};
 use crate::recording::seal::guard::Guarded;
@@ -25,6 +26,10 @@ use crate::storage::io::{Parts as WardenParts, Warden};
 use crate::storage::note::io::Paper;
 use crate::storage::shelf::Shelf;
 use crate::storage::shelf::io::Folder;
+use crate::storage::wear::io::{Folders, Kernel, Observer};
+use crate::storage::wear::payload::Payload;
+use crate::storage::wear::{self, Wearing as _};
+use crate::system::System;
 
 /// The parts.
 #[derive(Debug)]
@@ -37,6 +42,9 @@ pub struct Records {
     pub warden: Warden,
     /// What is proved of recordings.
     pub sealer: Sealer,
+    /// How the disks wear.
+    pub observer: Observer,
+    payload: Arc<Payload>,
 }
 
 impl Records {
@@ -88,6 +96,14 @@ impl Records {
             events: Arc::clone(events),
             directory: Arc::clone(directory),
         });
+        let payload = Arc::new(Payload::default());
+        let folders = Folders {
+            recordings: wanted.recordings(),
+            snapshots: wanted.snapshots(),
+            data: wanted.data_dir.clone(),
+        };
+        let note = Box::new(Paper::new(wanted.data_dir.join("wear.json")));
+        let observer = Observer::new(Kernel::default(), folders, Arc::clone(&payload), note);
         let (directory, events) = (Arc::clone(directory), Arc::clone(events));
         let taker = Taker::new(snapshots, directory, pulled, events, decode);
         Self {
@@ -95,7 +111,21 @@ impl Records {
             taker,
             warden,
             sealer,
+            observer,
+            payload,
         }
+    }
+
+    /// Has what is proved and worn told by health and `/metrics`.
+    pub fn show(&self, system: &System, bus: &Bus) {
+        let sealer = self.sealer.clone();
+        system.alarms.ask(move |_| sealer.alarms());
+        let sealer = self.sealer.clone();
+        system.samples.ask(move || sealer.samples());
+        let payload = Arc::clone(&self.payload);
+        bus.listen(Box::new(move |event| payload.hear(event)));
+        let observer = self.observer.clone();
+        system.samples.ask(move || wear::samples(&observer.wear()));
     }
 }
 

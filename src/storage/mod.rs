@@ -9,6 +9,7 @@ pub mod note;
 pub mod policy;
 pub mod shelf;
 pub mod space;
+pub mod wear;
 
 use policy::Policy;
 use space::Space;

@@ -10,6 +10,7 @@ use crate::rpc::params::{Param, Rule, whole};
 use crate::rpc::table::{Call, Method, Outcome};
 use crate::storage::Figures;
 use crate::storage::policy::{MOST_DAYS, MOST_GB, Policy, Type};
+use crate::storage::wear::Partition;
 
 /// `get_storage_info`.
 pub const INFO: Method = Method {
@@ -20,8 +21,9 @@ pub const INFO: Method = Method {
     errors: &[],
     doc: "Tells how full the medium of the recordings is, and which retention policy is set.",
     handler: |_, call| {
-        later(call.desk.storage.figures(), |came| {
-            came.map(|figures| info(&figures))
+        let wear = call.desk.wear.wear();
+        later(call.desk.storage.figures(), move |came| {
+            came.map(|figures| info(&figures, &wear))
                 .map_err(|e| files::disk(&e))
         })
     },
@@ -90,7 +92,7 @@ pub const CLEAN: Method = Method {
     },
 };
 
-fn info(figures: &Figures) -> Value {
+fn info(figures: &Figures, wear: &[Partition]) -> Value {
     json!({
         "total_space": figures.space.total,
         "used_space": figures.space.used,
@@ -104,6 +106,7 @@ fn info(figures: &Figures) -> Value {
             "warn_percent": figures.warn_percent,
             "block_percent": figures.block_percent,
             "retention": policy_json(&figures.policy),
+            "wear": wear.iter().map(Partition::to_json).collect::<Vec<_>>(),
         },
     })
 }

@@ -178,3 +178,54 @@ fn words(policy: &Policy) -> String {
     let limits: Vec<String> = age.into_iter().chain(size).collect();
     format!("{}; looked at every ten minutes", limits.join(", and "))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::rpc::schema::tests::departure;
+    use crate::storage::wear::{Disk, Health, Lately, Spare};
+
+    #[test]
+    fn what_is_told_of_wear_has_its_shape_whether_the_medium_tells_or_not() {
+        let silent = Partition {
+            holds: vec!["data"],
+            disk: None,
+            lately: Lately::default(),
+            health: Health::Unknown("SD cards do not tell how worn they are"),
+            days: None,
+        };
+        let telling = Partition {
+            holds: vec!["recordings", "snapshots"],
+            disk: Some(Disk {
+                name: "mmcblk0p3".to_owned(),
+                written: 9_000_000,
+            }),
+            lately: Lately {
+                span: Duration::from_secs(3600),
+                written: 2_100_000,
+                payload: 2_000_000,
+            },
+            health: Health::Emmc {
+                step: 2,
+                spare: Spare::Normal,
+            },
+            days: Some(900),
+        };
+        let figures = Figures {
+            space: crate::storage::space::Space::default(),
+            recordings: 0,
+            snapshots: 0,
+            policy: Policy::default(),
+            warn_percent: 80,
+            block_percent: 90,
+        };
+        let told = info(&figures, &[silent, telling]);
+        assert_eq!(departure("StorageInfo", &told), None);
+        let wear = &told["extensions"]["wear"];
+        assert_eq!(wear[0]["life_used_percent_at_most"], Value::Null);
+        assert_eq!(wear[1]["ratio"], 1.05);
+        assert_eq!(wear[1]["life_used_percent_at_most"], 20);
+    }
+}

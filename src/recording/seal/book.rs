@@ -64,7 +64,9 @@ impl Book {
     pub fn take(&mut self, record: &Record, line: Digest) -> Result<(), String> {
         let first = self.seq == 0 && self.last == NOTHING;
         let jump = match &record.what {
-            What::Break { lost, .. } => lost.map_or(0, |[from, to]| to.saturating_sub(from) + 1),
+            What::Break { lost, .. } => {
+                lost.map_or(0, |[from, to]| to.saturating_sub(from).saturating_add(1))
+            }
             _ => 0,
         };
         let follows = record.prev == hex(&self.last)

@@ -49,7 +49,9 @@ pub fn parts(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut found = Vec::new();
     for entry in entries {
         let entry = entry?;
-        if let Some(number) = entry.file_name().to_str().and_then(part_number) {
+        // A medium may be hostile: no link and no device is followed.
+        let number = entry.file_name().to_str().and_then(part_number);
+        if let Some(number) = number.filter(|_| entry.file_type().is_ok_and(|t| t.is_file())) {
             found.push((number, entry.path()));
         }
     }

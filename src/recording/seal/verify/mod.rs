@@ -227,12 +227,14 @@ impl Report {
     pub fn to_text(&self) -> String {
         let c = &self.counts;
         let mut text = format!(
-            "{} records, the last at {}, signed by {}\n{} recordings are as they were sealed ({} bytes); deleted: {} by the retention policy, {} by users; not sealed: {}\n",
+            "{} records, the last at {}, signed by {}\n{} recordings are as they were sealed ({} bytes; {} of them only after a restart, {} older than the chain); deleted: {} by the retention policy, {} by users; not sealed: {}\n",
             c.records,
             or_never(&self.last_at),
             or_never(&self.key),
             c.proved,
             c.bytes,
+            c.late,
+            c.found,
             c.retired,
             c.deleted,
             c.unsealed,

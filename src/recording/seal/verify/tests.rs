@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
+use proptest::prelude::*;
 
 use super::*;
 use crate::clock::Wall;
@@ -679,4 +680,43 @@ fn a_line_without_end_is_not_read_into_memory() {
         .extend(vec![b'x'; 20 * LONGEST]);
     let report = judged(&it, &Known::default());
     assert_eq!(report.findings[0].fault, Fault::Altered);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_chain_that_a_stranger_signs_brings_the_judge_down(
+        records in proptest::collection::vec((0_u8..7, any::<u64>(), 0_u64..4, any::<bool>()), 1..12),
+    ) {
+        let (mut part, mut prev) = (Vec::new(), NOTHING);
+        for (kind, far, near, follows) in records {
+            let (device, stem) = (format!("../../{near}"), format!("r{near}"));
+            let what = match kind {
+                0 => What::Begin { device, stem, found: follows },
+                1 => What::Seal {
+                    device,
+                    stem,
+                    size: far,
+                    sha256: hex(&NOTHING),
+                    begin: String::new(),
+                    end: String::new(),
+                    late: follows,
+                },
+                2 => What::Reopen { device, stem, why: String::new() },
+                3 => What::Delete { device, stem, by: String::new(), why: String::new() },
+                4 => What::Rotate { next: String::new() },
+                5 => What::Break { why: String::new(), lost: Some([near, far]) },
+                _ => What::Prune { through: far, sha256: String::new() },
+            };
+            let seq = if follows { near } else { far };
+            let line = sign(&attacker(), seq, &prev, Wall::from_secs(1), what).unwrap();
+            prev = if follows { digest(&line) } else { NOTHING };
+            part.extend(line);
+            part.push(b'\n');
+        }
+        let medium = Memory { parts: [(1, part)].into(), ..Memory::default() };
+        let known = Known { key: Some(written(&SigningKey::from_bytes(&[1; 32]).verifying_key())), ..Known::default() };
+        prop_assert!(!judged(&medium, &known).is_good());
+    }
 }

@@ -97,7 +97,7 @@ impl Walker<'_> {
 
     /// The number that the next record has if nothing is missing.
     fn next(&self) -> u64 {
-        self.out.report.last + 1
+        self.out.report.last.saturating_add(1)
     }
 
     fn part(&mut self, from: &mut dyn BufRead, number: u64, last: bool) -> Result<()> {

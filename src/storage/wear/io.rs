@@ -267,10 +267,10 @@ fn disk_of(folder: &Path, stats: &str, mounts: &str) -> Option<Disk> {
         .ancestors()
         .find_map(|path| fs::metadata(path).ok())?;
     let number = meta.dev();
-    let (high, low) = (u64::from(major(number)), u64::from(minor(number)));
+    let (high, low) = (major(number), minor(number));
     disk(stats, high, low).or_else(|| {
         let device = fs::metadata(source(mounts, high, low)?).ok()?.rdev();
-        disk(stats, u64::from(major(device)), u64::from(minor(device)))
+        disk(stats, major(device), minor(device))
     })
 }
 

@@ -174,6 +174,7 @@ impl App {
         );
         // Before MediaMTX, which writes what is to be flushed.
         let flushing = records.flush.start(Arc::clone(&events))?;
+        records.show(&system, &bus);
         let external = External::load(
             &config.storage.data_dir,
             path_keeper.paths(),
@@ -193,6 +194,7 @@ impl App {
                 recordings: Arc::new(records.recorder.clone()),
                 snapshots: Arc::new(records.taker),
                 storage: Arc::new(records.warden.clone()),
+                wear: Arc::new(records.observer.clone()),
                 external: Arc::new(external.clone()) as Arc<dyn Streams>,
                 viewing: Arc::clone(&viewing),
                 system: Arc::clone(&system),
@@ -279,6 +281,11 @@ impl App {
         supervisor.spawn("the recorder", records.recorder.run(stopping));
         let warden = records.warden.clone();
         system.alarms.ask(move |_| warden.alarms());
+        let stopping = supervisor.stopping();
+        let mended = recorder.looked();
+        supervisor.spawn("the evidence", records.sealer.run(mended, stopping));
+        let stopping = supervisor.stopping();
+        supervisor.spawn("the wear of the disks", records.observer.run(stopping));
         let stopping = supervisor.stopping();
         supervisor.spawn("the storage", records.warden.run(stopping));
         let counters = adapters::counters(media_state, Arc::clone(&directory), external.clone());

@@ -1,7 +1,9 @@
 //! The verbs of the command line.
 
+mod evidence;
 mod keys;
 mod revoke;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -96,6 +98,11 @@ enum Verb {
         #[arg(long, short, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Print or change the key that signs the evidence that recordings are as they were
+    Evidence(evidence::Args),
+    /// Judge whether recordings are as they were sealed; needs neither the service nor its configuration.
+    /// Exit status: 0 all is, 1 something was altered, taken away, inserted or reordered, 2 it cannot be told
+    Verify(verify::Args),
     /// Encode the test camera for a while and decode it again; needs no device and no network
     SelfTest {
         /// Seconds of video
@@ -151,7 +158,11 @@ fn parse_ttl(text: &str) -> Result<u64, String> {
 #[must_use]
 pub fn main() -> ExitCode {
     crate::sys::heap::keep_small();
-    let ended = dispatch(Cli::parse().verb);
+    let verb = Cli::parse().verb;
+    if let Verb::Verify(args) = &verb {
+        return verify::io::run(args);
+    }
+    let ended = dispatch(verb);
     log::io::flush();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -241,6 +252,9 @@ fn dispatch(verb: Verb) -> Result<()> {
             println!("{}", app::certificate_text(&config)?);
             Ok(())
         }
+        Verb::Evidence(args) => evidence::io::run(&args),
+        // Answered by `main`, which knows its exit status.
+        Verb::Verify(_) => Ok(()),
         Verb::SelfTest { seconds, size } => self_test(seconds, size),
         Verb::TestCard { size, fps } => {
             crate::capture::testcard::io::write_frames(size, Rate::fps(fps))

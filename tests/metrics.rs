@@ -13,7 +13,11 @@ use camera_service::access::limits::{Gate, Rules};
 use camera_service::camera::{Camera, Status};
 use camera_service::clock::{self, Mono};
 use camera_service::latency::{Recorder, Stamps};
+use camera_service::recording::seal::io::Sealer;
+use camera_service::recording::{EXTENSION, Running};
 use camera_service::rpc::media::PathState;
+use camera_service::storage::shelf::io::Folder;
+use camera_service::storage::wear::{self, Disk, Health, Lately, Partition, Spare};
 use camera_service::system::Storage;
 use serde_json::json;
 use support::{Rig, camera, http};
@@ -211,6 +215,28 @@ async fn a_scraper_gets_every_figure_of_every_camera_as_it_is_now() {
         available: 25,
         at: now,
     });
+    let folder = Folder::new(rig.data_dir.join("recordings"), EXTENSION);
+    let sealer = Sealer::new(
+        Arc::new(folder),
+        Arc::new(Running::default()),
+        &rig.data_dir,
+    );
+    rig.system.samples.ask(move || sealer.samples());
+    let partition = |name: &str| Partition {
+        holds: vec!["recordings", "data"],
+        disk: Some(Disk {
+            name: name.to_owned(),
+            written: 4096,
+        }),
+        lately: Lately::default(),
+        health: Health::Emmc {
+            step: 3,
+            spare: Spare::Normal,
+        },
+        days: Some(700),
+    };
+    let partitions = [partition("mmcblk0p2"), partition("mmcblk1p1")];
+    rig.system.samples.ask(move || wear::samples(&partitions));
 
     let answer = http(rig.page, "GET", "/metrics", "", "").await;
     assert_eq!(answer.status, 200);
@@ -295,6 +321,9 @@ async fn a_scraper_gets_every_figure_of_every_camera_as_it_is_now() {
         "histogram"
     );
     assert_eq!(of("camera_service_storage_free_ratio", &[]), Some(0.25));
+    assert_eq!(of("camera_service_evidence_broken", &[]), Some(0.0));
+    let worn = [("device", "mmcblk1p1"), ("holds", "recordings data")];
+    assert_eq!(of("camera_service_disk_life_used_ratio", &worn), Some(0.3));
 
     // Every name is documented, and nothing else is.
     let documented: BTreeSet<&str> = include_str!("../docs/reference/metrics.md")

@@ -10,9 +10,13 @@ use crate::clock;
 use crate::config::Storage as Wanted;
 use crate::encode::convert::Planar;
 use crate::events::Announce;
+use crate::events::bus::Bus;
 use crate::mediamtx::paths::Paths;
 use crate::recording::flush::io::Flusher;
 use crate::recording::io::{Parts as RecorderParts, Recorder};
+use crate::recording::seal::Witness;
+use crate::recording::seal::guard::Guarded;
+use crate::recording::seal::io::Sealer;
 use crate::recording::{self, Running};
 use crate::slate::last_picture;
 use crate::snapshot;
@@ -24,6 +28,10 @@ use crate::storage::note::io::Paper;
 use crate::storage::shelf::Shelf;
 use crate::storage::shelf::io::Folder;
 use crate::storage::trust::io as trust;
+use crate::storage::wear::io::{Folders, Kernel, Observer};
+use crate::storage::wear::payload::Payload;
+use crate::storage::wear::{self, Wearing as _};
+use crate::system::System;
 
 /// The parts.
 #[derive(Debug)]
@@ -36,6 +44,11 @@ pub struct Records {
     pub warden: Warden,
     /// Keeps growing recordings on it.
     pub flush: Flusher,
+    /// What is proved of recordings.
+    pub sealer: Sealer,
+    /// How the disks wear.
+    pub observer: Observer,
+    payload: Arc<Payload>,
 }
 
 impl Records {
@@ -58,6 +71,15 @@ impl Records {
         let recordings = folder(wanted.recordings(), recording::EXTENSION);
         let snapshots = folder(wanted.snapshots(), snapshot::EXTENSION);
         let running = Arc::new(Running::default());
+        let sealer = Sealer::new(
+            Arc::clone(&recordings),
+            Arc::clone(&running) as _,
+            &wanted.data_dir,
+        );
+        let witness = Arc::new(sealer.clone()) as Arc<dyn Witness>;
+        // Nothing is deleted before it is written down by whom.
+        let guarded = Guarded::new(Arc::clone(&recordings), Arc::clone(&witness));
+        let recordings = Arc::new(guarded) as Arc<dyn Shelf>;
         let warden = Warden::new(WardenParts {
             recordings: Arc::clone(&recordings),
             snapshots: Arc::clone(&snapshots),
@@ -76,6 +98,7 @@ impl Records {
         });
         let recorder = Recorder::new(RecorderParts {
             shelf: recordings,
+            witness,
             note: Box::new(Paper::new(wanted.data_dir.join("running-recordings.json"))),
             running,
             storage: Arc::new(warden.clone()) as Arc<dyn Storage>,
@@ -85,6 +108,14 @@ impl Records {
             flush: flush.clone(),
             mark: Box::new(Paper::new(wanted.data_dir.join("recordings-scrubbed.json"))),
         });
+        let payload = Arc::new(Payload::default());
+        let folders = Folders {
+            recordings: wanted.recordings(),
+            snapshots: wanted.snapshots(),
+            data: wanted.data_dir.clone(),
+        };
+        let note = Box::new(Paper::new(wanted.data_dir.join("wear.json")));
+        let observer = Observer::new(Kernel::default(), folders, Arc::clone(&payload), note);
         let (directory, events) = (Arc::clone(directory), Arc::clone(events));
         let taker = Taker::new(snapshots, directory, pulled, events, decode);
         Self {
@@ -92,7 +123,22 @@ impl Records {
             taker,
             warden,
             flush,
+            sealer,
+            observer,
+            payload,
         }
+    }
+
+    /// Has what is proved and worn told by health and `/metrics`.
+    pub fn show(&self, system: &System, bus: &Bus) {
+        let sealer = self.sealer.clone();
+        system.alarms.ask(move |_| sealer.alarms());
+        let sealer = self.sealer.clone();
+        system.samples.ask(move || sealer.samples());
+        let payload = Arc::clone(&self.payload);
+        bus.listen(Box::new(move |event| payload.hear(event)));
+        let observer = self.observer.clone();
+        system.samples.ask(move || wear::samples(&observer.wear()));
     }
 }
 

@@ -49,11 +49,13 @@ pub enum Fault {
     CertificateEnded,
     /// The TLS certificate's files were changed to something that cannot be used.
     CertificateRefused,
+    /// The chain that proves recordings is not as the box left it.
+    EvidenceBroken,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::CameraFrozen,
         Self::CameraFailed,
         Self::EncoderStalled,
@@ -77,6 +79,7 @@ impl Fault {
         Self::CertificateEnding,
         Self::CertificateEnded,
         Self::CertificateRefused,
+        Self::EvidenceBroken,
     ];
 
     /// The code in answers.
@@ -106,6 +109,7 @@ impl Fault {
             Self::CertificateEnding => "certificate_ending",
             Self::CertificateEnded => "certificate_ended",
             Self::CertificateRefused => "certificate_refused",
+            Self::EvidenceBroken => "evidence_broken",
         }
     }
 
@@ -152,6 +156,7 @@ impl Fault {
             Self::CertificateRefused => {
                 "the files of the TLS certificate were changed to something that cannot be used"
             }
+            Self::EvidenceBroken => "the evidence of recordings is not as this box left it",
         }
     }
 
@@ -217,6 +222,9 @@ impl Fault {
             }
             Self::CertificateRefused => {
                 "put a matching pair of certificate and key in place; the former one is shown until then"
+            }
+            Self::EvidenceBroken => {
+                "keep the medium, and run camera-service verify on it; recording goes on"
             }
         }
     }

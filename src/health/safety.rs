@@ -1,4 +1,5 @@
-//! The component `security`: whether what access and TLS rest on can be used; and which fault an alarm is.
+//! The component `security`: whether what access, TLS and the proof of recordings rest on can be used; and which fault an
+//! alarm is.
 
 use super::assess::{Component, Finding, Verdict};
 use super::catalogue::Fault;
@@ -11,7 +12,7 @@ pub(super) const STORAGE: &str = "storage";
 
 /// Judges. Pictures flow on whatever is wrong here, so nothing here makes the box unhealthy.
 pub(super) fn security(alarms: &[Alarm]) -> Component {
-    let fine = "credentials and certificate can be used";
+    let fine = "credentials, certificate and the evidence of recordings can be used";
     Component::new(NAME, findings(alarms, NAME), fine.to_owned())
 }
 
@@ -38,6 +39,7 @@ const fn fault(about: About) -> (Fault, &'static str) {
         About::CertificateEnding => (Fault::CertificateEnding, NAME),
         About::CertificateEnded => (Fault::CertificateEnded, NAME),
         About::CertificateRefused => (Fault::CertificateRefused, NAME),
+        About::Evidence => (Fault::EvidenceBroken, NAME),
         About::MediumGone => (Fault::StorageGone, STORAGE),
         About::MediumReadOnly => (Fault::StorageReadOnly, STORAGE),
         About::MediumFull => (Fault::StorageFull, STORAGE),

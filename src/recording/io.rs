@@ -14,6 +14,7 @@ use super::disk::io as disk;
 use super::flush::io::Flusher;
 use super::fmp4::{Memory, Told};
 use super::ledger::{Due, Ledger, State};
+use super::seal::Witness;
 use super::stall::io::Watch;
 use super::{Deletion, Durability, Info, Order, Recordings, Running, Start, Stop, spool};
 use crate::camera::Directory;
@@ -54,6 +55,8 @@ pub struct Parts {
     pub flush: Flusher,
     /// Where it is kept when all recordings were last known to be whole.
     pub mark: Box<dyn Note>,
+    /// Told which files began, and which are finished.
+    pub witness: Arc<dyn Witness>,
 }
 
 /// What the look after an interruption did.
@@ -63,6 +66,8 @@ pub(in crate::recording) struct Counts {
     pub(in crate::recording) aside: AtomicU64,
     /// All recordings were looked into.
     pub(in crate::recording) scrubbed: AtomicBool,
+    /// The look is over, whatever came of it.
+    pub(in crate::recording) looked: watch::Sender<bool>,
 }
 
 pub(in crate::recording) struct Inner {
@@ -139,7 +144,8 @@ impl Recorder {
                 Ledger::default()
             }
         };
-        parts.running.set(ledger.files());
+        let (resumed, _) = parts.running.set(ledger.files());
+        parts.witness.changed(&resumed, &[]);
         Self(Arc::new(Inner {
             parts,
             ledger: Mutex::new(ledger),
@@ -263,7 +269,8 @@ impl Recorder {
             let ledger = self.ledger();
             let files = ledger.files();
             self.0.reading().retain(|stem, _| files.contains(stem));
-            self.0.parts.running.set(files);
+            let (began, ended) = self.0.parts.running.set(files);
+            self.0.parts.witness.changed(&began, &ended);
             ledger.to_text()
         };
         let inner = Arc::clone(&self.0);
@@ -386,8 +393,8 @@ impl Recordings for Recorder {
         Box::pin(self.clone().look(stem, false))
     }
 
-    fn delete(&self, stem: Stem) -> Later<Deletion> {
-        let erased = self.0.parts.storage.delete_recording(stem);
+    fn delete(&self, stem: Stem, who: &str) -> Later<Deletion> {
+        let erased = self.0.parts.storage.delete_recording(stem, who.to_owned());
         Box::pin(async move {
             Ok(match erased.await? {
                 Erased::Done(_) => Deletion::Done,

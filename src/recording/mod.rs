@@ -12,6 +12,7 @@ pub mod io;
 pub mod ledger;
 pub mod plain;
 pub mod scrub;
+pub mod seal;
 pub mod session;
 pub mod spool;
 pub mod stall;
@@ -178,8 +179,8 @@ pub trait Recordings: Send + Sync {
     /// One of them.
     fn info(&self, stem: Stem) -> Later<Option<Info>>;
 
-    /// Deletes one that does not run.
-    fn delete(&self, stem: Stem) -> Later<Deletion>;
+    /// Deletes one that does not run, because `who` wants it.
+    fn delete(&self, stem: Stem, who: &str) -> Later<Deletion>;
 
     /// Whether a file is part of a recording that runs; answers from memory.
     fn is_running(&self, stem: &Stem) -> bool;
@@ -208,9 +209,13 @@ pub struct Durability {
 pub struct Running(RwLock<BTreeSet<Stem>>);
 
 impl Running {
-    /// Replaces them.
-    pub fn set(&self, stems: BTreeSet<Stem>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = stems;
+    /// Replaces them; gives those that are new, and those that are not among them any more.
+    pub fn set(&self, stems: BTreeSet<Stem>) -> (Vec<Stem>, Vec<Stem>) {
+        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let began = stems.difference(&held).cloned().collect();
+        let ended = held.difference(&stems).cloned().collect();
+        *held = stems;
+        (began, ended)
     }
 }
 

@@ -33,6 +33,7 @@ use crate::http::files::Downloads;
 use crate::recording::Recordings;
 use crate::snapshot::Snapshots;
 use crate::storage::Storage;
+use crate::storage::wear::Wearing;
 use crate::system::System;
 use crate::viewing::Viewing;
 use guard::Guard;
@@ -62,6 +63,8 @@ pub struct Desk {
     pub snapshots: Arc<dyn Snapshots>,
     /// Looks after the medium.
     pub storage: Arc<dyn Storage>,
+    /// How the disks wear.
+    pub wear: Arc<dyn Wearing>,
     /// Streams of somebody else.
     pub external: Arc<dyn Streams>,
     /// Who said that they watch what, and how fast streams are.

@@ -296,7 +296,7 @@ impl Inner {
     }
 
     /// Deletes a recording that neither runs nor is protected.
-    pub(in crate::storage) fn erase(&self, stem: &Stem, why: Why) -> Result<Erased> {
+    pub(in crate::storage) fn erase(&self, stem: &Stem, why: Why, who: &str) -> Result<Erased> {
         let _gate = self.marks.hold();
         if self.protect.is_running(stem) {
             return Ok(Erased::Running);
@@ -304,7 +304,7 @@ impl Inner {
         if self.marks.has(stem)? {
             return Ok(Erased::Protected);
         }
-        Ok(match self.recordings.delete(stem, why)? {
+        Ok(match self.recordings.delete_for(stem, why, who)? {
             Some(bytes) => Erased::Done(bytes),
             None => Erased::Unknown,
         })
@@ -377,9 +377,9 @@ impl Storage for Warden {
         Box::pin(blocking(move || inner.clean()))
     }
 
-    fn delete_recording(&self, stem: Stem) -> Later<Erased> {
+    fn delete_recording(&self, stem: Stem, who: String) -> Later<Erased> {
         let inner = Arc::clone(&self.0);
-        Box::pin(blocking(move || inner.erase(&stem, Why::Asked)))
+        Box::pin(blocking(move || inner.erase(&stem, Why::Asked, &who)))
     }
 
     fn protect(&self, stem: Stem, protected: bool) -> Later<bool> {
@@ -591,11 +591,17 @@ mod tests {
             "{}",
             cleaned.message
         );
-        let by_hand = warden.delete_recording(party.clone()).await.unwrap();
+        let by_hand = warden
+            .delete_recording(party.clone(), "ada".to_owned())
+            .await
+            .unwrap();
         assert_eq!(by_hand, Erased::Protected);
         assert!(warden.protect(party.clone(), false).await.unwrap());
         assert_eq!(
-            warden.delete_recording(party).await.unwrap(),
+            warden
+                .delete_recording(party, "ada".to_owned())
+                .await
+                .unwrap(),
             Erased::Done(100)
         );
         std::fs::remove_dir_all(dir).unwrap();

@@ -18,6 +18,7 @@ pub mod quota;
 pub mod shelf;
 pub mod space;
 pub mod trust;
+pub mod wear;
 
 use names::Stem;
 use policy::Policy;
@@ -105,8 +106,8 @@ pub trait Storage: Send + Sync {
     /// Deletes what the limits in force say, now.
     fn clean(&self) -> Later<Cleaned>;
 
-    /// Deletes a recording because somebody asks for it.
-    fn delete_recording(&self, stem: Stem) -> Later<Erased>;
+    /// Deletes a recording because `who` asks for it.
+    fn delete_recording(&self, stem: Stem, who: String) -> Later<Erased>;
 
     /// Protects a recording from every deletion, or no longer; false where there is none of that name.
     fn protect(&self, stem: Stem, protected: bool) -> Later<bool>;

@@ -29,6 +29,8 @@ pub enum About {
     MediumFull,
     /// A limit on what is kept cannot be held.
     QuotaShort,
+    /// The chain that proves recordings is not as this box left it.
+    Evidence,
 }
 
 /// Something that is wrong now.

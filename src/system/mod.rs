@@ -8,6 +8,7 @@ pub mod alarms;
 pub mod calls;
 pub mod doors;
 pub mod io;
+pub mod samples;
 pub mod status;
 
 use std::sync::atomic::AtomicU8;
@@ -131,6 +132,8 @@ pub struct System {
     pub calls: Calls,
     /// What parts of the service know to be wrong with themselves.
     pub alarms: alarms::Alarms,
+    /// What other parts keep for `/metrics`.
+    pub samples: samples::Samples,
     /// Events by topic.
     pub events: calls::Events,
     /// What was turned away at the doors.

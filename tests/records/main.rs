@@ -1,6 +1,7 @@
 //! Recordings and snapshots as their user meets them: the real binary, the real MediaMTX, ffprobe as the judge.
 #![allow(clippy::unwrap_used)]
 
+mod evidence;
 #[allow(dead_code, reason = "shared with the demo's own scenarios")]
 #[path = "../demo/stage.rs"]
 mod stage;

@@ -259,6 +259,7 @@ impl Rig {
                 recordings: Arc::new(records.recorder),
                 snapshots: Arc::new(records.taker),
                 storage: Arc::new(records.warden),
+                wear: Arc::new(camera_service::storage::wear::Unseen),
                 external: Arc::new(camera_service::external::Fixed::default()),
                 viewing: Arc::default(),
                 system: Arc::clone(&system),

@@ -50,6 +50,28 @@ pub(super) fn control(system: &System, page: &mut Page) {
     }
 }
 
+/// What other parts keep; samples of one family follow on each other.
+pub(super) fn samples(system: &System, page: &mut Page) {
+    let samples = system.samples.now();
+    for family in samples.chunk_by(|a, b| a.name == b.name) {
+        let [first, ..] = family else {
+            continue;
+        };
+        let kind = match first.counter {
+            true => Kind::Counter,
+            false => Kind::Gauge,
+        };
+        let mut lines = page.family(first.name, kind, first.help);
+        for sample in family {
+            let labels = sample.labels.iter();
+            let labels: Vec<_> = labels
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect();
+            lines.add(&labels, sample.value);
+        }
+    }
+}
+
 /// The machine and the storage, as they were when they were last looked at.
 pub(super) fn machine(system: &System, now: Mono, page: &mut Page) {
     let machine = system.machine();

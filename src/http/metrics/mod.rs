@@ -76,6 +76,7 @@ pub fn page(facts: &Facts<'_>) -> String {
     control::control(facts.system, &mut page);
     doors::doors(facts, &mut page);
     control::machine(facts.system, facts.now.mono, &mut page);
+    control::samples(facts.system, &mut page);
     page.finish()
 }
 

@@ -66,7 +66,9 @@ impl Recorder {
             let wish = Stem::of(device, spool::begun(&file).unwrap_or_else(clock::wall));
             match self.adopt(device, wish, file).await {
                 Ok(stem) => {
-                    warn!(device, name = %stem, "a recording that was left without a name has one now")
+                    warn!(device, name = %stem, "a recording that was left without a name has one now");
+                    let stem = [stem];
+                    self.0.parts.witness.changed(&stem, &stem);
                 }
                 Err(error) => warn!(device, %error, "a recording was left without a name"),
             }

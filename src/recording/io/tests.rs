@@ -109,8 +109,8 @@ impl Storage for Room {
     fn clean(&self) -> Later<Cleaned> {
         self.1.clean()
     }
-    fn delete_recording(&self, stem: Stem) -> Later<Erased> {
-        self.1.delete_recording(stem)
+    fn delete_recording(&self, stem: Stem, who: String) -> Later<Erased> {
+        self.1.delete_recording(stem, who)
     }
     fn protect(&self, stem: Stem, protected: bool) -> Later<bool> {
         self.1.protect(stem, protected)
@@ -167,6 +167,7 @@ impl Bench {
             events: Arc::clone(&events),
         });
         let recorder = Recorder::new(Parts {
+            witness: Arc::new(crate::recording::seal::Nobody),
             shelf,
             note: Box::new(Paper::new(dir.join("note.json"))),
             running,
@@ -266,7 +267,7 @@ async fn a_recording_has_its_name_while_it_grows_and_its_true_figures_when_it_en
     assert!(bench.note().contains(name));
     let stem: Stem = name.parse().unwrap();
     assert_eq!(
-        bench.recorder.delete(stem.clone()).await.unwrap(),
+        bench.recorder.delete(stem.clone(), "ada").await.unwrap(),
         Deletion::Running
     );
     assert_eq!(
@@ -298,7 +299,10 @@ async fn a_recording_has_its_name_while_it_grows_and_its_true_figures_when_it_en
             Topic::RecordingStop
         ]
     );
-    assert_eq!(bench.recorder.delete(stem).await.unwrap(), Deletion::Done);
+    assert_eq!(
+        bench.recorder.delete(stem, "ada").await.unwrap(),
+        Deletion::Done
+    );
 }
 
 #[tokio::test]
@@ -354,7 +358,7 @@ async fn an_interrupted_recording_goes_on_in_a_further_file_and_both_are_counted
     assert_eq!(
         bench
             .recorder
-            .delete("night".parse().unwrap())
+            .delete("night".parse().unwrap(), "ada")
             .await
             .unwrap(),
         Deletion::Running
@@ -467,7 +471,7 @@ async fn a_plain_file_that_takes_long_keeps_neither_the_answer_nor_the_camera() 
     assert_eq!((stopped.format, stopped.finalising), (Format::Fmp4, true));
     let stem: Stem = "night".parse().unwrap();
     assert_eq!(
-        bench.recorder.delete(stem.clone()).await.unwrap(),
+        bench.recorder.delete(stem.clone(), "ada").await.unwrap(),
         Deletion::Running
     );
     assert!(bench.note().contains("\"ended\": true"));
@@ -484,7 +488,10 @@ async fn a_plain_file_that_takes_long_keeps_neither_the_answer_nor_the_camera() 
         assert!(clock::mono().since(begin) < Duration::from_secs(10));
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(bench.recorder.delete(stem).await.unwrap(), Deletion::Done);
+    assert_eq!(
+        bench.recorder.delete(stem, "ada").await.unwrap(),
+        Deletion::Done
+    );
 }
 
 #[tokio::test]
@@ -501,7 +508,7 @@ async fn what_was_not_plain_when_the_service_died_is_made_plain_after_the_next_s
     let bench = Bench::at(dir, false, None);
     let stem: Stem = "night".parse().unwrap();
     assert_eq!(
-        bench.recorder.delete(stem.clone()).await.unwrap(),
+        bench.recorder.delete(stem.clone(), "ada").await.unwrap(),
         Deletion::Running
     );
     bench.run();
@@ -514,7 +521,10 @@ async fn what_was_not_plain_when_the_service_died_is_made_plain_after_the_next_s
     assert!(!bytes.windows(4).any(|w| w == b"moof"));
     assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), written);
     assert_eq!(bench.files("camera0"), ["night.mp4"]);
-    assert_eq!(bench.recorder.delete(stem).await.unwrap(), Deletion::Done);
+    assert_eq!(
+        bench.recorder.delete(stem, "ada").await.unwrap(),
+        Deletion::Done
+    );
 }
 
 #[test]

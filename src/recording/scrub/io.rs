@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use nix::libc::O_NOFOLLOW;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tracing::{debug, info, warn};
 
 use super::{Mark, Scrubbed, Trust, Verdict, examine};
@@ -18,6 +18,7 @@ use crate::events::Topic;
 use crate::recording::EXTENSION;
 use crate::recording::disk::io as disk;
 use crate::recording::io::Recorder;
+use crate::recording::seal::{SERVICE, Witness};
 use crate::recording::spool;
 use crate::storage::shelf::Entry;
 use crate::supervise::blocking;
@@ -43,11 +44,18 @@ pub enum Done {
 
 /// Judges the file at `path`, a recording of `device` beneath `root`, and mends it. Nothing else writes it, or it is left
 /// alone. `ours`: it was written by MediaMTX for certain, so what is no recording is put aside; else only what was begun as
-/// one.
+/// one. What is done to a file that is listed is `told` first.
 ///
 /// # Errors
 /// The disk's own. The file is as it was, or as short as it shall be.
-pub fn mend(root: &Path, device: &str, path: &Path, trust: Trust, ours: bool) -> io::Result<Done> {
+pub fn mend(
+    root: &Path,
+    device: &str,
+    path: &Path,
+    trust: Trust,
+    ours: bool,
+    told: Option<(&Entry, &dyn Witness)>,
+) -> io::Result<Done> {
     let opened = OpenOptions::new()
         .read(true)
         .custom_flags(O_NOFOLLOW)
@@ -68,6 +76,9 @@ pub fn mend(root: &Path, device: &str, path: &Path, trust: Trust, ours: bool) ->
     match verdict {
         Verdict::Sound => Ok(Done::Left),
         Verdict::Cut { at, head } => {
+            if let Some((entry, witness)) = told {
+                witness.rewriting(&entry.stem, "its torn end is cut off");
+            }
             // By the open file: its name may become another at any moment.
             let mut writer = OpenOptions::new()
                 .write(true)
@@ -86,8 +97,19 @@ pub fn mend(root: &Path, device: &str, path: &Path, trust: Trust, ours: bool) ->
             Ok(Done::Left)
         }
         Verdict::Unplayable(why) => {
-            put_aside(root, device, path)?;
-            Ok(Done::Aside(why))
+            let mut done = Ok(());
+            let mut deed = || {
+                done = put_aside(root, device, path);
+                Ok(done.is_ok().then_some(before.len()))
+            };
+            match told {
+                Some((entry, witness)) => {
+                    witness.deleting(entry, SERVICE, "quarantined", &mut deed)
+                }
+                None => deed(),
+            }
+            .map_err(io::Error::other)?;
+            done.map(|()| Done::Aside(why))
         }
     }
 }
@@ -153,6 +175,8 @@ struct Candidate {
     path: PathBuf,
     trust: Trust,
     ours: bool,
+    /// As it is listed; `None` where it has no name yet.
+    entry: Option<Entry>,
 }
 
 impl Recorder {
@@ -184,6 +208,7 @@ impl Recorder {
                 ),
                 Err(error) => warn!(%error, "recordings were not looked into"),
             }
+            this.0.counts.looked.send_replace(true);
         });
         if tokio::time::timeout(PATIENCE, first).await.is_err() {
             info!("recordings go on while the ones of the last run are still being looked into");
@@ -200,7 +225,10 @@ impl Recorder {
             // Of itself, each is the newest.
             mark.trust(entry.modified, entry.modified, now) != Trust::Clean
         });
-        let open = open.map(|entry| suspect(entry.device, entry.path));
+        let open = open.map(|entry| Candidate {
+            entry: Some(entry.clone()),
+            ..suspect(entry.device, entry.path)
+        });
         for candidate in self.unnamed(&root).into_iter().chain(open) {
             self.mend_one(&root, &candidate, &mut done);
         }
@@ -216,25 +244,19 @@ impl Recorder {
             .map(|entry| entry.modified)
             .max()
             .unwrap_or_default();
-        for Entry {
-            device,
-            path,
-            modified,
-            ..
-        } in all
-        {
+        for entry in all {
             if self.0.halt.load(Relaxed) {
                 done.failed += 1;
                 break;
             }
-            let trust = mark.trust(modified, newest, now);
+            let trust = mark.trust(entry.modified, newest, now);
             if trust != Trust::Clean {
-                let ours = false;
                 let candidate = Candidate {
-                    device,
-                    path,
+                    device: entry.device.clone(),
+                    path: entry.path.clone(),
                     trust,
-                    ours,
+                    ours: false,
+                    entry: Some(entry),
                 };
                 self.mend_one(&root, &candidate, &mut done);
             }
@@ -285,6 +307,12 @@ impl Recorder {
         }
     }
 
+    /// Turns true when nothing is mended any more.
+    #[must_use]
+    pub fn looked(&self) -> watch::Receiver<bool> {
+        self.0.counts.looked.subscribe()
+    }
+
     /// Everything recorded is on the medium, and nobody records any more: the next start need not look. Waits for the disk.
     pub fn ended(&self) {
         if self.0.parts.flush.is_on() && self.0.counts.scrubbed.load(Relaxed) {
@@ -296,7 +324,9 @@ impl Recorder {
         done.examined += 1;
         let (device, path) = (&file.device, &file.path);
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let reason = match mend(root, device, path, file.trust, file.ours) {
+        let witness = &*self.0.parts.witness;
+        let told = file.entry.as_ref().map(|entry| (entry, witness));
+        let reason = match mend(root, device, path, file.trust, file.ours, told) {
             Ok(Done::Left) => return,
             Ok(Done::Cut(bytes)) => {
                 done.cut += 1;
@@ -344,5 +374,6 @@ const fn suspect(device: String, path: PathBuf) -> Candidate {
         path,
         trust: Trust::Suspect,
         ours: true,
+        entry: None,
     }
 }

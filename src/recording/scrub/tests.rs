@@ -177,7 +177,7 @@ impl Scratch {
     }
 
     fn mend(&self, path: &Path, ours: bool) -> Done {
-        mend(&self.0, "camera0", path, Trust::Suspect, ours).unwrap()
+        mend(&self.0, "camera0", path, Trust::Suspect, ours, None).unwrap()
     }
 }
 

@@ -234,6 +234,7 @@ pub(crate) fn room(media: MediaState) -> Room {
             recordings: Arc::new(records.recorder),
             snapshots: Arc::new(records.taker),
             storage: Arc::new(records.warden),
+            wear: Arc::new(crate::storage::wear::Unseen),
             external: Arc::new(external()),
             viewing: Arc::default(),
             system: Arc::default(),

@@ -105,7 +105,12 @@ pub const DELETE: Method = Method {
     result: "Deleted",
     errors: &[Code::NotFound, Code::InvalidState],
     doc: "Deletes one recording that neither runs nor is protected.",
-    handler: |_, call| delete(&call),
+    handler: |session, call| {
+        // The row's role has let the session through, so there is one.
+        let who = session.login(call.now.wall);
+        let who = who.map_or_else(|_| String::new(), |login| login.user_id.clone());
+        delete(&call, &who)
+    },
 };
 
 /// -32020 for what cannot be done in this state.
@@ -318,12 +323,12 @@ fn info_json(info: &Info, protected: bool) -> Value {
     })
 }
 
-fn delete(call: &Call) -> Outcome {
+fn delete(call: &Call, who: &str) -> Outcome {
     let Some(stem) = files::stem(call, EXTENSION) else {
         return Outcome::Now(Err(absent(call)));
     };
     later(
-        call.desk.recordings.delete(stem.clone()),
+        call.desk.recordings.delete(stem.clone(), who),
         move |came| match came.map_err(|e| files::disk(&e))? {
             Deletion::Done => Ok(files::deleted(&stem)),
             Deletion::Unknown => Err(files::no_such("recording", &stem, LIST.name)),

@@ -15,6 +15,7 @@ use crate::storage::Figures;
 use crate::storage::policy::{MOST_DAYS, MOST_GB, Policy, Type};
 use crate::storage::quota::Limits;
 use crate::storage::trust::Doubt;
+use crate::storage::wear::Partition;
 
 /// `get_storage_info`.
 pub const INFO: Method = Method {
@@ -26,8 +27,9 @@ pub const INFO: Method = Method {
     doc: "Tells how full the medium of the recordings is, and which retention policy is set.",
     handler: |_, call| {
         let durability = call.desk.recordings.durability();
+        let wear = call.desk.wear.wear();
         later(call.desk.storage.figures(), move |came| {
-            came.map(|figures| info(&figures, durability))
+            came.map(|figures| info(&figures, durability, &wear))
                 .map_err(|e| files::disk(&e))
         })
     },
@@ -138,7 +140,7 @@ fn protect(call: &Call) -> Outcome {
     )
 }
 
-fn info(figures: &Figures, durability: Durability) -> Value {
+fn info(figures: &Figures, durability: Durability, wear: &[Partition]) -> Value {
     json!({
         "total_space": figures.space.total,
         "used_space": figures.space.used,
@@ -165,6 +167,7 @@ fn info(figures: &Figures, durability: Durability) -> Value {
             "protected_recordings": figures.protected,
             "recordings_allocated": figures.recordings.allocated,
             "snapshots_allocated": figures.snapshots.allocated,
+            "wear": wear.iter().map(Partition::to_json).collect::<Vec<_>>(),
         },
     })
 }
@@ -251,4 +254,58 @@ fn words(policy: &Policy) -> String {
     });
     let limits: Vec<String> = age.into_iter().chain(size).collect();
     format!("{}; looked at every ten minutes", limits.join(", and "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::rpc::schema::tests::departure;
+    use crate::storage::wear::{Disk, Health, Lately, Spare};
+
+    #[test]
+    fn what_is_told_of_wear_has_its_shape_whether_the_medium_tells_or_not() {
+        let silent = Partition {
+            holds: vec!["data"],
+            disk: None,
+            lately: Lately::default(),
+            health: Health::Unknown("SD cards do not tell how worn they are"),
+            days: None,
+        };
+        let telling = Partition {
+            holds: vec!["recordings", "snapshots"],
+            disk: Some(Disk {
+                name: "mmcblk0p3".to_owned(),
+                written: 9_000_000,
+            }),
+            lately: Lately {
+                span: Duration::from_secs(3600),
+                written: 2_100_000,
+                payload: 2_000_000,
+            },
+            health: Health::Emmc {
+                step: 2,
+                spare: Spare::Normal,
+            },
+            days: Some(900),
+        };
+        let figures = Figures {
+            space: crate::storage::space::Space::default(),
+            recordings: crate::storage::shelf::Weight::default(),
+            snapshots: crate::storage::shelf::Weight::default(),
+            policy: Policy::default(),
+            limits: Limits::default(),
+            clock: Err(Doubt::Unknown),
+            protected: 1,
+            warn_percent: 80,
+            block_percent: 90,
+        };
+        let told = info(&figures, Durability::default(), &[silent, telling]);
+        assert_eq!(departure("StorageInfo", &told), None);
+        let wear = &told["extensions"]["wear"];
+        assert_eq!(wear[0]["life_used_percent_at_most"], Value::Null);
+        assert_eq!(wear[1]["ratio"], 1.05);
+        assert_eq!(wear[1]["life_used_percent_at_most"], 20);
+    }
 }

@@ -175,6 +175,7 @@ fn storage_info() -> Value {
             "protected_recordings": count(),
             "recordings_allocated": told("integer", "bytes of the medium that recordings take"),
             "snapshots_allocated": told("integer", "likewise"),
+            "wear": { "type": "array", "items": wear() },
         })),
     }))
 }
@@ -196,6 +197,25 @@ fn limits() -> Value {
             "description": "cameras and streams with limits of their own",
             "additionalProperties": closed(&json!({ "bytes": bytes(), "age_s": age() })),
         },
+    }))
+}
+
+/// One partition; null is what cannot be told.
+fn wear() -> Value {
+    let or_null =
+        |kind: &str, meaning: &str| json!({ "type": [kind, "null"], "description": meaning });
+    closed(&json!({
+        "holds": { "type": "array", "items": words(&["recordings", "snapshots", "data"]) },
+        "device": or_null("string", "the partition's name; null: the file system lies on no disk of its own"),
+        "written_since_boot": or_null("integer", "bytes, by whomever"),
+        "seconds": told("integer", "what written and payload look back on: an hour, or the time since the service started"),
+        "written": told("integer", "bytes that went to the partition in that time"),
+        "payload": told("integer", "bytes of recordings and snapshots that were to be kept on it in that time"),
+        "ratio": or_null("number", "written for each byte of payload"),
+        "life_used_percent_at_most": or_null("integer", "as an eMMC tells it, in steps of 10; 110 = more than it was made for"),
+        "spare_blocks": words(&["unknown", "normal", "warning", "urgent"]),
+        "days_left": or_null("integer", "at the rate of that time"),
+        "message": told("string", "how long it will last, for people"),
     }))
 }
 

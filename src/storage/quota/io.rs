@@ -205,10 +205,12 @@ impl Inner {
             let deleted = match victim.kind {
                 // It may have begun to run since, or have been protected.
                 Kind::Recording if self.runs(stem) => Ok(None),
-                Kind::Recording => self.erase(stem, *why).map(|erased| match erased {
-                    Erased::Done(bytes) => Some(bytes),
-                    _ => None,
-                }),
+                Kind::Recording => self
+                    .erase(stem, *why, "service")
+                    .map(|erased| match erased {
+                        Erased::Done(bytes) => Some(bytes),
+                        _ => None,
+                    }),
                 Kind::Snapshot => self.snapshots.delete(stem, *why),
             };
             match deleted {

@@ -127,6 +127,11 @@ pub trait Shelf: Send + Sync {
     /// watches hears why.
     fn delete(&self, stem: &Stem, why: Why) -> Result<Option<u64>>;
 
+    /// The same, at the wish of `who`: where deletions are written down, under that name.
+    fn delete_for(&self, stem: &Stem, why: Why, _who: &str) -> Result<Option<u64>> {
+        self.delete(stem, why)
+    }
+
     /// From now on `watcher` is told what happens to the files, by whoever does it and after it is done. It may wait for
     /// the disk, but not for the shelf.
     fn watch(&self, watcher: Watcher);

@@ -117,7 +117,7 @@ impl Recordings for StandIn {
         soon(known(&stem).then(|| info(&stem)))
     }
 
-    fn delete(&self, stem: Stem) -> Later<Deletion> {
+    fn delete(&self, stem: Stem, _: &str) -> Later<Deletion> {
         soon(match stem.as_str() {
             "running" => Deletion::Running,
             "locked" => Deletion::Protected,
@@ -206,7 +206,7 @@ impl Storage for StandIn {
         soon(Cleaned::default())
     }
 
-    fn delete_recording(&self, _: Stem) -> Later<Erased> {
+    fn delete_recording(&self, _: Stem, _: String) -> Later<Erased> {
         soon(Erased::Unknown)
     }
 

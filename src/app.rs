@@ -269,6 +269,8 @@ impl App {
         let stopping = supervisor.stopping();
         supervisor.spawn("the recorder", records.recorder.run(stopping));
         let stopping = supervisor.stopping();
+        supervisor.spawn("the index of recordings", records.index.run(stopping));
+        let stopping = supervisor.stopping();
         supervisor.spawn("the storage", records.warden.run(stopping));
         let counters = adapters::counters(media_state, Arc::clone(&directory), external.clone());
         let stopping = supervisor.stopping();

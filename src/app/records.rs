@@ -11,6 +11,7 @@ use crate::config::Storage as Wanted;
 use crate::encode::convert::Planar;
 use crate::events::Announce;
 use crate::mediamtx::paths::Paths;
+use crate::recording::index::io::Index;
 use crate::recording::io::{Parts as RecorderParts, Recorder};
 use crate::recording::{self, Running};
 use crate::slate::last_picture;
@@ -28,6 +29,8 @@ use crate::storage::shelf::io::Folder;
 pub struct Records {
     /// Recordings.
     pub recorder: Recorder,
+    /// What recordings there are.
+    pub index: Index,
     /// Snapshots.
     pub taker: Taker,
     /// The medium.
@@ -62,8 +65,10 @@ impl Records {
             warn_percent: wanted.warn_percent,
             block_percent: wanted.block_percent,
         });
+        let index = Index::new(Arc::clone(&recordings), Arc::clone(&running) as _);
         let recorder = Recorder::new(RecorderParts {
             shelf: recordings,
+            index: index.clone(),
             note: Box::new(Paper::new(wanted.data_dir.join("running-recordings.json"))),
             running,
             storage: Arc::new(warden.clone()) as Arc<dyn Storage>,
@@ -75,6 +80,7 @@ impl Records {
         let taker = Taker::new(snapshots, directory, pulled, events, decode);
         Self {
             recorder,
+            index,
             taker,
             warden,
         }

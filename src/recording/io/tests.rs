@@ -136,10 +136,13 @@ impl Bench {
         bus.listen(Box::new(move |event| {
             note.lock().unwrap().push((**event).clone())
         }));
+        let shelf: Arc<dyn Shelf> = Arc::new(Folder::new(media.root.clone(), EXTENSION));
+        let running = Arc::new(Running::default());
         let recorder = Recorder::new(Parts {
-            shelf: Arc::new(Folder::new(media.root.clone(), EXTENSION)),
+            index: Index::new(Arc::clone(&shelf), Arc::clone(&running) as _),
+            shelf,
             note: Box::new(Paper::new(dir.join("note.json"))),
-            running: Arc::default(),
+            running,
             storage: Arc::new(Room(full.map(str::to_owned))),
             paths: Paths::new(Arc::new(Arc::clone(&media))),
             events: Arc::new(bus),

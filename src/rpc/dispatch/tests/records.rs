@@ -4,6 +4,8 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::error::{Error, Kind, Later};
+use crate::recording::examine::{Facts, Gap};
+use crate::recording::index::{Inventory, Item};
 use crate::recording::{Deletion, Format, Info, Order, Recordings, Start, Started, Stop, Stopped};
 use crate::rpc::schema::tests::departure;
 use crate::snapshot::{Of, Snapshot, Snapshots};
@@ -12,6 +14,7 @@ use crate::storage::policy::Policy;
 use crate::storage::shelf::{Entry, Listing, Page};
 use crate::storage::space::Space;
 use crate::storage::{Cleaned, Figures, Storage};
+use crate::units::Size;
 
 /// Every method here.
 pub(super) const METHODS: &[&str] = &[
@@ -58,7 +61,24 @@ fn info(stem: &Stem) -> Info {
     Info {
         entry: entry(stem),
         duration: Duration::from_millis(3_500),
+        facts: facts(),
         running: stem.as_str() == "running",
+    }
+}
+
+fn facts() -> Facts {
+    Facts {
+        duration: Duration::from_millis(3_500),
+        codec: Some("avc1.64001f".to_owned()),
+        size: Some(Size::new(1280, 720)),
+        gaps: vec![Gap {
+            at: Duration::from_millis(1_000),
+            length: Duration::from_millis(1_500),
+        }],
+        closed: true,
+        torn: false,
+        unplayable: false,
+        whole: 4_300,
     }
 }
 
@@ -101,12 +121,20 @@ impl Recordings for StandIn {
         }))
     }
 
-    fn list(&self, page: Page) -> Later<Listing> {
+    fn list(&self, page: Page) -> Later<Arc<Inventory>> {
         self.pages.lock().unwrap().push(page);
-        soon(Listing {
-            files: vec![entry(&"running".parse().unwrap())],
+        let item = |stem: &str, facts| Item {
+            entry: entry(&stem.parse().unwrap()),
+            facts,
+        };
+        soon(Arc::new(Inventory {
+            files: vec![
+                item("running", None),
+                item("party", Some(facts())),
+                item("fresh", None),
+            ],
             total: 7,
-        })
+        }))
     }
 
     fn info(&self, stem: Stem) -> Later<Option<Info>> {
@@ -123,6 +151,10 @@ impl Recordings for StandIn {
 
     fn is_running(&self, stem: &Stem) -> bool {
         stem.as_str() == "running"
+    }
+
+    fn is_finalising(&self, _: &Stem) -> bool {
+        false
     }
 }
 
@@ -151,7 +183,11 @@ impl Snapshots for StandIn {
     }
 
     fn list(&self, page: Page) -> Later<Listing> {
-        Recordings::list(self, page)
+        self.pages.lock().unwrap().push(page);
+        soon(Listing {
+            files: vec![entry(&"shot".parse().unwrap())],
+            total: 7,
+        })
     }
 
     fn info(&self, stem: Stem) -> Later<Option<Entry>> {

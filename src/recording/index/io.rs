@@ -1,0 +1,264 @@
+//! The index as the recorder asks it, and the thread that looks after it.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use super::book::io::Book;
+use super::db::io::{Trouble, discard};
+use super::{Inventory, Item};
+use crate::clock::{self, Mono};
+use crate::error::Result;
+use crate::recording::examine::{Facts, examine};
+use crate::storage::Protect;
+use crate::storage::names::Stem;
+use crate::storage::shelf::{Entry, Page, Shelf, cut};
+use crate::supervise::{Stop, Worker, blocking};
+
+/// How often the thread looks what has happened while nobody asks.
+const TICK: u16 = 1000;
+/// How long after a failure it is tried again to open the index.
+const AGAIN: Duration = Duration::from_secs(60);
+/// Files that are examined before the results are written down.
+const BATCH: usize = 64;
+/// How far the thread gives way to all others (nice(7)).
+const BEHIND_ALL: i32 = 19;
+
+/// The index of the recordings on a shelf. Cheap to clone; all clones are one. While there is no index to be had, the
+/// shelf is read: slower, and without [`Item::facts`], but as true.
+#[derive(Clone)]
+pub struct Index(Arc<Inner>);
+
+struct Inner {
+    shelf: Arc<dyn Shelf>,
+    running: Arc<dyn Protect>,
+    /// Absent until it has been compared with the folder, and while it cannot be believed.
+    book: Mutex<Option<Book>>,
+}
+
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Index").finish_non_exhaustive()
+    }
+}
+
+impl Index {
+    /// An index of what is on `shelf`. Nothing is indexed before [`Index::run`]. Files that `running` names still grow
+    /// and are not examined.
+    #[must_use]
+    pub fn new(shelf: Arc<dyn Shelf>, running: Arc<dyn Protect>) -> Self {
+        Self(Arc::new(Inner {
+            shelf,
+            running,
+            book: Mutex::new(None),
+        }))
+    }
+
+    /// Looks after the index until the service stops, in a thread of its own that gives way to all others.
+    ///
+    /// # Errors
+    /// `Internal` when the kernel gives no thread. What else fails is said, and tried again.
+    pub async fn run(self, mut stopping: watch::Receiver<bool>) -> Result<()> {
+        let worker = Worker::spawn("index", move |stop| self.look_after(&stop))?;
+        while !*stopping.borrow() {
+            if stopping.changed().await.is_err() {
+                break;
+            }
+        }
+        // Waits for the file that is being examined, and for the database to be closed.
+        blocking(move || {
+            drop(worker);
+            Ok(())
+        })
+        .await
+    }
+
+    /// A part of the list, where it is known without asking the disk. Does not wait.
+    pub fn recall(&self, page: Page) -> Option<Arc<Inventory>> {
+        let mut book = match self.0.book.try_lock() {
+            Ok(book) => book,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        match book.as_mut() {
+            Some(book) => book.recall(page, clock::mono()),
+            None => Some(unexamined(&self.0.shelf.recall()?, page)),
+        }
+    }
+
+    /// A part of the list. May wait for the disk, as all below.
+    ///
+    /// # Errors
+    /// The disk's own, with the path.
+    pub fn list(&self, page: Page) -> Result<Arc<Inventory>> {
+        let indexed = self.ask(|book| {
+            book.refresh(true, clock::mono())?;
+            book.page(page)
+        });
+        match indexed {
+            Some(inventory) => Ok(inventory),
+            None => Ok(unexamined(&self.0.shelf.sorted()?, page)),
+        }
+    }
+
+    /// One recording, as its file is now.
+    ///
+    /// # Errors
+    /// As [`Index::list`].
+    pub fn find(&self, stem: &Stem) -> Result<Option<Item>> {
+        let indexed = self.ask(|book| {
+            book.refresh(true, clock::mono())?;
+            book.find(stem)
+        });
+        if let Some(Some(item)) = indexed {
+            return Ok(Some(item));
+        }
+        // What is not in the index may be on the disk all the same.
+        let found = self.0.shelf.find(stem)?;
+        Ok(found.map(|entry| Item { entry, facts: None }))
+    }
+
+    /// Whether the index is compared with the folder, and nothing waits to be examined.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let complete = self.ask(|book| {
+            book.refresh(true, clock::mono())?;
+            Ok(book.pending(None, 1)?.is_empty())
+        });
+        complete == Some(true)
+    }
+
+    /// Asks the index, if it is there. One that fails is put away: the thread opens it again, or makes a new one.
+    fn ask<T>(&self, ask: impl FnOnce(&mut Book) -> Result<T, Trouble>) -> Option<T> {
+        let mut held = self.lock();
+        match ask(held.as_mut()?) {
+            Ok(answer) => Some(answer),
+            Err(trouble) => {
+                if !matches!(trouble, Trouble::Lost) {
+                    warn!(%trouble, "the index of recordings is put away; the folder is read until it is sound");
+                }
+                *held = None;
+                None
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Book>> {
+        self.0.book.lock().unwrap_or_else(|poisoned| {
+            // Whoever panicked may have left it half changed: it is compared anew.
+            let mut held = poisoned.into_inner();
+            *held = None;
+            self.0.book.clear_poison();
+            held
+        })
+    }
+
+    /// The thread's work.
+    pub fn look_after(&self, stop: &Stop) {
+        crate::sys::nice::give_way(BEHIND_ALL);
+        let mut retry: Option<Mono> = None;
+        while !stop.is_given() {
+            let due = retry.is_none_or(|at| at <= clock::mono());
+            if due && self.lock().is_none() {
+                retry = self.open(stop).then(|| clock::mono() + AGAIN);
+            }
+            self.ask(|book| book.refresh(false, clock::mono()));
+            self.examine_pending(stop);
+            let mut awaited = [PollFd::new(stop.fd(), PollFlags::POLLIN)];
+            // A signal only makes it look earlier.
+            let _ = poll(&mut awaited, PollTimeout::from(TICK));
+        }
+        // Closed here, where it may take its time.
+        *self.lock() = None;
+    }
+
+    /// Opens the index and compares it with the folder. Whether that failed, and shall not be tried again at once.
+    fn open(&self, stop: &Stop) -> bool {
+        let root = self.0.shelf.root();
+        // It is made when the first recording comes. Until then there is nothing to index.
+        if !root.is_dir() {
+            return false;
+        }
+        let begin = clock::mono();
+        let halt = || stop.is_given();
+        let opened = Book::open(&root, &halt, begin).or_else(|trouble| match trouble {
+            Trouble::Damaged(why) => {
+                warn!(why, folder = %root.display(), "the index of recordings is damaged and is made anew from the files; no recording is touched");
+                discard(&root)?;
+                Book::open(&root, &halt, begin)
+            }
+            other => Err(other),
+        });
+        match opened {
+            Ok(book) => {
+                let took = clock::mono().since(begin);
+                info!(
+                    recordings = book.total(),
+                    took_ms = took.as_millis(),
+                    "the recordings are indexed"
+                );
+                *self.lock() = Some(book);
+                false
+            }
+            Err(Trouble::Halted | Trouble::Lost) => false,
+            Err(trouble) => {
+                warn!(%trouble, "there is no index of recordings; the folder is read each time, which is slower, and lists do not tell what files hold");
+                true
+            }
+        }
+    }
+
+    /// Examines what has come or changed, the newest first.
+    fn examine_pending(&self, stop: &Stop) {
+        let mut behind = None;
+        loop {
+            let next = self.ask(|book| {
+                let rows = book.pending(behind.as_ref(), BATCH)?;
+                Ok((rows, book.root().to_owned()))
+            });
+            let Some((rows, root)) = next.filter(|(rows, _)| !rows.is_empty()) else {
+                return;
+            };
+            behind = rows.last().cloned();
+            let mut done = Vec::with_capacity(rows.len());
+            for mut row in rows {
+                if stop.is_given() {
+                    break;
+                }
+                if !self.0.running.is_running(&row.stem) {
+                    row.facts = Some(examine_at(&row.path(&root)));
+                    done.push(row);
+                }
+            }
+            self.ask(|book| book.examined(done));
+            if stop.is_given() {
+                return;
+            }
+        }
+    }
+}
+
+/// What a file is; one that cannot be read is unplayable.
+pub(in crate::recording) fn examine_at(path: &Path) -> Facts {
+    File::open(path)
+        .and_then(|mut file| examine(&mut file))
+        .unwrap_or_else(|_| Facts::unplayable())
+}
+
+/// A part of what the folder holds.
+fn unexamined(all: &[Entry], page: Page) -> Arc<Inventory> {
+    let part = cut(all, page);
+    let item = |entry| Item { entry, facts: None };
+    Arc::new(Inventory {
+        files: part.files.into_iter().map(item).collect(),
+        total: part.total,
+    })
+}
+
+#[cfg(test)]
+mod tests;

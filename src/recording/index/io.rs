@@ -1,6 +1,7 @@
 //! The index as the recorder asks it, and the thread that looks after it.
 
 use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
@@ -24,8 +25,10 @@ use crate::supervise::{Stop, Worker, blocking};
 const TICK: u16 = 1000;
 /// How long after a failure it is tried again to open the index.
 const AGAIN: Duration = Duration::from_secs(60);
-/// Files that are examined before the results are written down.
-const BATCH: usize = 64;
+/// Files that are examined before the results are written down: one by one it would be many times the bytes.
+const BATCH: usize = 256;
+/// How long results wait to be written down at most.
+const HELD: Duration = Duration::from_secs(5);
 /// How far the thread gives way to all others (nice(7)).
 const BEHIND_ALL: i32 = 19;
 
@@ -121,6 +124,12 @@ impl Index {
         // What is not in the index may be on the disk all the same.
         let found = self.0.shelf.find(stem)?;
         Ok(found.map(|entry| Item { entry, facts: None }))
+    }
+
+    /// Whether the index is there, compared with the folder: lists come from it.
+    #[must_use]
+    pub fn is_compared(&self) -> bool {
+        self.lock().is_some()
     }
 
     /// Whether the index is compared with the folder, and nothing waits to be examined.
@@ -224,18 +233,24 @@ impl Index {
             let Some((rows, root)) = next.filter(|(rows, _)| !rows.is_empty()) else {
                 return;
             };
-            behind = rows.last().cloned();
+            let begin = clock::mono();
             let mut done = Vec::with_capacity(rows.len());
             for mut row in rows {
-                if stop.is_given() {
+                if stop.is_given() || clock::mono().since(begin) > HELD {
                     break;
                 }
-                if !self.0.running.is_running(&row.stem) {
-                    row.facts = Some(examine_at(&row.path(&root)));
+                behind = Some(row.clone());
+                if self.0.running.is_running(&row.stem) {
+                    continue;
+                }
+                let facts = examine_unless(&row.path(&root), &|| stop.is_given());
+                // One that was broken off is not known.
+                if !stop.is_given() {
+                    row.facts = Some(facts);
                     done.push(row);
                 }
             }
-            self.ask(|book| book.examined(done));
+            self.ask(|book| book.examined(&done));
             if stop.is_given() {
                 return;
             }
@@ -245,9 +260,36 @@ impl Index {
 
 /// What a file is; one that cannot be read is unplayable.
 pub(in crate::recording) fn examine_at(path: &Path) -> Facts {
+    examine_unless(path, &|| false)
+}
+
+/// What a file is, unless `halt` says meanwhile that nobody wants to know any more: a day's recording on a slow card
+/// takes a while.
+fn examine_unless(path: &Path, halt: &dyn Fn() -> bool) -> Facts {
     File::open(path)
-        .and_then(|mut file| examine(&mut file))
+        .and_then(|file| examine(&mut Patient { file, halt }))
         .unwrap_or_else(|_| Facts::unplayable())
+}
+
+/// A file that is read until somebody says stop.
+struct Patient<'a> {
+    file: File,
+    halt: &'a dyn Fn() -> bool,
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match (self.halt)() {
+            true => Err(ErrorKind::TimedOut.into()),
+            false => self.file.read(out),
+        }
+    }
+}
+
+impl Seek for Patient<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
 }
 
 /// A part of what the folder holds.

@@ -73,6 +73,8 @@ pub const PENDING: &str = concat!(
 );
 /// A row, new or in the place of the one before.
 pub const PUT: &str = "INSERT OR REPLACE INTO recording (stem, device, size, modified, inode, created, begun, duration, codec, width, height, gaps, flags, whole, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+/// What a file is, if the row is still of the file that was examined. Writes no more pages than it must.
+pub const EXAMINED: &str = "UPDATE recording SET begun = ?6, duration = ?7, codec = ?8, width = ?9, height = ?10, gaps = ?11, flags = ?12, whole = ?13, checksum = ?14 WHERE stem = ?1 AND device = ?2 AND size = ?3 AND modified = ?4 AND inode = ?5";
 /// Takes a row out.
 pub const REMOVE: &str = "DELETE FROM recording WHERE stem = ?1 AND device = ?2";
 /// How many rows there are.

@@ -10,8 +10,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Params, para
 use crate::clock::Wall;
 use crate::recording::index::row::{Cells, Damaged, Row};
 use crate::recording::index::schema::{
-    AFTER, APPLICATION, COUNT, IS_THERE, OBJECTS, OF_DEVICE, OF_STEM, ONE, PAGE, PENDING, PUT,
-    REMOVE, VERSION,
+    AFTER, APPLICATION, COUNT, EXAMINED, IS_THERE, OBJECTS, OF_DEVICE, OF_STEM, ONE, PAGE, PENDING,
+    PUT, REMOVE, VERSION,
 };
 use crate::storage::names::Stem;
 use crate::storage::shelf::Page;
@@ -245,7 +245,7 @@ impl Db {
     }
 
     /// Those names of a device's that have no row.
-    pub fn missing(&self, device: &str, names: Vec<Stem>) -> Done<Vec<Stem>> {
+    pub fn missing<'a>(&self, device: &str, names: &'a [Stem]) -> Done<Vec<&'a Stem>> {
         let mut ask = self.0.prepare(IS_THERE)?;
         let mut missing = Vec::new();
         for stem in names {
@@ -304,6 +304,25 @@ impl Db {
         }
         change.commit()?;
         Ok(more)
+    }
+
+    /// Writes what files are into rows that are still of those files.
+    pub fn examined(&mut self, rows: &[Row]) -> Done<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let change = self.0.transaction()?;
+        {
+            let mut write = change.prepare(EXAMINED)?;
+            for row in rows {
+                let c = row.cells();
+                write.execute(params![
+                    c.stem, c.device, c.size, c.modified, c.inode, c.begun, c.duration, c.codec,
+                    c.width, c.height, c.gaps, c.flags, c.whole, c.checksum
+                ])?;
+            }
+        }
+        Ok(change.commit()?)
     }
 
     fn rows(&self, sql: &str, values: impl Params) -> Done<Vec<Row>> {

@@ -85,14 +85,14 @@ impl Notes {
         std::mem::take(&mut self.stirred)
     }
 
-    /// The files to look at, once. Those that only grow are left for whoever wants their size now: to write it down each
-    /// time would wear the card.
-    pub fn files(&mut self, growing: bool) -> Vec<(String, Stem)> {
+    /// The files to look at, once, and whether they only grew. Those are left, unless `growing`, for whoever wants their
+    /// size.
+    pub fn files(&mut self, growing: bool) -> Vec<(String, Stem, bool)> {
         let mut now = Vec::new();
-        self.files.retain(|file, grows| {
+        self.files.retain(|(device, stem), grows| {
             let wanted = growing || !*grows;
             if wanted {
-                now.push(file.clone());
+                now.push((device.clone(), stem.clone(), *grows));
             }
             !wanted
         });
@@ -118,8 +118,11 @@ mod tests {
         }
     }
 
-    fn names(files: &[(String, Stem)]) -> Vec<&str> {
-        files.iter().map(|(_, stem)| stem.as_str()).collect()
+    fn names(files: &[(String, Stem, bool)]) -> Vec<(&str, bool)> {
+        files
+            .iter()
+            .map(|(_, stem, grows)| (stem.as_str(), *grows))
+            .collect()
     }
 
     #[test]
@@ -132,8 +135,8 @@ mod tests {
         ] {
             notes.take(noted);
         }
-        assert_eq!(names(&notes.files(false)), ["b"]);
-        assert_eq!(names(&notes.files(true)), ["a"]);
+        assert_eq!(names(&notes.files(false)), [("b", false)]);
+        assert_eq!(names(&notes.files(true)), [("a", true)]);
         assert!(notes.is_quiet());
     }
 

@@ -101,6 +101,12 @@ impl Row {
         }
     }
 
+    /// The greater, the earlier in a list: the newest first; of the same moment the greater name, then the greater device.
+    #[must_use]
+    pub fn order(&self) -> (Wall, &Stem, &str) {
+        (self.mark.modified, &self.stem, &self.device)
+    }
+
     /// Whether the file must be examined, again or for the first time, now that it is like this. What could not be read
     /// is tried again whenever there is an occasion: it may have been for want of a permission, or of a contact.
     #[must_use]

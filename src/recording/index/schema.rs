@@ -30,14 +30,43 @@ macro_rules! columns {
     };
 }
 
-/// Of the newest, so many behind so many. The places are counted in the index alone; only the page is looked up.
-pub const PAGE: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM (SELECT stem, device FROM recording ORDER BY modified DESC, stem DESC, device DESC LIMIT ?1 OFFSET ?2) AS p \
-     CROSS JOIN recording AS r ON r.stem = p.stem AND r.device = p.device \
-     ORDER BY r.modified DESC, r.stem DESC, r.device DESC"
-);
+/// Of the newest but a few, so many behind so many. The places are counted in the index alone; only the page is looked
+/// up.
+#[must_use]
+pub fn page(but: usize) -> String {
+    format!(
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM (SELECT stem, device FROM recording{} ORDER BY modified DESC, stem DESC, device DESC LIMIT ?1 OFFSET ?2) AS p \
+             CROSS JOIN recording AS r ON r.stem = p.stem AND r.device = p.device \
+             ORDER BY r.modified DESC, r.stem DESC, r.device DESC"
+        ),
+        except(" WHERE", 3, but)
+    )
+}
+
+/// How many are newer than one, but for a few.
+#[must_use]
+pub fn newer(but: usize) -> String {
+    format!(
+        "SELECT count(*) FROM recording WHERE (modified, stem, device) > (?1, ?2, ?3){}",
+        except(" AND", 4, but)
+    )
+}
+
+/// `first`: the number of the first parameter that is free.
+fn except(word: &str, first: usize, but: usize) -> String {
+    let key = |number: usize| format!("(?{}, ?{})", first + 2 * number, first + 2 * number + 1);
+    match but {
+        0 => String::new(),
+        _ => format!(
+            "{word} (stem, device) NOT IN (VALUES {})",
+            (0..but).map(key).collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
 /// The rows behind one, in the order of names.
 pub const AFTER: &str = concat!(
     "SELECT ",

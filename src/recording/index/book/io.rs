@@ -14,7 +14,7 @@ use crate::recording::index::db::io::{Changes, Db, Done, Trouble};
 use crate::recording::index::eyes::io::Eyes;
 use crate::recording::index::notes::{Notes, is_device};
 use crate::recording::index::row::{Mark, Row};
-use crate::recording::index::{Inventory, Item};
+use crate::recording::index::{Inventory, Item, merge};
 use crate::storage::names::Stem;
 use crate::storage::shelf::Page;
 
@@ -23,6 +23,8 @@ const BATCH: usize = 512;
 /// Names that are put in order before they are looked up. A file system gives them in no order, and rows that come as
 /// they lie in the database touch the fewest pages, which is the fewest bytes for the card.
 const SORTED: usize = 1 << 16;
+/// Files that grow at the same time and are not written down for it. Of more, each list writes the others down.
+const MOST_GROWING: usize = 32;
 /// How often the folders themselves are looked at, for what the kernel does not note: another machine's files on a network
 /// drive, another medium mounted over the folder.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -51,6 +53,8 @@ pub struct Book {
     folders: BTreeMap<String, Option<Sight>>,
     glanced: Mono,
     total: usize,
+    /// Files that have grown since their rows were written, by name and device: as they are now.
+    growing: BTreeMap<(Stem, String), Row>,
     /// The last answer, for whoever asks the same while nothing happens.
     last: Option<(Page, Arc<Inventory>)>,
 }
@@ -76,6 +80,7 @@ impl Book {
             folders: BTreeMap::new(),
             glanced: now,
             total: 0,
+            growing: BTreeMap::new(),
             last: None,
         };
         let devices = book.devices()?;
@@ -104,8 +109,8 @@ impl Book {
         let files = self.notes.files(growing);
         for part in files.chunks(BATCH) {
             let mut changes = Changes::default();
-            for (device, stem) in part {
-                self.judge(device, stem, &mut changes)?;
+            for (device, stem, grows) in part {
+                self.judge(device, stem, *grows, &mut changes)?;
             }
             self.change(&changes)?;
         }
@@ -132,7 +137,16 @@ impl Book {
 
     /// A part of the list.
     pub fn page(&mut self, page: Page) -> Done<Arc<Inventory>> {
-        let rows = self.db.page(page)?.into_iter();
+        let mut growing: Vec<&Row> = self.growing.values().collect();
+        growing.sort_unstable_by(|a, b| b.order().cmp(&a.order()));
+        let ahead = growing.iter().map(|row| self.db.newer(row, &growing));
+        let cut = merge::cut(page, &ahead.collect::<Done<Vec<_>>>()?);
+        let mut rows = self.db.page(cut.rest, &growing)?;
+        if !cut.growing.is_empty() {
+            rows.extend(growing[cut.growing].iter().map(|row| (*row).clone()));
+            rows.sort_unstable_by(|a, b| b.order().cmp(&a.order()));
+        }
+        let rows = rows.into_iter();
         let inventory = Arc::new(Inventory {
             files: rows.map(|row| row.item(&self.root)).collect(),
             total: self.total,
@@ -187,11 +201,19 @@ impl Book {
         Ok(())
     }
 
-    fn judge(&self, device: &str, stem: &Stem, changes: &mut Changes) -> Done<()> {
+    /// What follows from what a file is now. One that only `grows` is not written down each time.
+    fn judge(&mut self, device: &str, stem: &Stem, grows: bool, changes: &mut Changes) -> Done<()> {
+        let place = (stem.clone(), device.to_owned());
+        self.growing.remove(&place);
+        self.last = None;
         let row = self.db.one(stem, device)?;
         let path = self.root.join(device).join(stem.with(EXTENSION));
         match (row, look(&path)) {
             (Some(row), Seen::File(now)) if !row.is_outdated(&now) => {}
+            (Some(_), Seen::File(now)) if grows && self.growing.len() < MOST_GROWING => {
+                let now = Row::fresh(stem.clone(), device.to_owned(), now);
+                self.growing.insert(place, now);
+            }
             (_, Seen::File(now)) => {
                 let fresh = Row::fresh(stem.clone(), device.to_owned(), now);
                 changes.put.push(fresh);
@@ -247,6 +269,7 @@ impl Book {
             self.eyes.forget(device);
             self.folders.remove(device);
         }
+        self.growing.retain(|(_, of), _| of != device);
         self.compare(Some(device), &|| false)?;
         self.go_through(device, &|| false)
     }

@@ -5,12 +5,13 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Params, params};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Params, params, params_from_iter,
+};
 
-use crate::clock::Wall;
 use crate::recording::index::row::{Cells, Damaged, Row};
 use crate::recording::index::schema::{
-    AFTER, APPLICATION, COUNT, EXAMINED, IS_THERE, OBJECTS, OF_DEVICE, OF_STEM, ONE, PAGE, PENDING,
+    self, AFTER, APPLICATION, COUNT, EXAMINED, IS_THERE, OBJECTS, OF_DEVICE, OF_STEM, ONE, PENDING,
     PUT, REMOVE, VERSION,
 };
 use crate::storage::names::Stem;
@@ -218,9 +219,27 @@ impl Db {
         Ok(usize::try_from(count).unwrap_or(0))
     }
 
-    /// A part of the list, newest first.
-    pub fn page(&self, page: Page) -> Done<Vec<Row>> {
-        self.rows(PAGE, params![most(page.limit), most(page.offset)])
+    /// A part of the list without `but`, newest first.
+    pub fn page(&self, page: Page, but: &[&Row]) -> Done<Vec<Row>> {
+        let mut values: Vec<Value> = vec![most(page.limit).into(), most(page.offset).into()];
+        values.extend(keys(but));
+        self.rows(&schema::page(but.len()), params_from_iter(values))
+    }
+
+    /// How many rows are newer than one, not counting `but`.
+    pub fn newer(&self, row: &Row, but: &[&Row]) -> Done<usize> {
+        let mut values: Vec<Value> = vec![
+            modified(row).into(),
+            row.stem.as_str().to_owned().into(),
+            row.device.clone().into(),
+        ];
+        values.extend(keys(but));
+        let count: i64 = self.0.query_row(
+            &schema::newer(but.len()),
+            params_from_iter(values),
+            |found| found.get(0),
+        )?;
+        Ok(usize::try_from(count).unwrap_or(0))
     }
 
     /// Rows behind a name and device, by name, those of one device or all. A damaged one comes as its cells.
@@ -261,10 +280,6 @@ impl Db {
 
     /// Rows without facts, older than one, newest first.
     pub fn pending(&self, behind: Option<&Row>, limit: usize) -> Done<Vec<Row>> {
-        let modified = |row: &Row| {
-            let at: Wall = row.mark.modified;
-            i64::try_from(at.as_nanos()).unwrap_or(i64::MAX)
-        };
         match behind {
             // A blob is greater than every text.
             None => self.rows(
@@ -353,6 +368,15 @@ impl Db {
         })?;
         Ok(found.collect::<Result<_, _>>()?)
     }
+}
+
+fn keys(rows: &[&Row]) -> impl Iterator<Item = Value> {
+    let key = |row: &&Row| [row.stem.as_str().to_owned(), row.device.clone()];
+    rows.iter().flat_map(key).map(Value::from)
+}
+
+fn modified(row: &Row) -> i64 {
+    i64::try_from(row.mark.modified.as_nanos()).unwrap_or(i64::MAX)
 }
 
 fn most(count: usize) -> i64 {

@@ -271,6 +271,48 @@ fn a_recording_that_grows_has_its_size_of_now_and_is_examined_when_it_is_done() 
 }
 
 #[test]
+fn what_grows_is_the_newest_and_is_not_written_down_for_it() {
+    let mut medium = Medium::new();
+    for number in 0..20 {
+        let name = format!("camera0/r{number:02}.mp4");
+        medium.put(&name, b"");
+        written_at(&medium.path(&name), number);
+    }
+    medium.start();
+    let mut pens: Vec<File> = ["camera0/r03.mp4", "camera0/r11.mp4"]
+        .iter()
+        .map(|name| {
+            OpenOptions::new()
+                .append(true)
+                .open(medium.path(name))
+                .unwrap()
+        })
+        .collect();
+    let written = || {
+        let wal = file(&medium.root).with_extension("sqlite3-wal");
+        fs::read(wal).unwrap()
+    };
+    let before = written();
+    for round in 0..10 {
+        pens[round % 2].write_all(b"more").unwrap();
+        let mut truth = Folder::new(medium.root.clone(), EXTENSION).all().unwrap();
+        sort(&mut truth);
+        for offset in [0, 1, 2, 5, 18] {
+            let page = Page { limit: 3, offset };
+            let part = medium.index.list(page).unwrap();
+            let part: Vec<&Entry> = part.files.iter().map(|item| &item.entry).collect();
+            let there: Vec<&Entry> = truth.iter().skip(offset).take(3).collect();
+            assert_eq!(part, there, "round {round}, from {offset}");
+        }
+    }
+    assert!(written() == before, "something was written down");
+    pens.clear();
+    medium.settle();
+    assert!(written() != before);
+    assert_eq!(medium.list().files, medium.truth());
+}
+
+#[test]
 fn where_two_devices_have_a_name_the_first_is_meant_and_both_are_listed() {
     let mut medium = Medium::new();
     medium.put("camera1/same.mp4", &recording(2));

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -23,7 +23,7 @@ use crate::supervise::{Stop, Worker, blocking};
 
 /// How often the thread looks what has happened while nobody asks.
 const TICK: u16 = 1000;
-/// How long after a failure it is tried again to open the index.
+/// From one try to open the index, or to make a new one, to the next, when it fails.
 const AGAIN: Duration = Duration::from_secs(60);
 /// Files that are examined before the results are written down: one by one it would be many times the bytes.
 const BATCH: usize = 256;
@@ -42,6 +42,18 @@ struct Inner {
     running: Arc<dyn Protect>,
     /// Absent until it has been compared with the folder, and while it cannot be believed.
     book: Mutex<Option<Book>>,
+    tries: Mutex<Tries>,
+}
+
+/// How it went with opening the index.
+#[derive(Debug, Default)]
+struct Tries {
+    /// When it was tried last.
+    last: Option<Mono>,
+    /// It, or what came of it, failed: not at once again.
+    failed: bool,
+    /// Why, as it was said.
+    said: String,
 }
 
 impl std::fmt::Debug for Index {
@@ -59,6 +71,7 @@ impl Index {
             shelf,
             running,
             book: Mutex::new(None),
+            tries: Mutex::default(),
         }))
     }
 
@@ -85,8 +98,7 @@ impl Index {
     pub fn recall(&self, page: Page) -> Option<Arc<Inventory>> {
         let mut book = match self.0.book.try_lock() {
             Ok(book) => book,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
+            Err(TryLockError::Poisoned(_) | TryLockError::WouldBlock) => return None,
         };
         match book.as_mut() {
             Some(book) => book.recall(page, clock::mono()),
@@ -100,8 +112,9 @@ impl Index {
     /// The disk's own, with the path.
     pub fn list(&self, page: Page) -> Result<Arc<Inventory>> {
         let indexed = self.ask(|book| {
-            book.refresh(true, clock::mono())?;
-            book.page(page)
+            let now = clock::mono();
+            book.refresh(true, now)?;
+            book.page(page, now)
         });
         match indexed {
             Some(inventory) => Ok(inventory),
@@ -115,8 +128,9 @@ impl Index {
     /// As [`Index::list`].
     pub fn find(&self, stem: &Stem) -> Result<Option<Item>> {
         let indexed = self.ask(|book| {
-            book.refresh(true, clock::mono())?;
-            book.find(stem)
+            let now = clock::mono();
+            book.refresh(true, now)?;
+            book.find(stem, now)
         });
         if let Some(Some(item)) = indexed {
             return Ok(Some(item));
@@ -148,13 +162,34 @@ impl Index {
         match ask(held.as_mut()?) {
             Ok(answer) => Some(answer),
             Err(trouble) => {
-                if !matches!(trouble, Trouble::Lost) {
-                    warn!(%trouble, "the index of recordings is put away; the folder is read until it is sound");
-                }
                 *held = None;
+                drop(held);
+                self.failed(&trouble);
                 None
             }
         }
+    }
+
+    /// Notes that there is no index for this reason, and says so, once.
+    fn failed(&self, trouble: &Trouble) {
+        if matches!(trouble, Trouble::Lost | Trouble::Halted) {
+            return;
+        }
+        let mut tries = self.tries();
+        tries.failed = true;
+        let why = trouble.to_string();
+        if tries.said != why {
+            warn!(
+                why,
+                "there is no index of recordings for now; the folder is read each time, which is slower, and lists do not tell what files hold"
+            );
+            tries.said = why;
+        }
+    }
+
+    fn tries(&self) -> MutexGuard<'_, Tries> {
+        // Each of its parts is whole by itself.
+        self.0.tries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Book>> {
@@ -170,14 +205,13 @@ impl Index {
     /// The thread's work.
     pub fn look_after(&self, stop: &Stop) {
         crate::sys::nice::give_way(BEHIND_ALL);
-        let mut retry: Option<Mono> = None;
         while !stop.is_given() {
-            let due = retry.is_none_or(|at| at <= clock::mono());
-            if due && self.lock().is_none() {
-                retry = self.open(stop).then(|| clock::mono() + AGAIN);
+            if self.lock().is_none() && self.is_due(clock::mono()) {
+                self.open(stop);
             }
             self.ask(|book| book.refresh(false, clock::mono()));
             self.examine_pending(stop);
+            self.let_go(clock::mono());
             let mut awaited = [PollFd::new(stop.fd(), PollFlags::POLLIN)];
             // A signal only makes it look earlier.
             let _ = poll(&mut awaited, PollTimeout::from(TICK));
@@ -186,14 +220,32 @@ impl Index {
         *self.lock() = None;
     }
 
-    /// Opens the index and compares it with the folder. Whether that failed, and shall not be tried again at once.
-    fn open(&self, stop: &Stop) -> bool {
+    /// Lets go of a medium that nobody uses.
+    fn let_go(&self, now: Mono) {
+        self.ask(|book| {
+            book.rest(now);
+            Ok(())
+        });
+    }
+
+    /// Whether to try to open it. What fails, or goes bad as soon as it is made, is not tried all the time.
+    fn is_due(&self, now: Mono) -> bool {
+        let tries = self.tries();
+        !tries.failed || tries.last.is_none_or(|last| now.since(last) >= AGAIN)
+    }
+
+    /// Opens the index and compares it with the folder.
+    fn open(&self, stop: &Stop) {
         let root = self.0.shelf.root();
         // It is made when the first recording comes. Until then there is nothing to index.
         if !root.is_dir() {
-            return false;
+            return;
         }
         let begin = clock::mono();
+        {
+            let mut tries = self.tries();
+            (tries.last, tries.failed) = (Some(begin), false);
+        }
         let halt = || stop.is_given();
         let opened = Book::open(&root, &halt, begin).or_else(|trouble| match trouble {
             Trouble::Damaged(why) => {
@@ -211,28 +263,36 @@ impl Index {
                     took_ms = took.as_millis(),
                     "the recordings are indexed"
                 );
+                self.tries().said.clear();
                 *self.lock() = Some(book);
-                false
             }
-            Err(Trouble::Halted | Trouble::Lost) => false,
-            Err(trouble) => {
-                warn!(%trouble, "there is no index of recordings; the folder is read each time, which is slower, and lists do not tell what files hold");
-                true
-            }
+            Err(trouble) => self.failed(&trouble),
         }
     }
 
     /// Examines what has come or changed, the newest first.
     fn examine_pending(&self, stop: &Stop) {
+        if self.ask(|book| Ok(book.take_pending())) != Some(true) {
+            return;
+        }
         let mut behind = None;
+        // What runs is examined when it has ended.
+        let mut all = true;
         loop {
             let next = self.ask(|book| {
                 let rows = book.pending(behind.as_ref(), BATCH)?;
                 Ok((rows, book.root().to_owned()))
             });
-            let Some((rows, root)) = next.filter(|(rows, _)| !rows.is_empty()) else {
+            let Some((rows, root)) = next else { return };
+            if rows.is_empty() {
+                if !all {
+                    self.ask(|book| {
+                        book.leave_pending();
+                        Ok(())
+                    });
+                }
                 return;
-            };
+            }
             let begin = clock::mono();
             let mut done = Vec::with_capacity(rows.len());
             for mut row in rows {
@@ -241,6 +301,7 @@ impl Index {
                 }
                 behind = Some(row.clone());
                 if self.0.running.is_running(&row.stem) {
+                    all = false;
                     continue;
                 }
                 let facts = examine_unless(&row.path(&root), &|| stop.is_given());

@@ -23,6 +23,8 @@ const BATCH: usize = 512;
 /// Names that are put in order before they are looked up. A file system gives them in no order, and rows that come as
 /// they lie in the database touch the fewest pages, which is the fewest bytes for the card.
 const SORTED: usize = 1 << 16;
+/// After so long without a question or a change, the database is closed: a medium that nobody uses can be unmounted.
+const REST: Duration = Duration::from_secs(60);
 /// Files that grow at the same time and are not written down for it. Of more, each list writes the others down.
 const MOST_GROWING: usize = 32;
 /// How often the folders themselves are looked at, for what the kernel does not note: another machine's files on a network
@@ -55,6 +57,10 @@ pub struct Book {
     total: usize,
     /// Files that have grown since their rows were written, by name and device: as they are now.
     growing: BTreeMap<(Stem, String), Row>,
+    /// There may be files that have not been examined.
+    unexamined: bool,
+    /// When the database was last needed.
+    used: Mono,
     /// The last answer, for whoever asks the same while nothing happens.
     last: Option<(Page, Arc<Inventory>)>,
 }
@@ -81,6 +87,8 @@ impl Book {
             glanced: now,
             total: 0,
             growing: BTreeMap::new(),
+            unexamined: true,
+            used: now,
             last: None,
         };
         let devices = book.devices()?;
@@ -103,11 +111,13 @@ impl Book {
             return Err(Trouble::Lost);
         }
         for device in self.notes.folders() {
+            self.used = now;
             self.scan(&device)?;
         }
         self.forget_sights();
         let files = self.notes.files(growing);
         for part in files.chunks(BATCH) {
+            self.wake(now)?;
             let mut changes = Changes::default();
             for (device, stem, grows) in part {
                 self.judge(device, stem, *grows, &mut changes)?;
@@ -136,7 +146,8 @@ impl Book {
     }
 
     /// A part of the list.
-    pub fn page(&mut self, page: Page) -> Done<Arc<Inventory>> {
+    pub fn page(&mut self, page: Page, now: Mono) -> Done<Arc<Inventory>> {
+        self.wake(now)?;
         let mut growing: Vec<&Row> = self.growing.values().collect();
         growing.sort_unstable_by(|a, b| b.order().cmp(&a.order()));
         let ahead = growing.iter().map(|row| self.db.newer(row, &growing));
@@ -156,7 +167,8 @@ impl Book {
     }
 
     /// The recording of a name, as its file is now. Where two devices have the name, the first device's.
-    pub fn find(&self, stem: &Stem) -> Done<Option<Item>> {
+    pub fn find(&mut self, stem: &Stem, now: Mono) -> Done<Option<Item>> {
+        self.wake(now)?;
         for mut row in self.db.of_stem(stem)? {
             if let Seen::File(now) = look(&row.path(&self.root)) {
                 if row.is_outdated(&now) {
@@ -170,14 +182,39 @@ impl Book {
     }
 
     /// Files that have not been examined, older than one, newest first.
-    pub fn pending(&self, behind: Option<&Row>, limit: usize) -> Done<Vec<Row>> {
+    pub fn pending(&mut self, behind: Option<&Row>, limit: usize) -> Done<Vec<Row>> {
+        self.db.wake()?;
         self.db.pending(behind, limit)
     }
 
     /// Takes down what files are, if they are still those that were examined.
     pub fn examined(&mut self, rows: &[Row]) -> Done<()> {
         self.last = None;
+        self.db.wake()?;
         self.db.examined(rows)
+    }
+
+    /// Whether there may be files to examine. Whoever asks goes through [`Book::pending`] now, and says
+    /// [`Book::leave_pending`] if some stay: what comes meanwhile is told the next time.
+    pub const fn take_pending(&mut self) -> bool {
+        std::mem::replace(&mut self.unexamined, false)
+    }
+
+    /// Some have not been examined.
+    pub const fn leave_pending(&mut self) {
+        self.unexamined = true;
+    }
+
+    /// Closes the database, if nobody has needed it for a while and nothing is left to do.
+    pub fn rest(&mut self, now: Mono) {
+        if !self.unexamined && now.since(self.used) > REST {
+            self.db.rest();
+        }
+    }
+
+    fn wake(&mut self, now: Mono) -> Done<()> {
+        self.used = now;
+        self.db.wake()
     }
 
     /// The recordings' folder.
@@ -195,6 +232,7 @@ impl Book {
     fn change(&mut self, changes: &Changes) -> Done<()> {
         if !changes.put.is_empty() || !changes.remove.is_empty() {
             let more = self.db.change(changes)?;
+            self.unexamined |= !changes.put.is_empty();
             self.total = self.total.saturating_add_signed(more);
             self.last = None;
         }
@@ -263,6 +301,7 @@ impl Book {
 
     /// Goes through one device's folder, which may be new, or gone.
     fn scan(&mut self, device: &str) -> Done<()> {
+        self.db.wake()?;
         if sight_of(&self.root.join(device)).is_some() {
             self.watch(device)?;
         } else {

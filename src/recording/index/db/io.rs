@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rusqlite::types::Value;
 use rusqlite::{
@@ -108,9 +110,17 @@ pub struct Changes {
 /// Rows, and the cells of those that are damaged.
 pub type Rows = Vec<Result<Row, Box<Cells>>>;
 
-/// The open database.
+/// The database. Every call but the first needs it awake; one that is not is [`Trouble::Lost`].
 #[derive(Debug)]
-pub struct Db(Connection);
+pub struct Db {
+    connection: Option<Connection>,
+    root: PathBuf,
+    /// The file as it was left when it was closed.
+    left: Option<Sight>,
+}
+
+/// A file as stat(2) tells it: file system, number, size, and when it was written last.
+type Sight = (u64, u64, u64, Option<SystemTime>);
 
 /// Where the database of the recordings in `root` lies.
 #[must_use]
@@ -144,28 +154,64 @@ impl Db {
     pub fn open(root: &Path) -> Done<Self> {
         let unusable =
             |e: std::io::Error| Trouble::Unusable(format!("{}: {e}", root.join(FOLDER).display()));
-        // SQLite follows no link beneath its file, so none may be above it.
-        let root = root.canonicalize().map_err(unusable)?;
-        let folder = root.join(FOLDER);
-        match fs::create_dir(&folder) {
+        match fs::create_dir(root.join(FOLDER)) {
             Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(unusable(e)),
             _ => {}
         }
+        let mut db = Self {
+            connection: None,
+            root: root.to_owned(),
+            left: None,
+        };
+        db.connect()?;
+        db.check()?;
+        Ok(db)
+    }
+
+    /// Lets go of the file, so that its medium can be unmounted.
+    pub fn rest(&mut self) {
+        if self.connection.take().is_some() {
+            self.left = sight(&file(&self.root));
+        }
+    }
+
+    /// Opens it again, if it is the file that was left, as it was left.
+    ///
+    /// # Errors
+    /// As [`Trouble`] says, here and below.
+    pub fn wake(&mut self) -> Done<()> {
+        if self.connection.is_some() {
+            return Ok(());
+        }
+        if self.left.is_none() || sight(&file(&self.root)) != self.left {
+            return Err(Trouble::Lost);
+        }
+        self.connect()
+    }
+
+    fn connect(&mut self) -> Done<()> {
+        // SQLite follows no link beneath its file, so none may be above it.
+        let root = self.root.canonicalize();
+        let root = root.map_err(|e| Trouble::Unusable(e.to_string()))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let connection = Connection::open_with_flags(file(&root), flags)?;
         connection.execute_batch(PRAGMAS)?;
-        let db = Self(connection);
-        db.check()?;
-        Ok(db)
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    fn open_now(&self) -> Done<&Connection> {
+        self.connection.as_ref().ok_or(Trouble::Lost)
     }
 
     /// Whether it is ours and whole; an empty one becomes ours.
     fn check(&self) -> Done<()> {
         let number = |pragma: &str| -> Done<i64> {
-            Ok(self.0.pragma_query_value(None, pragma, |row| row.get(0))?)
+            let open = self.open_now()?;
+            Ok(open.pragma_query_value(None, pragma, |row| row.get(0))?)
         };
         let (application, version) = (number("application_id")?, number("user_version")?);
         let objects = self.objects()?;
@@ -184,7 +230,7 @@ impl Db {
             return Err(Trouble::Damaged("its tables are not ours".to_owned()));
         }
         let said: String = self
-            .0
+            .open_now()?
             .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         match said.as_str() {
             "ok" => Ok(()),
@@ -195,7 +241,7 @@ impl Db {
     fn objects(&self) -> Done<Vec<(String, String)>> {
         // SQLite's own, made for a primary key, have no text.
         let mut ask = self
-            .0
+            .open_now()?
             .prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")?;
         let found = ask.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(found.collect::<Result<_, _>>()?)
@@ -203,7 +249,7 @@ impl Db {
 
     fn begin(&self) -> Done<()> {
         let tables: Vec<&str> = OBJECTS.iter().rev().map(|(_, sql)| *sql).collect();
-        self.0.execute_batch(&format!(
+        self.open_now()?.execute_batch(&format!(
             "BEGIN; {}; PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;",
             tables.join("; ")
         ))?;
@@ -211,11 +257,8 @@ impl Db {
     }
 
     /// How many rows there are. Counts them.
-    ///
-    /// # Errors
-    /// As [`Trouble`] says, here and below.
     pub fn count(&self) -> Done<usize> {
-        let count: i64 = self.0.query_row(COUNT, [], |row| row.get(0))?;
+        let count: i64 = self.open_now()?.query_row(COUNT, [], |row| row.get(0))?;
         Ok(usize::try_from(count).unwrap_or(0))
     }
 
@@ -234,7 +277,7 @@ impl Db {
             row.device.clone().into(),
         ];
         values.extend(keys(but));
-        let count: i64 = self.0.query_row(
+        let count: i64 = self.open_now()?.query_row(
             &schema::newer(but.len()),
             params_from_iter(values),
             |found| found.get(0),
@@ -265,7 +308,7 @@ impl Db {
 
     /// Those names of a device's that have no row.
     pub fn missing<'a>(&self, device: &str, names: &'a [Stem]) -> Done<Vec<&'a Stem>> {
-        let mut ask = self.0.prepare(IS_THERE)?;
+        let mut ask = self.open_now()?.prepare(IS_THERE)?;
         let mut missing = Vec::new();
         for stem in names {
             let there: Option<i64> = ask
@@ -298,7 +341,11 @@ impl Db {
         if put.is_empty() && remove.is_empty() {
             return Ok(0);
         }
-        let change = self.0.transaction()?;
+        let change = self
+            .connection
+            .as_mut()
+            .ok_or(Trouble::Lost)?
+            .transaction()?;
         let mut more = 0;
         {
             let mut take = change.prepare(REMOVE)?;
@@ -326,7 +373,11 @@ impl Db {
         if rows.is_empty() {
             return Ok(());
         }
-        let change = self.0.transaction()?;
+        let change = self
+            .connection
+            .as_mut()
+            .ok_or(Trouble::Lost)?
+            .transaction()?;
         {
             let mut write = change.prepare(EXAMINED)?;
             for row in rows {
@@ -346,7 +397,7 @@ impl Db {
     }
 
     fn cells(&self, sql: &str, values: impl Params) -> Done<Vec<Cells>> {
-        let mut ask = self.0.prepare(sql)?;
+        let mut ask = self.open_now()?.prepare(sql)?;
         let found = ask.query_map(values, |row| {
             Ok(Cells {
                 stem: row.get(0)?,
@@ -368,6 +419,12 @@ impl Db {
         })?;
         Ok(found.collect::<Result<_, _>>()?)
     }
+}
+
+fn sight(file: &Path) -> Option<Sight> {
+    let found = file.symlink_metadata().ok()?;
+    let written = found.modified().ok();
+    Some((found.dev(), found.ino(), found.len(), written))
 }
 
 fn keys(rows: &[&Row]) -> impl Iterator<Item = Value> {

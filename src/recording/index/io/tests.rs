@@ -382,6 +382,42 @@ fn another_medium_in_the_place_of_the_folder_is_the_one_that_is_told() {
 }
 
 #[test]
+fn a_medium_that_nobody_uses_is_let_go_of_and_is_there_again_when_somebody_asks() {
+    let held = |medium: &Medium| {
+        let all = fs::read_dir("/proc/self/fd").unwrap().flatten();
+        let mut all = all.filter_map(|fd| fs::read_link(fd.path()).ok());
+        all.any(|path| path.starts_with(&medium.root))
+    };
+    let let_go = |medium: &Medium| {
+        let begin = clock::mono();
+        while held(medium) {
+            assert!(clock::mono().since(begin) < PATIENCE, "it is held");
+            medium
+                .index
+                .let_go(clock::mono() + Duration::from_secs(3600));
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    };
+    let mut medium = Medium::new();
+    a_few(&medium);
+    medium.start();
+    assert!(held(&medium));
+    let_go(&medium);
+    assert_eq!(medium.list().files, medium.truth());
+    assert!(held(&medium));
+    let_go(&medium);
+    medium.put("camera0/more.mp4", &recording(4));
+    medium.settle();
+    assert_eq!(medium.list().files, medium.truth());
+    // Another one's index in the place of ours: the recordings are what they were.
+    let_go(&medium);
+    fs::write(file(&medium.root), "no database").unwrap();
+    assert_eq!(medium.names().len(), 7);
+    medium.settle();
+    assert_eq!(medium.list().files, medium.truth());
+}
+
+#[test]
 fn where_no_index_can_be_kept_the_folder_answers() {
     let mut medium = Medium::new();
     a_few(&medium);

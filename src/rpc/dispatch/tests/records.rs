@@ -480,6 +480,34 @@ async fn each_refusal_has_its_code_and_says_what_stands_against_it() {
 }
 
 #[tokio::test]
+async fn a_list_tells_what_each_recording_holds_and_what_is_not_known_yet_is_null() {
+    let mut viewer = Asker::new("viewer");
+    let list = viewer.call("list_recordings", json!({})).await;
+    let told = |number: usize| list["result"]["files"][number]["extensions"].clone();
+    let nothing = json!({
+        "device": "camera0", "recording": true, "flags": [], "gaps": null,
+        "duration_ms": null, "codec": null, "width": null, "height": null,
+    });
+    assert_eq!(told(0), nothing);
+    let all = json!({
+        "device": "camera0", "recording": false, "flags": ["closed"],
+        "gaps": [{ "at_ms": 1000, "length_ms": 1500 }],
+        "duration_ms": 3500, "codec": "avc1.64001f", "width": 1280, "height": 720,
+    });
+    assert_eq!(told(1), all);
+    assert_eq!(
+        (&told(2)["recording"], &told(2)["flags"]),
+        (&json!(false), &json!(["pending"]))
+    );
+    let info = viewer
+        .call("get_recording_info", json!({ "filename": "party" }))
+        .await;
+    let mut more = all;
+    more["whole_bytes"] = 4300.into();
+    assert_eq!(info["result"]["extensions"], more);
+}
+
+#[tokio::test]
 async fn a_list_is_asked_for_fifty_at_a_time_unless_told_otherwise() {
     let mut viewer = Asker::new("viewer");
     let first = viewer.call("list_recordings", json!({})).await;

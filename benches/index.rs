@@ -102,8 +102,11 @@ fn index(root: &Path) -> Index {
     Index::new(shelf, Arc::new(Running::default()))
 }
 
-/// Starts the index and waits for `until`.
-fn start(root: &Path, what: &str, until: &[(&str, fn(&Index) -> bool)]) -> (Index, Worker) {
+/// A point on the index's way, and whether it has come there.
+type Point = (&'static str, fn(&Index) -> bool);
+
+/// Starts the index and waits for each point.
+fn start(root: &Path, what: &str, until: &[Point]) -> (Index, Worker) {
     let (begin, cpu) = (clock::mono(), worked());
     let written = told("/proc/self/io", "write_bytes");
     let index = index(root);
@@ -158,8 +161,8 @@ fn main() -> std::io::Result<()> {
     fill(&root, count)?;
     println!("{count} recordings in {}; {}", root.display(), memory());
 
-    let compared: (&str, fn(&Index) -> bool) = ("lists come from it", Index::is_compared);
-    let examined: (&str, fn(&Index) -> bool) = ("all files examined", Index::is_complete);
+    let compared: Point = ("lists come from it", Index::is_compared);
+    let examined: Point = ("all files examined", Index::is_complete);
     drop(start(&root, "index lost", &[compared, examined]));
     let file = root.join(".index/recordings.sqlite3");
     println!("the index takes {} bytes", fs::metadata(&file)?.len());

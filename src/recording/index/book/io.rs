@@ -72,11 +72,12 @@ impl Book {
     /// # Errors
     /// As [`Trouble`] says, here and below.
     pub fn open(root: &Path, halt: &dyn Fn() -> bool, now: Mono) -> Done<Self> {
-        // First watched, then read: what happens in between is noted.
+        // First known and watched, then read: what happens in between is noted, and if another folder comes into its
+        // place meanwhile, the look at the end tells.
+        let place = fs::metadata(root).map(|m| (m.dev(), m.ino()));
         let unwatched =
             |e: nix::Error| Trouble::Unusable(format!("{} cannot be watched: {e}", root.display()));
         let eyes = Eyes::open(root).map_err(unwatched)?;
-        let place = fs::metadata(root).map(|m| (m.dev(), m.ino()));
         let mut book = Self {
             root: root.to_owned(),
             db: Db::open(root)?,

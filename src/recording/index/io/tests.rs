@@ -418,6 +418,26 @@ fn a_medium_that_nobody_uses_is_let_go_of_and_is_there_again_when_somebody_asks(
 }
 
 #[test]
+fn a_second_service_on_the_same_folder_leaves_the_index_alone_and_reads_the_folder() {
+    let mut medium = Medium::new();
+    a_few(&medium);
+    medium.start();
+    let (_, second) = service(&medium.root);
+    let index = second.clone();
+    let worker = Worker::spawn("second", move |stop| index.look_after(&stop)).unwrap();
+    let begin = clock::mono();
+    while !second.tries().failed {
+        assert!(clock::mono().since(begin) < PATIENCE, "it has an index");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert_eq!(second.list(ALL).unwrap().total, 6);
+    drop(worker);
+    medium.put("camera0/more.mp4", &recording(1));
+    medium.settle();
+    assert_eq!(medium.list().files, medium.truth());
+}
+
+#[test]
 fn where_no_index_can_be_kept_the_folder_answers() {
     let mut medium = Medium::new();
     a_few(&medium);

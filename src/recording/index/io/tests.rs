@@ -122,12 +122,9 @@ fn written_at(path: &Path, second: u64) {
 }
 
 fn a_few(medium: &Medium) {
-    for (number, name) in ["camera0/a.mp4", "camera0/b.mp4", "camera1/c.mp4"]
-        .into_iter()
-        .enumerate()
-    {
-        medium.put(name, &recording(1 + number as u32));
-        written_at(&medium.path(name), number as u64);
+    for (seconds, name) in (1_u32..).zip(["camera0/a.mp4", "camera0/b.mp4", "camera1/c.mp4"]) {
+        medium.put(name, &recording(seconds));
+        written_at(&medium.path(name), u64::from(seconds));
     }
     medium.put("camera1/empty.mp4", b"");
     medium.put("camera1/noise.mp4", &[0x5a; 3000]);

@@ -287,6 +287,8 @@ impl App {
         let stopping = supervisor.stopping();
         supervisor.spawn("the wear of the disks", records.observer.run(stopping));
         let stopping = supervisor.stopping();
+        supervisor.spawn("the index of recordings", records.index.run(stopping));
+        let stopping = supervisor.stopping();
         supervisor.spawn("the storage", records.warden.run(stopping));
         let counters = adapters::counters(media_state, Arc::clone(&directory), external.clone());
         let stopping = supervisor.stopping();

@@ -13,6 +13,7 @@ use crate::events::Announce;
 use crate::events::bus::Bus;
 use crate::mediamtx::paths::Paths;
 use crate::recording::flush::io::Flusher;
+use crate::recording::index::io::Index;
 use crate::recording::io::{Parts as RecorderParts, Recorder};
 use crate::recording::seal::Witness;
 use crate::recording::seal::guard::Guarded;
@@ -38,6 +39,8 @@ use crate::system::System;
 pub struct Records {
     /// Recordings.
     pub recorder: Recorder,
+    /// What recordings there are.
+    pub index: Index,
     /// Snapshots.
     pub taker: Taker,
     /// The medium.
@@ -96,9 +99,11 @@ impl Records {
             warn!(%error, "growing recordings are not flushed: a power cut may take some 30 s");
             Flusher::default()
         });
+        let index = Index::new(Arc::clone(&recordings), Arc::clone(&running) as _);
         let recorder = Recorder::new(RecorderParts {
             shelf: recordings,
             witness,
+            index: index.clone(),
             note: Box::new(Paper::new(wanted.data_dir.join("running-recordings.json"))),
             running,
             storage: Arc::new(warden.clone()) as Arc<dyn Storage>,
@@ -120,6 +125,7 @@ impl Records {
         let taker = Taker::new(snapshots, directory, pulled, events, decode);
         Self {
             recorder,
+            index,
             taker,
             warden,
             flush,

@@ -304,13 +304,13 @@ pub(crate) mod tests {
     use proptest::prelude::*;
     use std::io::Cursor;
 
-    fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
+    pub(crate) fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
         let inner = parts.concat();
         let size = u32::try_from(inner.len() + 8).unwrap();
         [&size.to_be_bytes()[..], kind, &inner].concat()
     }
 
-    fn words(words: &[u32]) -> Vec<u8> {
+    pub(crate) fn words(words: &[u32]) -> Vec<u8> {
         words.iter().flat_map(|w| w.to_be_bytes()).collect()
     }
 

@@ -13,6 +13,8 @@ use tracing::{info, warn};
 use super::disk::io as disk;
 use super::flush::io::Flusher;
 use super::fmp4::{Memory, Told};
+use super::index::Inventory;
+use super::index::io::{Index, examine_at};
 use super::ledger::{Due, Ledger, State};
 use super::seal::Witness;
 use super::stall::io::Watch;
@@ -24,7 +26,7 @@ use crate::events::{Announce, Event, Topic};
 use crate::mediamtx::paths::Paths;
 use crate::storage::names::Stem;
 use crate::storage::note::Note;
-use crate::storage::shelf::{Entry, Listing, Page, Shelf, cut};
+use crate::storage::shelf::{Entry, Page, Shelf};
 use crate::storage::{Erased, Protect, Storage};
 use crate::supervise::blocking;
 
@@ -39,6 +41,8 @@ pub struct Recorder(pub(in crate::recording) Arc<Inner>);
 pub struct Parts {
     /// The folder people see.
     pub shelf: Arc<dyn Shelf>,
+    /// What lies there.
+    pub index: Index,
     /// Where it is kept which recordings run.
     pub note: Box<dyn Note>,
     /// Told which files must stay.
@@ -286,16 +290,22 @@ impl Recorder {
     ) -> Result<Option<Info>> {
         let running = self.0.parts.running.is_running(&stem);
         blocking(move || {
-            let Some(entry) = self.0.parts.shelf.find(&stem)? else {
+            let Some(item) = self.0.parts.index.find(&stem)? else {
                 return Ok(None);
             };
+            let entry = item.entry;
             if flushed {
                 disk::flush(&entry.path);
             }
-            let duration = self.0.measure(&entry).duration;
+            let facts = match (running, item.facts) {
+                (true, _) => disk::describe(&entry.path, self.0.measure(&entry)),
+                (false, Some(facts)) => facts,
+                (false, None) => examine_at(&entry.path),
+            };
             Ok(Some(Info {
                 entry,
-                duration,
+                duration: facts.duration,
+                facts,
                 running,
             }))
         })
@@ -381,11 +391,11 @@ impl Recordings for Recorder {
         }
     }
 
-    fn list(&self, wanted: Page) -> Later<Listing> {
-        let shelf = Arc::clone(&self.0.parts.shelf);
-        match shelf.recall() {
-            Some(all) => Box::pin(std::future::ready(Ok(cut(&all, wanted)))),
-            None => Box::pin(blocking(move || Ok(cut(&shelf.sorted()?, wanted)))),
+    fn list(&self, wanted: Page) -> Later<Arc<Inventory>> {
+        let index = self.0.parts.index.clone();
+        match index.recall(wanted) {
+            Some(known) => Box::pin(std::future::ready(Ok(known))),
+            None => Box::pin(blocking(move || index.list(wanted))),
         }
     }
 
@@ -418,6 +428,10 @@ impl Recordings for Recorder {
             repaired: self.0.counts.repaired.load(Ordering::Relaxed),
             quarantined: self.0.counts.aside.load(Ordering::Relaxed),
         }
+    }
+
+    fn is_finalising(&self, stem: &Stem) -> bool {
+        self.ledger().is_finalising(stem)
     }
 }
 

@@ -194,6 +194,12 @@ impl Ledger {
         growing.map(|(device, _)| device.clone()).collect()
     }
 
+    /// Whether a file has been recorded and shall be made plain.
+    #[must_use]
+    pub fn is_finalising(&self, file: &Stem) -> bool {
+        self.unfinished.contains_key(file)
+    }
+
     /// The files that shall be made plain and are not yet, and whose they are.
     #[must_use]
     pub fn unfinished(&self) -> Vec<(Stem, String)> {

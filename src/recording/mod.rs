@@ -6,8 +6,10 @@
 
 pub mod adopt;
 pub mod disk;
+pub mod examine;
 pub mod flush;
 pub mod fmp4;
+pub mod index;
 pub mod io;
 pub mod ledger;
 pub mod plain;
@@ -18,14 +20,16 @@ pub mod spool;
 pub mod stall;
 
 use std::collections::BTreeSet;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::clock::Wall;
 use crate::error::Later;
 use crate::storage::Protect;
 use crate::storage::names::Stem;
-use crate::storage::shelf::{Entry, Listing, Page};
+use crate::storage::shelf::{Entry, Page};
+use examine::Facts;
+use index::Inventory;
 
 /// The extension of recordings.
 pub const EXTENSION: &str = "mp4";
@@ -132,6 +136,8 @@ pub struct Info {
     pub entry: Entry,
     /// How long it plays now.
     pub duration: Duration,
+    /// What else it is; of one that runs, what its head and its fragments tell by now.
+    pub facts: Facts,
     /// It is part of a recording that runs.
     pub running: bool,
 }
@@ -140,13 +146,16 @@ impl Info {
     /// When its first picture was taken, as far as the disk tells.
     #[must_use]
     pub fn created(&self) -> Wall {
-        let played = u64::try_from(self.duration.as_nanos()).unwrap_or(u64::MAX);
-        // One that was made plain was made after its last picture was written.
-        let created = self.entry.created.filter(|at| *at <= self.entry.modified);
-        created.unwrap_or_else(|| {
-            Wall::from_nanos(self.entry.modified.as_nanos().saturating_sub(played))
-        })
+        begun(self.entry.created, self.entry.modified, self.duration)
     }
+}
+
+/// When the first picture of a file was taken, as far as the disk tells.
+pub(crate) fn begun(created: Option<Wall>, modified: Wall, duration: Duration) -> Wall {
+    let played = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    // One that was made plain, or copied, was made after its last picture was written.
+    let created = created.filter(|at| *at <= modified);
+    created.unwrap_or_else(|| Wall::from_nanos(modified.as_nanos().saturating_sub(played)))
 }
 
 /// What became of the wish to delete.
@@ -174,7 +183,7 @@ pub trait Recordings: Send + Sync {
     fn stop(&self, device: &str) -> Later<Stop>;
 
     /// What lies on the disk, the running ones included.
-    fn list(&self, page: Page) -> Later<Listing>;
+    fn list(&self, page: Page) -> Later<Arc<Inventory>>;
 
     /// One of them.
     fn info(&self, stem: Stem) -> Later<Option<Info>>;
@@ -187,6 +196,9 @@ pub trait Recordings: Send + Sync {
 
     /// What was done against power cuts since the service started; answers from memory.
     fn durability(&self) -> Durability;
+
+    /// Whether a file has been recorded and is being made a plain MP4; answers from memory.
+    fn is_finalising(&self, stem: &Stem) -> bool;
 }
 
 /// What was done against power cuts.

@@ -206,6 +206,20 @@ async fn what_is_recorded_is_as_long_and_as_large_as_the_answer_says() {
         (&listed["total"], &listed["files"][0]["filename"]),
         (&json!(1), stem)
     );
+    // Examined soon after its end, by what the file itself tells.
+    let held = eventually(Duration::from_secs(10), async || {
+        let listed = result(&mut operator, "list_recordings", json!({})).await;
+        let held = listed["files"][0]["extensions"].clone();
+        (held["flags"] == json!(["closed"])).then_some(held)
+    })
+    .await;
+    assert_eq!(held["duration_ms"], stopped["extensions"]["duration_ms"]);
+    assert_eq!(held["gaps"], json!([]), "{held}");
+    assert!(
+        held["codec"].as_str().unwrap().starts_with("avc1."),
+        "{held}"
+    );
+    assert!(held["width"].as_u64() > Some(0) && held["height"].as_u64() > Some(0));
     let idle = operator
         .call("stop_recording", json!({ "device": "camera0" }))
         .await;

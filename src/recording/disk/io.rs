@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::recording::examine::{self, Facts};
 use crate::recording::fmp4::{self, Memory, Told};
 
 /// An empty file that nobody has written to for so long is what a full medium left.
@@ -66,6 +67,15 @@ pub(in crate::recording) fn measure(path: &Path, memory: &mut Memory) -> Told {
     File::open(path)
         .and_then(|mut file| fmp4::read_on(&mut file, memory))
         .unwrap_or_default()
+}
+
+/// What the head of a file that is still written tells, beside what was measured.
+pub(in crate::recording) fn describe(path: &Path, told: Told) -> Facts {
+    let known = Facts {
+        duration: told.duration,
+        ..Facts::default()
+    };
+    File::open(path).map_or(known, |mut file| examine::describe(&mut file, told))
 }
 
 /// Makes a finished file durable, where that is possible.

@@ -152,11 +152,11 @@ impl Bench {
         bus.listen(Box::new(move |event| {
             note.lock().unwrap().push((**event).clone())
         }));
-        let shelf = Arc::new(Folder::new(media.root.clone(), EXTENSION));
+        let shelf: Arc<dyn Shelf> = Arc::new(Folder::new(media.root.clone(), EXTENSION));
         let running = Arc::<Running>::default();
         let events: Arc<dyn Announce> = Arc::new(bus);
         let warden = Warden::new(medium::Parts {
-            recordings: Arc::clone(&shelf) as _,
+            recordings: Arc::clone(&shelf),
             snapshots: Arc::new(Folder::new(dir.join("snapshots"), "jpg")),
             protect: Arc::clone(&running) as _,
             note: Box::new(Paper::new(dir.join("retention.json"))),
@@ -167,6 +167,7 @@ impl Bench {
             events: Arc::clone(&events),
         });
         let recorder = Recorder::new(Parts {
+            index: Index::new(Arc::clone(&shelf), Arc::clone(&running) as _),
             witness: Arc::new(crate::recording::seal::Nobody),
             shelf,
             note: Box::new(Paper::new(dir.join("note.json"))),

@@ -21,7 +21,6 @@ use super::todo::Todo;
 use super::{Deed, Witness};
 use crate::clock::{self, Mono, Wall};
 use crate::error::{Error, Kind, Result};
-use crate::recording::Info;
 use crate::recording::disk::io as disk;
 use crate::recording::fmp4::Memory;
 use crate::storage::Protect;
@@ -458,12 +457,7 @@ impl Inner {
         let Some(digest) = digest_file(&entry.path, Some(RATE), &self.halt).map_err(failed)? else {
             return Ok(());
         };
-        let info = Info {
-            duration: told.duration,
-            running: false,
-            entry: entry.clone(),
-        };
-        let begin = info.created();
+        let begin = crate::recording::begun(entry.created, entry.modified, told.duration);
         let played = u64::try_from(told.duration.as_nanos()).unwrap_or(u64::MAX);
         let end = Wall::from_nanos(begin.as_nanos().saturating_add(played));
         let sealed = self.with(|chain| {

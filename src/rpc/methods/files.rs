@@ -7,7 +7,7 @@ use crate::rpc::error::{Code, Fault};
 use crate::rpc::params::{Param, Rule, whole};
 use crate::rpc::table::Call;
 use crate::storage::names::Stem;
-use crate::storage::shelf::{Entry, Listing, Page};
+use crate::storage::shelf::{Entry, Page};
 
 /// `limit` and `offset`.
 pub(super) const PAGE: &[Param] = &[
@@ -50,29 +50,27 @@ pub(super) fn url(kind: &str, stem: &Stem, extension: &str) -> String {
     format!("/files/{kind}/{}", stem.with(extension))
 }
 
-/// The contract's `FileList`; `extra` says what is in each item's `extensions`.
-pub(super) fn list(
-    listing: &Listing,
+/// The contract's `FileList`; with each file comes what is in its `extensions`.
+pub(super) fn list<'a>(
+    files: impl Iterator<Item = (&'a Entry, Value)>,
+    total: usize,
     page: Page,
     (kind, extension): (&str, &str),
-    extra: impl Fn(&Entry) -> Value,
 ) -> Value {
-    let files: Vec<Value> = listing
-        .files
-        .iter()
-        .map(|entry| {
+    let files: Vec<Value> = files
+        .map(|(entry, extensions)| {
             json!({
                 "filename": entry.stem.as_str(),
                 "file_size": entry.size,
                 "modified_time": entry.modified.rfc3339(),
                 "download_url": url(kind, &entry.stem, extension),
-                "extensions": extra(entry),
+                "extensions": extensions,
             })
         })
         .collect();
     json!({
         "files": files,
-        "total": listing.total,
+        "total": total,
         "limit": page.limit,
         "offset": page.offset,
     })

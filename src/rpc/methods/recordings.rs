@@ -10,12 +10,12 @@ use super::{STREAM, Target, target_of};
 use crate::access::Role;
 use crate::camera::Status;
 use crate::error::{Error, Kind};
+use crate::recording::examine::{Facts, Gap};
 use crate::recording::{Deletion, EXTENSION, Format, Info, Order, Start, Started, Stop, Stopped};
 use crate::rpc::error::{Code, Fault};
 use crate::rpc::io::{known_or_later, later};
 use crate::rpc::params::{Param, Rule};
 use crate::rpc::table::{Call, Method, Outcome};
-use crate::storage::names::Stem;
 
 /// Where they are downloaded.
 const KIND: (&str, &str) = ("recordings", EXTENSION);
@@ -82,7 +82,7 @@ pub const LIST: Method = Method {
     params: PAGE,
     result: "RecordingList",
     errors: &[],
-    doc: "Lists recordings, the newest first, those that run included.",
+    doc: "Lists recordings, the newest first, those that run included. What a file holds is null until it has been examined, which a recording is when it ends.",
     handler: |_, call| list(call),
 };
 
@@ -93,7 +93,7 @@ pub const INFO: Method = Method {
     params: &[FILENAME],
     result: "RecInfo",
     errors: &[Code::NotFound],
-    doc: "Tells size and duration of one recording, read from its file.",
+    doc: "Tells size, duration and more of one recording; of one that runs, as far as it has got.",
     handler: |_, call| info(&call),
 };
 
@@ -283,13 +283,49 @@ fn list(call: Call) -> Outcome {
     let page = files::page(&call);
     known_or_later(call.desk.recordings.list(page), move |came| {
         let listing = came.map_err(|e| files::disk(&e))?;
-        let runs = |stem: &Stem| call.desk.recordings.is_running(stem);
-        Ok(files::list(
-            &listing,
-            page,
-            KIND,
-            |entry| json!({ "device": entry.device, "recording": runs(&entry.stem), "protected": call.desk.storage.is_protected(&entry.stem) }),
-        ))
+        let all = listing.files.iter();
+        let all = all.map(|item| {
+            let running = call.desk.recordings.is_running(&item.entry.stem);
+            // What was known of it before it grew on is not what it is.
+            let facts = item.facts.as_ref().filter(|_| !running);
+            let finalising = call.desk.recordings.is_finalising(&item.entry.stem);
+            let mut told = facts_json(facts, running, finalising);
+            told["device"] = item.entry.device.as_str().into();
+            told["recording"] = running.into();
+            let held = call.desk.storage.is_protected(&item.entry.stem);
+            told["protected"] = held.into();
+            (&item.entry, told)
+        });
+        Ok(files::list(all, listing.total, page, KIND))
+    })
+}
+
+/// What `extensions` tell of a file. All is null, and the flag `pending` is there, until it has been examined.
+fn facts_json(facts: Option<&Facts>, running: bool, finalising: bool) -> Value {
+    let is = |flag: fn(&Facts) -> bool| facts.is_some_and(flag);
+    let flags = [
+        ("closed", is(|f| f.closed)),
+        // The end of what is being written is not torn, and what has just begun will play.
+        ("torn", !running && is(|f| f.torn)),
+        ("unplayable", !running && is(|f| f.unplayable)),
+        ("finalising", finalising),
+        ("pending", !running && facts.is_none()),
+    ];
+    let flags: Vec<&str> = flags
+        .iter()
+        .filter(|(_, is)| *is)
+        .map(|(word, _)| *word)
+        .collect();
+    let size = facts.and_then(|f| f.size);
+    let gap = |gap: &Gap| json!({ "at_ms": millis(gap.at), "length_ms": millis(gap.length) });
+    json!({
+        "duration_ms": facts.map(|f| millis(f.duration)),
+        "codec": facts.and_then(|f| f.codec.as_deref()),
+        "width": size.map(|s| s.width),
+        "height": size.map(|s| s.height),
+        // Of one that runs they are not known before it ends.
+        "gaps": facts.filter(|_| !running).map(|f| f.gaps.iter().map(gap).collect::<Vec<_>>()),
+        "flags": flags,
     })
 }
 
@@ -298,28 +334,31 @@ fn info(call: &Call) -> Outcome {
         return Outcome::Now(Err(absent(call)));
     };
     let storage = Arc::clone(&call.desk.storage);
-    later(
-        call.desk.recordings.info(stem.clone()),
-        move |came| match came.map_err(|e| files::disk(&e))? {
-            Some(info) => Ok(info_json(&info, storage.is_protected(&info.entry.stem))),
+    let recordings = Arc::clone(&call.desk.recordings);
+    later(recordings.info(stem.clone()), move |came| {
+        match came.map_err(|e| files::disk(&e))? {
+            Some(info) => {
+                let held = storage.is_protected(&info.entry.stem);
+                Ok(info_json(&info, recordings.is_finalising(&stem), held))
+            }
             None => Err(files::no_such("recording", &stem, LIST.name)),
-        },
-    )
+        }
+    })
 }
 
-fn info_json(info: &Info, protected: bool) -> Value {
+fn info_json(info: &Info, finalising: bool, protected: bool) -> Value {
+    let mut told = facts_json(Some(&info.facts), info.running, finalising);
+    told["device"] = info.entry.device.as_str().into();
+    told["recording"] = info.running.into();
+    told["protected"] = protected.into();
+    told["whole_bytes"] = info.facts.whole.into();
     json!({
         "filename": info.entry.stem.as_str(),
         "file_size": info.entry.size,
         "duration": seconds(info.duration),
         "created_time": info.created().rfc3339(),
         "download_url": files::url(KIND.0, &info.entry.stem, KIND.1),
-        "extensions": {
-            "device": info.entry.device,
-            "duration_ms": millis(info.duration),
-            "recording": info.running,
-            "protected": protected,
-        },
+        "extensions": told,
     })
 }
 

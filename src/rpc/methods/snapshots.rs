@@ -195,12 +195,9 @@ fn list(call: &Call) -> Outcome {
     let page = files::page(call);
     known_or_later(call.desk.snapshots.list(page), move |came| {
         let listing = came.map_err(|e| files::disk(&e))?;
-        Ok(files::list(
-            &listing,
-            page,
-            KIND,
-            |entry| json!({ "device": entry.device }),
-        ))
+        let all = listing.files.iter();
+        let all = all.map(|entry| (entry, json!({ "device": entry.device })));
+        Ok(files::list(all, listing.total, page, KIND))
     })
 }
 

@@ -10,14 +10,7 @@ pub(super) fn shapes() -> Vec<(&'static str, Value)> {
         ("RecStart", rec_start()),
         ("RecStop", rec_stop()),
         ("RecordingFile", recording_file()),
-        (
-            "RecordingList",
-            list(json!({
-                "device": text(),
-                "recording": told("boolean", "it runs"),
-                "protected": told("boolean", "it is never deleted"),
-            })),
-        ),
+        ("RecordingList", list(recording(&[]))),
         ("SnapshotList", list(json!({ "device": text() }))),
         (
             "RecInfo",
@@ -27,12 +20,10 @@ pub(super) fn shapes() -> Vec<(&'static str, Value)> {
                 "duration": count(),
                 "created_time": time(),
                 "download_url": text(),
-                "extensions": closed(&json!({
-                    "device": text(),
-                    "duration_ms": count(),
-                    "recording": told("boolean", "it runs"),
-                    "protected": told("boolean", "it is never deleted"),
-                })),
+                "extensions": closed(&recording(&[(
+                    "whole_bytes",
+                    told("integer", "from the beginning to the end of the last whole fragment"),
+                )])),
             })),
         ),
         (
@@ -80,6 +71,38 @@ pub(super) fn shapes() -> Vec<(&'static str, Value)> {
             })),
         ),
     ]
+}
+
+/// What is told of one recording beside the contract, and what else.
+fn recording(more: &[(&str, Value)]) -> Value {
+    let or_null = |kind: &str, what: &str| json!({ "type": [kind, "null"], "description": what });
+    let gap = closed(&json!({
+        "at_ms": told("integer", "where the last picture before it stands, from the beginning"),
+        "length_ms": told("integer", "until the next picture"),
+    }));
+    let mut fields = json!({
+        "device": text(),
+        "recording": told("boolean", "it runs"),
+        "protected": told("boolean", "it is never deleted"),
+        "duration_ms": or_null("integer", "how long it plays, exactly; in a list null while it runs"),
+        "codec": or_null("string", "of its pictures, as RFC 6381 names it, or the sample entry alone"),
+        "width": or_null("integer", "pixels per line"),
+        "height": or_null("integer", "lines"),
+        "gaps": {
+            "type": ["array", "null"],
+            "items": gap,
+            "description": "stretches without a picture, longer than 1 s and than three pictures take otherwise, the first 100; null while it runs",
+        },
+        "flags": {
+            "type": "array",
+            "items": words(&["closed", "torn", "unplayable", "finalising", "pending"]),
+            "description": "closed: its writer closed it; torn: it ends in the middle of a fragment, and plays up to there; unplayable: nothing in it plays, or it cannot be read; finalising: it becomes a plain MP4; pending: it has not been examined yet, and what is null will be told",
+        },
+    });
+    for (name, shape) in more {
+        fields[*name] = shape.clone();
+    }
+    fields
 }
 
 fn time() -> Value {

@@ -78,7 +78,10 @@ impl Folder {
                     .to_str()
                     .is_some_and(|n| !n.starts_with('.'))
         });
-        Ok(folders.map(|entry| entry.path()).collect())
+        let mut folders: Vec<PathBuf> = folders.map(|entry| entry.path()).collect();
+        // Where two have a file of one name, the first is meant, each time.
+        folders.sort_unstable();
+        Ok(folders)
     }
 
     fn stem_of(&self, name: &OsStr) -> Option<Stem> {

@@ -4,6 +4,8 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::error::{Error, Kind, Later};
+use crate::recording::examine::{Facts, Gap};
+use crate::recording::index::{Inventory, Item};
 use crate::recording::{
     Deletion, Durability, Format, Info, Order, Recordings, Start, Started, Stop, Stopped,
 };
@@ -15,6 +17,7 @@ use crate::storage::shelf::Weight;
 use crate::storage::shelf::{Entry, Listing, Page};
 use crate::storage::space::Space;
 use crate::storage::{Cleaned, Erased, Figures, Storage};
+use crate::units::Size;
 
 /// Every method here.
 pub(super) const METHODS: &[&str] = &[
@@ -62,7 +65,24 @@ fn info(stem: &Stem) -> Info {
     Info {
         entry: entry(stem),
         duration: Duration::from_millis(3_500),
+        facts: facts(),
         running: stem.as_str() == "running",
+    }
+}
+
+fn facts() -> Facts {
+    Facts {
+        duration: Duration::from_millis(3_500),
+        codec: Some("avc1.64001f".to_owned()),
+        size: Some(Size::new(1280, 720)),
+        gaps: vec![Gap {
+            at: Duration::from_millis(1_000),
+            length: Duration::from_millis(1_500),
+        }],
+        closed: true,
+        torn: false,
+        unplayable: false,
+        whole: 4_300,
     }
 }
 
@@ -105,12 +125,20 @@ impl Recordings for StandIn {
         }))
     }
 
-    fn list(&self, page: Page) -> Later<Listing> {
+    fn list(&self, page: Page) -> Later<Arc<Inventory>> {
         self.pages.lock().unwrap().push(page);
-        soon(Listing {
-            files: vec![entry(&"running".parse().unwrap())],
+        let item = |stem: &str, facts| Item {
+            entry: entry(&stem.parse().unwrap()),
+            facts,
+        };
+        soon(Arc::new(Inventory {
+            files: vec![
+                item("running", None),
+                item("party", Some(facts())),
+                item("fresh", None),
+            ],
             total: 7,
-        })
+        }))
     }
 
     fn info(&self, stem: Stem) -> Later<Option<Info>> {
@@ -132,6 +160,10 @@ impl Recordings for StandIn {
 
     fn is_running(&self, stem: &Stem) -> bool {
         stem.as_str() == "running"
+    }
+
+    fn is_finalising(&self, _: &Stem) -> bool {
+        false
     }
 }
 
@@ -160,7 +192,11 @@ impl Snapshots for StandIn {
     }
 
     fn list(&self, page: Page) -> Later<Listing> {
-        Recordings::list(self, page)
+        self.pages.lock().unwrap().push(page);
+        soon(Listing {
+            files: vec![entry(&"shot".parse().unwrap())],
+            total: 7,
+        })
     }
 
     fn info(&self, stem: Stem) -> Later<Option<Entry>> {
@@ -497,6 +533,34 @@ async fn each_refusal_has_its_code_and_says_what_stands_against_it() {
     let refused = alone.refused(start, json!({ "device": "camera0" })).await;
     assert_eq!(refused, (-32020, "RECORDING".to_owned()));
     assert!(alone.stand_in.orders.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_list_tells_what_each_recording_holds_and_what_is_not_known_yet_is_null() {
+    let mut viewer = Asker::new("viewer");
+    let list = viewer.call("list_recordings", json!({})).await;
+    let told = |number: usize| list["result"]["files"][number]["extensions"].clone();
+    let nothing = json!({
+        "device": "camera0", "recording": true, "flags": [], "gaps": null,
+        "duration_ms": null, "codec": null, "width": null, "height": null,
+    });
+    assert_eq!(told(0), nothing);
+    let all = json!({
+        "device": "camera0", "recording": false, "flags": ["closed"],
+        "gaps": [{ "at_ms": 1000, "length_ms": 1500 }],
+        "duration_ms": 3500, "codec": "avc1.64001f", "width": 1280, "height": 720,
+    });
+    assert_eq!(told(1), all);
+    assert_eq!(
+        (&told(2)["recording"], &told(2)["flags"]),
+        (&json!(false), &json!(["pending"]))
+    );
+    let info = viewer
+        .call("get_recording_info", json!({ "filename": "party" }))
+        .await;
+    let mut more = all;
+    more["whole_bytes"] = 4300.into();
+    assert_eq!(info["result"]["extensions"], more);
 }
 
 #[tokio::test]

@@ -1,0 +1,3 @@
+//! The watch over the recordings' folder and each device's.
+
+pub mod io;

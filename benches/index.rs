@@ -14,6 +14,7 @@ use camera_service::clock::{self, Mono, Wall};
 use camera_service::recording::index::io::Index;
 use camera_service::recording::{EXTENSION, Running};
 use camera_service::storage::names::Stem;
+use camera_service::storage::quota::Why;
 use camera_service::storage::shelf::io::Folder;
 use camera_service::storage::shelf::{Page, Shelf};
 use camera_service::supervise::Worker;
@@ -190,7 +191,7 @@ fn main() -> std::io::Result<()> {
         "delete_recording, and the list after it",
         100.min(stems.len()),
         |round| {
-            shelf.delete(&stems[round]).expect("an answer");
+            shelf.delete(&stems[round], Why::Asked).expect("an answer");
             assert_eq!(
                 index.list(page(50, 0)).expect("a list").total,
                 count - round - 1

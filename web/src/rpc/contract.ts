@@ -377,15 +377,40 @@ export type OpenRpc = Record<string, unknown>;
 
 export type Pong = 'pong';
 
+export interface Protection {
+  filename: string;
+  protected: boolean;
+}
+
 export interface RecInfo {
   created_time: string;
   download_url: string;
   duration: number;
   extensions: {
+    /** of its pictures, as RFC 6381 names it, or the sample entry alone */
+    codec: string | null;
     device: string;
-    duration_ms: number;
+    /** how long it plays, exactly; in a list null while it runs */
+    duration_ms: number | null;
+    /** closed: its writer closed it; torn: it ends in the middle of a fragment, and plays up to there; unplayable: nothing in it plays, or it cannot be read; finalising: it becomes a plain MP4; pending: it has not been examined yet, and what is null will be told */
+    flags: ('closed' | 'torn' | 'unplayable' | 'finalising' | 'pending')[];
+    /** stretches without a picture, longer than 1 s and than three pictures take otherwise, the first 100; null while it runs */
+    gaps: {
+      /** where the last picture before it stands, from the beginning */
+      at_ms: number;
+      /** until the next picture */
+      length_ms: number;
+    }[] | null;
+    /** lines */
+    height: number | null;
+    /** it is never deleted */
+    protected: boolean;
     /** it runs */
     recording: boolean;
+    /** from the beginning to the end of the last whole fragment */
+    whole_bytes: number;
+    /** pixels per line */
+    width: number | null;
   };
   file_size: number;
   filename: string;
@@ -431,9 +456,28 @@ export interface RecordingList {
   files: {
     download_url: string;
     extensions: {
+      /** of its pictures, as RFC 6381 names it, or the sample entry alone */
+      codec: string | null;
       device: string;
+      /** how long it plays, exactly; in a list null while it runs */
+      duration_ms: number | null;
+      /** closed: its writer closed it; torn: it ends in the middle of a fragment, and plays up to there; unplayable: nothing in it plays, or it cannot be read; finalising: it becomes a plain MP4; pending: it has not been examined yet, and what is null will be told */
+      flags: ('closed' | 'torn' | 'unplayable' | 'finalising' | 'pending')[];
+      /** stretches without a picture, longer than 1 s and than three pictures take otherwise, the first 100; null while it runs */
+      gaps: {
+        /** where the last picture before it stands, from the beginning */
+        at_ms: number;
+        /** until the next picture */
+        length_ms: number;
+      }[] | null;
+      /** lines */
+      height: number | null;
+      /** it is never deleted */
+      protected: boolean;
       /** it runs */
       recording: boolean;
+      /** pixels per line */
+      width: number | null;
     };
     file_size: number;
     filename: string;
@@ -590,15 +634,75 @@ export interface StorageInfo {
   available_space: number;
   extensions: {
     block_percent: number;
+    /** why the clock is not believed */
+    clock_doubt: string | null;
+    /** files may be deleted by their age */
+    clock_trusted: boolean;
+    durability: {
+      flush_failures: number;
+      /** flushes of growing recordings since the start */
+      flushes: number;
+      longest_flush_ms: number;
+      /** files that lie aside because nothing of them plays */
+      quarantined: number;
+      /** recordings whose torn end was cut off since the start */
+      repaired: number;
+    };
+    limits: {
+      /** files older than so many seconds are deleted */
+      age_s: number | null;
+      /** bytes at most */
+      bytes: number | null;
+      /** files older than so many seconds are deleted */
+      camera_age_s: number | null;
+      /** bytes at most */
+      camera_bytes: number | null;
+      /** cameras and streams with limits of their own */
+      cameras: Record<string, {
+        /** files older than so many seconds are deleted */
+        age_s: number | null;
+        /** bytes at most */
+        bytes: number | null;
+      }>;
+      /** bytes of the medium that stay free */
+      min_free_bytes: number | null;
+    };
+    protected_recordings: number;
     /** no recording begins */
     recording_blocked: boolean;
+    /** bytes of the medium that recordings take */
+    recordings_allocated: number;
     retention: {
       enabled: boolean;
       max_age_days?: number;
       max_size_gb?: number;
       policy_type: 'age' | 'size' | 'manual';
     };
+    /** likewise */
+    snapshots_allocated: number;
     warn_percent: number;
+    wear: {
+      /** at the rate of that time */
+      days_left: number | null;
+      /** the partition's name; null: the file system lies on no disk of its own */
+      device: string | null;
+      holds: ('recordings' | 'snapshots' | 'data')[];
+      /** as an eMMC tells it, in steps of 10; 110 = more than it was made for */
+      life_used_percent_at_most: number | null;
+      /** how long it will last, for people */
+      message: string;
+      /** bytes of recordings and snapshots that were to be kept on it in that time */
+      payload: number;
+      /** written for each byte of payload */
+      ratio: number | null;
+      /** what written and payload look back on: an hour, or the time since the service started */
+      seconds: number;
+      spare_blocks: 'unknown' | 'normal' | 'warning' | 'urgent';
+      /** bytes that went to the partition in that time */
+      written: number;
+      /** bytes, by whomever */
+      written_since_boot: number | null;
+    }[];
   };
   low_space_warning: boolean;
   recordings_size: number;
@@ -1058,7 +1162,7 @@ export interface Methods {
     };
     result: RecStop;
   };
-  /** Lists recordings, the newest first, those that run included. */
+  /** Lists recordings, the newest first, those that run included. What a file holds is null until it has been examined, which a recording is when it ends. */
   list_recordings: {
     params: {
       /** files in the answer at most; 50 when it is absent */
@@ -1068,7 +1172,7 @@ export interface Methods {
     };
     result: RecordingList;
   };
-  /** Tells size and duration of one recording, read from its file. */
+  /** Tells size, duration and more of one recording; of one that runs, as far as it has got. */
   get_recording_info: {
     params: {
       /** the recording's name, with or without extension */
@@ -1076,7 +1180,7 @@ export interface Methods {
     };
     result: RecInfo;
   };
-  /** Deletes one recording that does not run. */
+  /** Deletes one recording that neither runs nor is protected. */
   delete_recording: {
     params: {
       /** the recording's name, with or without extension */
@@ -1125,7 +1229,7 @@ export interface Methods {
     params: undefined;
     result: StorageInfo;
   };
-  /** Says what is deleted by itself, every ten minutes; holds over restarts. Both limits may be given, and then both hold. A running recording is never deleted. */
+  /** Says what is deleted by itself, every ten minutes; holds over restarts. Both limits may be given, and then both hold. A running or protected recording is never deleted, and nothing by its age while the clock is not synchronised. Disabled or manual, it switches the quotas of the configuration off, too. */
   set_retention_policy: {
     params: {
       /** age needs max_age_days, size needs max_size_gb, manual deletes nothing by itself */
@@ -1139,10 +1243,20 @@ export interface Methods {
     };
     result: RetentionPolicy;
   };
-  /** Deletes now what the retention policy says. */
+  /** Deletes now what the retention policy and the quotas of the configuration say; the message tells what could not be done, and why. */
   cleanup_old_files: {
     params: undefined;
     result: Cleanup;
+  };
+  /** Protects one recording from being deleted, by a policy, a quota or by hand, until the protection is taken off. */
+  protect_recording: {
+    params: {
+      /** the recording's name, with or without extension */
+      filename: string;
+      /** false takes the protection off; true when it is absent */
+      protected?: boolean;
+    };
+    result: Protection;
   };
   /** Marks a stream as watched. The mark ends with stop_streaming, or when nobody has read the stream for auto_close_after. */
   start_streaming: {

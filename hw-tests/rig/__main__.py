@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("build", help="build the guest image and save its booted state")
+    commands.add_parser("prepare", help="build what needs no running guest: image and kernel modules")
     sub = commands.add_parser(
         "modules", help="build the virtual encoders' kernel modules for the guest's kernel",
         description="Compiles vh264, vicodec and what they need; prints the folder of .ko files.",
@@ -50,6 +51,11 @@ def main() -> int:
             image = build.build()
             state = saved.ensure(image)
             print(f"ready: {state}")
+            return 0
+        if arguments.command == "prepare":
+            print(build.build())
+            for arch in modules.ARCHITECTURES:
+                print(modules.ensure(arch))
             return 0
         if arguments.command == "modules":
             print(modules.ensure(arguments.arch))

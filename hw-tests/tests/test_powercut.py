@@ -13,7 +13,7 @@ from campaign import losses, powercut
 from campaign.powercut import Cut, Disk, Memory, Peer, Run
 
 LONG = os.environ.get("CAMPAIGN", "short") == "long"
-CUTS = int(os.environ.get("N", "500" if LONG else "5"))
+CUTS = int(os.environ.get("N", "500" if LONG else "3"))
 #: What was told to be recorded and is gone after a cut: a part of half a second, or two where a flush takes as long.
 MISSING_AT_MOST = 1500
 #: All that is gone, up to the moment of the cut. On a real machine a second; an emulated one that shares its processors

@@ -81,7 +81,8 @@ impl Beat {
     }
 
     fn ping_at(&self) -> Option<Mono> {
-        (!self.ping_every.is_zero()).then(|| (self.pinged + self.ping_every).up_to(TOGETHER))
+        (!self.ping_every.is_zero())
+            .then(|| (self.pinged + self.ping_every).up_to(TOGETHER.min(self.ping_every)))
     }
 }
 

@@ -349,6 +349,8 @@ async fn inside_a_medium_that_becomes_read_only_and_one_that_is_pulled() {
     let medium = Medium::new("medium-pulled", "40m");
     let recordings = medium.recordings().display().to_string();
     fs::create_dir_all(&recordings).unwrap();
+    // The index has its file open while recordings run, which would keep the medium writable; see below.
+    fs::write(medium.recordings().join(".index"), "in the way").unwrap();
     let demo = Demo::start_with(
         &[],
         &[("CAMERA_SERVICE_STORAGE_RECORDINGS_DIR", &recordings)],

@@ -21,6 +21,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
@@ -230,7 +231,8 @@ impl Talk {
                             return Poll::Ready(Woken::Heard(news, ear));
                         }
                     }
-                    asked = true;
+                    // Without budget they may have refused to look, and are asked anew at once.
+                    asked = has_budget_remaining();
                     if rings.is_some() && alarm.as_mut().poll(context).is_ready() {
                         return Poll::Ready(Woken::Alarm);
                     }

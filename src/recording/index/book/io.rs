@@ -24,7 +24,7 @@ const BATCH: usize = 512;
 /// they lie in the database touch the fewest pages, which is the fewest bytes for the card.
 const SORTED: usize = 1 << 16;
 /// After so long without a question or a change, the database is closed: a medium that nobody uses can be unmounted.
-const REST: Duration = Duration::from_secs(60);
+const REST: Duration = Duration::from_secs(10);
 /// Files that grow at the same time and are not written down for it. Of more, each list writes the others down.
 const MOST_GROWING: usize = 32;
 /// How often the folders themselves are looked at, for what the kernel does not note: another machine's files on a network

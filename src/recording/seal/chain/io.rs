@@ -25,7 +25,7 @@ pub struct Chain {
     pub book: Book,
     parts: Vec<(u64, PathBuf)>,
     /// The file that grows, and its length.
-    part: Option<(File, u64)>,
+    part: Option<(PathBuf, u64)>,
     key: Option<SigningKey>,
     /// Comes before the next record.
     due: Option<What>,
@@ -150,8 +150,7 @@ impl Chain {
             file.sync_all()?;
         }
         if last {
-            file.seek(SeekFrom::Start(at))?;
-            self.part = Some((file, at));
+            self.part = Some((path.to_owned(), at));
         }
         Ok(())
     }
@@ -281,15 +280,21 @@ impl Chain {
             self.begin_part(seq + 1 - lines.len() as u64)
                 .map_err(|e| unusable(&self.places.chain, e))?;
         }
-        let Some((file, length)) = &mut self.part else {
+        let Some((path, length)) = &mut self.part else {
             return Ok(());
         };
-        if let Err(error) = file.write_all(&text).and_then(|()| file.sync_data()) {
+        // Opened for each record: a medium on which nothing is written can be unmounted, and nothing is written beneath it.
+        let mut file = OpenOptions::new()
+            .write(true)
+            .open(&*path)
+            .map_err(|e| unusable(path, e))?;
+        let written = file
+            .seek(SeekFrom::Start(*length))
+            .and_then(|_| file.write_all(&text))
+            .and_then(|()| file.sync_data());
+        if let Err(error) = written {
             // What was written of it must not stand before the next record.
-            let undone = file
-                .set_len(*length)
-                .and_then(|()| file.seek(SeekFrom::Start(*length)));
-            if let Err(error) = undone {
+            if let Err(error) = file.set_len(*length) {
                 warn!(%error, "half a record may stand at the end of the evidence chain until the next start");
                 self.part = None;
             }
@@ -323,7 +328,8 @@ impl Chain {
         if let Some(above) = folder.parent() {
             File::open(above)?.sync_all()?;
         }
-        self.part = Some((file, 0));
+        file.sync_all()?;
+        self.part = Some((path.clone(), 0));
         self.parts.retain(|(_, other)| *other != path);
         self.parts.push((first, path));
         Ok(())

@@ -211,6 +211,7 @@ pub(crate) fn desk(logins: bool, bus: &Arc<Bus>) -> (Desk, Arc<Library>) {
         snapshots: Arc::new(records.taker),
         storage: Arc::new(records.warden),
         external: Arc::new(external()),
+        wear: Arc::new(camera_service::storage::wear::Unseen),
         viewing: Arc::default(),
         system: Arc::default(),
         registry: Arc::default(),

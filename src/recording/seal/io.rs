@@ -87,7 +87,7 @@ impl std::fmt::Debug for Sealer {
     }
 }
 
-/// Digests a file, [`RATE`] bytes a second at most, or as fast as it goes. `None`: `halt` was set.
+/// Digests a file, `RATE` bytes a second at most, or as fast as it goes. `None`: `halt` was set.
 ///
 /// # Errors
 /// What reading brings.

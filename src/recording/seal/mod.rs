@@ -5,7 +5,7 @@
 //! the service deletes or changes itself it records there, too, before it does. `camera-service verify` ([`verify`])
 //! needs the medium and the public key only. `docs/evidence.md` says what that proves and what it does not.
 //!
-//! [`record`] is one line, [`chain`] their files, [`book`] what the service remembers of them; [`todo`] decides what is
+//! [`record`] is one line, [`chain`] their files, [`book`] what the service remembers of them; `todo` decides what is
 //! to be sealed when, and `io` does it. [`guard`] stands before every deletion.
 
 pub mod book;

@@ -209,7 +209,7 @@ export class Box {
     const running: Record<string, Recording> = {};
     for (const { device, filename } of growing(files)) {
       const { extensions } = await this.ask('get_recording_info', { filename });
-      running[device] = begun(Date.now() - extensions.duration_ms);
+      running[device] = begun(Date.now() - (extensions.duration_ms ?? 0));
     }
     this.#set({ running });
   }

@@ -1,6 +1,6 @@
 //! Judges a medium: is every sealed recording there, and as it was?
 //!
-//! Works on the chain's files, the recordings and a public key, nothing else. [`walk`] reads the chain, [`media`] looks at
+//! Works on the chain's files, the recordings and a public key, nothing else. `walk` reads the chain, `media` looks at
 //! the files.
 
 pub mod io;
@@ -141,7 +141,7 @@ pub struct Counts {
 /// The judgement.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
-    /// What is wrong, the oldest first; [`MOST`] at most.
+    /// What is wrong, the oldest first; `MOST` at most.
     pub findings: Vec<Finding>,
     /// How many there are in all.
     pub wrong: u64,

@@ -1,16 +1,14 @@
 """What power cuts cost: JSON lines for programs, a table with a histogram for people."""
 from __future__ import annotations
 
-import json
 import math
-import os
 import statistics
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-OUT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "bench/powercut.jsonl"
+from . import lines
+
+OUT = lines.file("powercut")
 
 #: Upper edges of the histogram's columns in milliseconds; the last has none.
 EDGES = (250, 500, 750, 1000, 2000, 5000, 10000)
@@ -18,16 +16,7 @@ EDGES = (250, 500, 750, 1000, 2000, 5000, 10000)
 
 def record(**figures: Any) -> None:
     """Adds one recording's loss at one cut."""
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    with OUT.open("a", encoding="utf-8") as out:
-        out.write(json.dumps(figures) + "\n")
-
-
-def read(path: Path = OUT) -> list[dict[str, Any]]:
-    """All that were recorded."""
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    lines.add(OUT, figures)
 
 
 def percentile(values: list[float], part: float) -> float:
@@ -36,18 +25,10 @@ def percentile(values: list[float], part: float) -> float:
     return ordered[max(0, math.ceil(len(ordered) * part) - 1)]
 
 
-def columns(losses: list[float]) -> list[int]:
-    """How many fall into each column."""
-    found = [0] * (len(EDGES) + 1)
-    for loss in losses:
-        found[sum(loss > edge for edge in EDGES)] += 1
-    return found
-
-
-def table(lines: list[dict[str, Any]]) -> str:
+def table(told: list[dict[str, Any]]) -> str:
     """A Markdown table: a row for each way of recording, its losses in columns."""
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for line in lines:
+    for line in told:
         groups[line["recorder"]].append(line)
     heads = [f"≤ {edge / 1000:g} s" for edge in EDGES] + ["more"]
     out = [
@@ -57,7 +38,7 @@ def table(lines: list[dict[str, Any]]) -> str:
     for recorder, group in sorted(groups.items()):
         losses = [line["lost_ms"] for line in group]
         resumed = [line["resumed_ms"] for line in group if line.get("resumed_ms") is not None]
-        cells = [str(n) if n else "" for n in columns(losses)]
+        cells = [str(n) if n else "" for n in lines.columns(losses, EDGES)]
         shown = [statistics.median(losses), percentile(losses, 0.99), max(losses)]
         figures = " | ".join(f"{each / 1000:.2f} s" for each in shown)
         missing = [line["missing_ms"] for line in group if "missing_ms" in line]
@@ -68,4 +49,4 @@ def table(lines: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    print(table(read()))
+    print(table(lines.read(OUT)))

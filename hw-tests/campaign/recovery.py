@@ -1,15 +1,13 @@
 """What recoveries took: JSON lines for programs, a table with a histogram for people."""
 from __future__ import annotations
 
-import json
-import os
 import statistics
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-OUT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "bench/recovery.jsonl"
+from . import lines
+
+OUT = lines.file("recovery")
 
 #: Upper edges of the histogram's columns in milliseconds; the last has none.
 EDGES = (250, 500, 1000, 2000, 4000, 8000)
@@ -17,30 +15,13 @@ EDGES = (250, 500, 1000, 2000, 4000, 8000)
 
 def record(**figures: Any) -> None:
     """Adds one recovery."""
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    with OUT.open("a", encoding="utf-8") as out:
-        out.write(json.dumps(figures) + "\n")
+    lines.add(OUT, figures)
 
 
-def read(path: Path = OUT) -> list[dict[str, Any]]:
-    """All recoveries recorded."""
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
-
-
-def columns(times: list[float]) -> list[int]:
-    """How many fall into each column."""
-    found = [0] * (len(EDGES) + 1)
-    for time in times:
-        found[sum(time > edge for edge in EDGES)] += 1
-    return found
-
-
-def table(lines: list[dict[str, Any]]) -> str:
+def table(told: list[dict[str, Any]]) -> str:
     """A Markdown table: a row for each fault, its times in columns."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for line in lines:
+    for line in told:
         groups[line["route"], line["fault"]].append(line)
     heads = [f"≤ {edge / 1000:g} s" for edge in EDGES] + ["more"]
     out = [
@@ -50,7 +31,7 @@ def table(lines: list[dict[str, Any]]) -> str:
     for (route, fault), group in sorted(groups.items()):
         times = [line["recovery_ms"] for line in group if line["recovery_ms"] is not None]
         rungs = sorted({line["rung"] for line in group if line.get("rung")})
-        cells = [str(n) if n else "" for n in columns(times)]
+        cells = [str(n) if n else "" for n in lines.columns(times, EDGES)]
         median = f"{statistics.median(times) / 1000:.2f} s" if times else "–"
         worst = f"{max(times) / 1000:.2f} s" if times else "–"
         out.append(
@@ -61,4 +42,4 @@ def table(lines: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    print(table(read()))
+    print(table(lines.read(OUT)))

@@ -5,10 +5,9 @@ import json
 
 import pytest
 
-from campaign import losses
+from campaign import lines, losses, recovery
 from campaign.picture import DIGITS, Geometry, Kind
 from campaign.powercut import Told
-from campaign.recovery import columns, read, table
 from campaign.viewer import Order, Seen, order
 from rig.colours import BARS_YUV
 
@@ -82,16 +81,16 @@ def test_lost_repeated_and_reordered_frames_are_told_apart(
 
 
 def test_recoveries_become_a_table(tmp_path: object) -> None:
-    assert columns([0.0, 250.0, 251.0, 9000.0]) == [2, 1, 0, 0, 0, 0, 1]
-    lines = [
+    assert lines.columns([0.0, 250.0, 251.0, 9000.0], recovery.EDGES) == [2, 1, 0, 0, 0, 0, 1]
+    told = [
         {"route": "hardware", "fault": "a", "recovery_ms": 300.0, "rung": "restream"},
         {"route": "hardware", "fault": "a", "recovery_ms": None, "rung": None},
     ]
-    row = table(lines).splitlines()[-1]
+    row = recovery.table(told).splitlines()[-1]
     assert row == "| hardware | a | 2 | 1 |  | 1 |  |  |  |  |  | 0.30 s | 0.30 s | restream |"
     path = tmp_path / "lines.jsonl"  # type: ignore[operator]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert read(path) == lines
+    path.write_text("".join(json.dumps(line) + "\n" for line in told))
+    assert lines.read(path) == told
 
 
 def test_what_a_cut_took_is_counted_from_the_cut_and_not_from_the_last_part() -> None:
@@ -101,9 +100,9 @@ def test_what_a_cut_took_is_counted_from_the_cut_and_not_from_the_last_part() ->
 
 
 def test_losses_are_sorted_and_told() -> None:
-    assert losses.columns([250, 251, 999, 60_000]) == [1, 1, 0, 1, 0, 0, 0, 1]
+    assert lines.columns([250, 251, 999, 60_000], losses.EDGES) == [1, 1, 0, 1, 0, 0, 0, 1]
     assert losses.percentile([3, 1, 2], 0.5) == 2
     assert losses.percentile(list(range(1, 101)), 0.99) == 99
-    lines = [{"recorder": "ours", "lost_ms": ms, "missing_ms": 0.0, "resumed_ms": 2000.0} for ms in (400, 900)]
-    row = losses.table(lines).splitlines()[-1]
+    told = [{"recorder": "ours", "lost_ms": ms, "missing_ms": 0.0, "resumed_ms": 2000.0} for ms in (400, 900)]
+    row = losses.table(told).splitlines()[-1]
     assert row == "| ours | 2 |  | 1 |  | 1 |  |  |  |  | 0.65 s | 0.90 s | 0.90 s | 0.00 s | 2.0 s |"

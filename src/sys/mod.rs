@@ -1,7 +1,8 @@
-//! The one door to `unsafe`: one file per system call, each with one safe function.
+//! The one door to `unsafe` and to what the kernel alone defines: one file per system call.
 
 pub mod descriptors;
 pub mod heap;
+pub mod inotify;
 pub mod lease;
 pub mod mmap;
 pub mod nice;

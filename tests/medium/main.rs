@@ -2,6 +2,8 @@
 //! mount namespace of its own, where it may mount what it likes.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../support/probe.rs"]
+mod probe;
 #[allow(dead_code, reason = "shared with the demo's own scenarios")]
 #[path = "../demo/stage.rs"]
 mod stage;
@@ -15,6 +17,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use camera_service::clock;
+use probe::probed;
 use serde_json::{Value, json};
 use stage::Demo;
 use support::Client;
@@ -188,29 +191,6 @@ fn health(demo: &Demo) -> Vec<String> {
     storage_codes(&demo.http(&url, Some(&demo.text("/tokens/admin"))).1)
 }
 
-fn playable(path: &Path) -> f64 {
-    let out = Command::new("ffprobe")
-        .args([
-            "-v",
-            "error",
-            "-show_entries",
-            "format=duration",
-            "-of",
-            "csv=p=0",
-        ])
-        .arg(path)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&out.stdout);
-    said.trim().parse().unwrap_or_else(|_| {
-        panic!(
-            "{}: {}",
-            path.display(),
-            String::from_utf8_lossy(&out.stderr)
-        )
-    })
-}
-
 async fn millis(client: &mut Client, name: &str) -> Option<u64> {
     let answer = client
         .call("get_recording_info", json!({ "filename": name }))
@@ -309,7 +289,7 @@ async fn inside_a_medium_that_fills_up() {
     for file in files {
         let name = file["filename"].as_str().unwrap();
         let path = old.join(format!("{name}.mp4"));
-        assert!(playable(&path) > 0.4, "{stopped}");
+        assert!(probed(&path) > 0.4, "{stopped}");
         let info = json!({ "filename": name });
         let info = result(&mut admin, "get_recording_info", info).await;
         let length = info["extensions"]["duration_ms"].as_i64().unwrap();
@@ -349,7 +329,7 @@ async fn inside_a_medium_that_becomes_read_only_and_one_that_is_pulled() {
     let medium = Medium::new("medium-pulled", "40m");
     let recordings = medium.recordings().display().to_string();
     fs::create_dir_all(&recordings).unwrap();
-    // The index has its file open while recordings run, which would keep the medium writable; see below.
+    // The index has its file open while recordings run, which would keep the medium writable: here it must do without.
     fs::write(medium.recordings().join(".index"), "in the way").unwrap();
     let demo = Demo::start_with(
         &[],

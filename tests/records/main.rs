@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod evidence;
+#[path = "../support/probe.rs"]
+mod probe;
 #[allow(dead_code, reason = "shared with the demo's own scenarios")]
 #[path = "../demo/stage.rs"]
 mod stage;
@@ -16,6 +18,7 @@ use std::time::Duration;
 
 use camera_service::clock;
 use camera_service::recording::plain::io::{Made, finalise};
+use probe::probed;
 use serde_json::{Value, json};
 use stage::Demo;
 use support::Client;
@@ -44,30 +47,6 @@ fn file(demo: &Demo, stem: &Value) -> PathBuf {
     Path::new(&demo.text("/state_dir"))
         .join("data/recordings/camera0")
         .join(format!("{}.mp4", stem.as_str().unwrap()))
-}
-
-/// How long ffprobe says a file plays.
-fn probed(path: &Path) -> f64 {
-    let out = Command::new("ffprobe")
-        .args([
-            "-v",
-            "error",
-            "-show_entries",
-            "format=duration",
-            "-of",
-            "csv=p=0",
-        ])
-        .arg(path)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&out.stdout);
-    said.trim().parse().unwrap_or_else(|_| {
-        panic!(
-            "{}: {}",
-            path.display(),
-            String::from_utf8_lossy(&out.stderr)
-        )
-    })
 }
 
 /// Frames ffmpeg decodes without a word of complaint.

@@ -29,8 +29,6 @@ const AGAIN: Duration = Duration::from_secs(60);
 const BATCH: usize = 256;
 /// How long results wait to be written down at most.
 const HELD: Duration = Duration::from_secs(5);
-/// How often the index is asked for in vain before the disk is waited for elsewhere.
-const TRIES: u32 = 32;
 /// How far the thread gives way to all others (nice(7)).
 const BEHIND_ALL: i32 = 19;
 
@@ -98,15 +96,10 @@ impl Index {
 
     /// A part of the list, where it is known without asking the disk. Does not wait.
     pub fn recall(&self, page: Page) -> Option<Arc<Inventory>> {
-        // Whoever else lists from memory has it for a moment only, and a thread that may block costs many such moments.
-        let mut book = (0..TRIES).find_map(|_| match self.0.book.try_lock() {
-            Ok(book) => Some(book),
-            Err(TryLockError::WouldBlock) => {
-                std::thread::yield_now();
-                None
-            }
-            Err(TryLockError::Poisoned(_)) => None,
-        })?;
+        let mut book = match self.0.book.try_lock() {
+            Ok(book) => book,
+            Err(TryLockError::Poisoned(_) | TryLockError::WouldBlock) => return None,
+        };
         match book.as_mut() {
             Some(book) => book.recall(page, clock::mono()),
             None => Some(unexamined(&self.0.shelf.recall()?, page)),
@@ -120,6 +113,10 @@ impl Index {
     pub fn list(&self, page: Page) -> Result<Arc<Inventory>> {
         let indexed = self.ask(|book| {
             let now = clock::mono();
+            // Of many who ask at once, the first has looked for all.
+            if let Some(known) = book.recall(page, now) {
+                return Ok(known);
+            }
             book.refresh(true, now)?;
             book.page(page, now)
         });

@@ -7,17 +7,7 @@ use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 
 use crate::recording::index::notes::{Noted, Notes};
-
-/// Names that come and go.
-fn names() -> AddWatchFlags {
-    AddWatchFlags::IN_CREATE
-        | AddWatchFlags::IN_DELETE
-        | AddWatchFlags::IN_MOVED_FROM
-        | AddWatchFlags::IN_MOVED_TO
-        | AddWatchFlags::IN_DELETE_SELF
-        | AddWatchFlags::IN_MOVE_SELF
-        | AddWatchFlags::IN_ONLYDIR
-}
+use crate::sys::inotify::{CONTENTS, NAMES};
 
 /// A watch over one folder of recordings.
 #[derive(Debug)]
@@ -34,7 +24,7 @@ impl Eyes {
     /// The kernel's: it has no such folder, or no watch to give.
     pub fn open(root: &Path) -> nix::Result<Self> {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
-        let root = inotify.add_watch(root, names())?;
+        let root = inotify.add_watch(root, NAMES)?;
         Ok(Self {
             inotify,
             root,
@@ -47,11 +37,7 @@ impl Eyes {
     /// # Errors
     /// As [`Eyes::open`].
     pub fn watch(&mut self, folder: &Path, device: &str) -> nix::Result<()> {
-        let all = names()
-            | AddWatchFlags::IN_MODIFY
-            | AddWatchFlags::IN_ATTRIB
-            | AddWatchFlags::IN_CLOSE_WRITE
-            | AddWatchFlags::IN_DONT_FOLLOW;
+        let all = NAMES | CONTENTS | AddWatchFlags::IN_DONT_FOLLOW;
         let watch = self.inotify.add_watch(folder, all)?;
         self.devices.insert(watch, device.to_owned());
         Ok(())

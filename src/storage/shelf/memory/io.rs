@@ -15,6 +15,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use crate::clock::{self, Mono};
 use crate::error::Result;
 use crate::storage::shelf::Entry;
+use crate::sys::inotify::{CONTENTS, NAMES};
 
 /// How long a list is believed without a word from the kernel.
 const BELIEVED: Duration = Duration::from_secs(1);
@@ -97,14 +98,7 @@ impl Kept {
         // What was noted before the folder is read anew is no news.
         while matches!(eyes.read_events(), Ok(_) | Err(Errno::EINTR)) {}
         // Each watch notes one event and is done: a file that grows for hours fills no queue.
-        let names = AddWatchFlags::IN_CREATE
-            | AddWatchFlags::IN_DELETE
-            | AddWatchFlags::IN_MOVED_FROM
-            | AddWatchFlags::IN_MOVED_TO
-            | AddWatchFlags::IN_DELETE_SELF
-            | AddWatchFlags::IN_MOVE_SELF
-            | AddWatchFlags::IN_ONLYDIR
-            | AddWatchFlags::IN_ONESHOT;
+        let names = NAMES | AddWatchFlags::IN_ONESHOT;
         // The root is made when the first file comes. Until then what is above it is watched for that.
         let there = || root.ancestors().find(|folder| folder.is_dir());
         let nearest = there()?;
@@ -113,11 +107,7 @@ impl Kept {
             return None;
         }
         for folder in folders().ok()? {
-            let all = names
-                | AddWatchFlags::IN_MODIFY
-                | AddWatchFlags::IN_ATTRIB
-                | AddWatchFlags::IN_CLOSE_WRITE;
-            eyes.add_watch(&folder, all).ok()?;
+            eyes.add_watch(&folder, names | CONTENTS).ok()?;
         }
         Some(())
     }

@@ -403,11 +403,10 @@ impl App {
 
     /// Waits until a part fails that the service cannot do without.
     pub async fn failed(&mut self) -> Error {
-        let mut round = tokio::time::interval(HUNG / 10);
         loop {
             tokio::select! {
                 failed = self.supervisor.failed() => return failed,
-                _ = round.tick() => {
+                () = clock::round(HUNG / 10) => {
                     if self.fleet.is_dead() {
                         return Error::new(Kind::Internal, "the hot-plug thread ended by itself");
                     }

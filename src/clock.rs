@@ -153,6 +153,18 @@ pub fn now() -> Now {
     }
 }
 
+/// Waits for the next whole multiple of `every` on `CLOCK_MONOTONIC`. All who look again and again wait so: then one
+/// wake-up does for them all, and an idle processor sleeps in between.
+pub async fn round(every: Duration) {
+    let now = mono();
+    tokio::time::sleep(next_round(now, every).since(now)).await;
+}
+
+/// The first multiple of `every` after `now`.
+fn next_round(now: Mono, every: Duration) -> Mono {
+    (now + Duration::from_nanos(1)).up_to(every)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +173,18 @@ mod tests {
     fn wall_time_is_written_as_rfc3339_with_milliseconds() {
         let wall = Wall::from_nanos(1_790_000_000_123_456_789);
         assert_eq!(wall.rfc3339(), "2026-09-21T14:13:20.123Z");
+    }
+
+    #[test]
+    fn those_who_look_again_and_again_wake_together() {
+        let (short, long) = (Duration::from_millis(250), Duration::from_secs(1));
+        let at = |millis: u64| Mono::from_nanos(millis * 1_000_000);
+        assert_eq!(next_round(at(1_000), short), at(1_250));
+        assert_eq!(next_round(at(1_249), short), at(1_250));
+        for started in [1_000, 1_001, 1_999] {
+            assert_eq!(next_round(at(started), long), at(2_000));
+        }
+        assert_eq!(next_round(at(1_750), short), at(2_000));
     }
 
     #[test]

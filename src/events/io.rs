@@ -47,12 +47,10 @@ pub async fn watch_box(
 ) -> Result<()> {
     let (mut media, mut health) = (Media::default(), Health::default());
     let mut checked = clock::mono();
-    let mut round = tokio::time::interval(LOOK);
-    round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = stopping.wait_for(|stops| *stops) => return Ok(()),
-            _ = round.tick() => {}
+            () = clock::round(LOOK) => {}
         }
         let facts = facts();
         let at = facts.now.wall;

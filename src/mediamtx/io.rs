@@ -302,7 +302,10 @@ impl Eye {
                 ProcessState::External => EXTERNAL_PAUSE,
                 _ => PAUSE,
             };
-            let _ = timeout(pause, self.look.notified()).await;
+            tokio::select! {
+                () = self.look.notified() => {}
+                () = clock::round(pause) => {}
+            }
         }
     }
 

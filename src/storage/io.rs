@@ -166,7 +166,7 @@ impl Warden {
             }
             tokio::select! {
                 _ = stopping.changed() => return Ok(()),
-                () = tokio::time::sleep(LOOK) => {}
+                () = clock::round(LOOK) => {}
             }
         }
     }

@@ -21,7 +21,7 @@ pub async fn observe(
     loop {
         tokio::select! {
             _ = stopping.changed() => return Ok(()),
-            () = tokio::time::sleep(PAUSE) => {}
+            () = clock::round(PAUSE) => {}
         }
         for name in viewing.observe(&counters(), clock::mono()) {
             tracing::info!(name, "nobody watches it any more: its mark ended");

@@ -123,7 +123,7 @@ impl Live {
         loop {
             let stops = tokio::select! {
                 _ = stopping.changed() => true,
-                () = tokio::time::sleep(LOOK_EVERY) => false,
+                () = clock::round(LOOK_EVERY) => false,
             };
             let write = stops || clock::mono().since(written) >= WRITE_EVERY;
             if write {

@@ -31,7 +31,7 @@ pub(in crate::app) async fn feed_watchdog(
     loop {
         tokio::select! {
             _ = stopping.changed() => return Ok(()),
-            () = tokio::time::sleep(every.unwrap_or(HUNG)) => {}
+            () = clock::round(every.unwrap_or(HUNG)) => {}
         }
         let now = clock::mono();
         let hung = directory.list().into_iter().find(|camera| {

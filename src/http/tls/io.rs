@@ -193,7 +193,7 @@ impl Certificate {
             self.speak();
             tokio::select! {
                 _ = stopping.wait_for(|stop| *stop) => return,
-                () = tokio::time::sleep(LOOK) => {}
+                () = clock::round(LOOK) => {}
             }
             let looked = tokio::task::spawn_blocking(move || {
                 self.look();

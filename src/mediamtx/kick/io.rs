@@ -50,7 +50,7 @@ impl Book {
         loop {
             tokio::select! {
                 _ = stopping.changed() => return Ok(()),
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = clock::round(LOOK_EVERY) => {}
             }
             if self.lock().is_empty() {
                 continue;

@@ -116,7 +116,7 @@ impl Observer {
             }
             tokio::select! {
                 _ = stopping.changed() => return Ok(()),
-                () = tokio::time::sleep(PAUSE) => {}
+                () = clock::round(PAUSE) => {}
             }
         }
     }

@@ -1,11 +1,12 @@
 """A box whose power is cut again and again, and what must be true after each start.
 
-The service records two cameras onto an ext4 partition on a disk with a volatile cache. What it answered before the cut
+The service records two cameras onto a partition, ext4 or f2fs, on a disk with a volatile cache. What it answered before the cut
 is held against what is there after it: a recording's length, files, settings, keys.
 """
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -22,11 +23,14 @@ from rig import Guest
 from rig.machine import DATA_DISK_SIZE
 
 from .rpc import Rpc
-from .volatile import VolatileDisk
+from .volatile import Log, VolatileDisk
 
 CAMERAS = ("camera0", "camera1")
+#: What lies on the partition.
+FILESYSTEM = os.environ.get("FILESYSTEM", "ext4")
 #: As docs/recordings.md recommends.
-MOUNT = "mkdir -p /rec && mount -t ext4 -o noatime,errors=remount-ro /dev/vdc /rec"
+OPTIONS = {"ext4": "noatime,errors=remount-ro", "f2fs": "noatime"}
+MOUNT = f"mkdir -p /rec && mount -t {FILESYSTEM} -o {OPTIONS[FILESYSTEM]} /dev/vdc /rec"
 STATE = "/rec/state"
 RECORDINGS = f"{STATE}/data/recordings"
 #: A recording that does not go on by then, from the service's start, does not go on at all.
@@ -68,6 +72,15 @@ class Cut:
     flush_ms: int
 
 
+#: How to make it, and what says whether it is sound: both for a file.
+MAKE = {
+    "ext4": ["mke2fs", "-q", "-t", "ext4", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0"],
+    "f2fs": ["mkfs.f2fs", "-q", "-f"],
+}
+#: f2fs repairs at the mount by rolling forward, which no program does on a file: what the mount leaves is played instead.
+CHECK = {"ext4": [["e2fsck", "-p"], ["e2fsck", "-fn"]], "f2fs": []}
+
+
 class Disk:
     """The image, made anew, and its cache for as long as the power is on."""
 
@@ -76,20 +89,23 @@ class Disk:
         self.image = self.folder / "image"
         with self.image.open("wb") as file:
             file.truncate(DATA_DISK_SIZE)
-        make = ["mke2fs", "-q", "-t", "ext4", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0"]
-        subprocess.run([*make, self.image], check=True)
+        subprocess.run([*MAKE[FILESYSTEM], self.image], check=True, stdout=subprocess.DEVNULL)
 
-    def on(self) -> VolatileDisk:
-        return VolatileDisk(self.image, self.folder / "socket")
+    def on(self, log: Log | None = None) -> VolatileDisk:
+        return VolatileDisk(self.image, self.folder / "socket", log)
+
+    def keep(self, name: str) -> Path:
+        """A copy of the image as it is."""
+        copy = self.folder / name
+        subprocess.run(["cp", "--sparse=always", self.image, copy], check=True)
+        return copy
 
     def check(self) -> None:
         """The file system needs no more than its journal. On a copy: the guest replays it by itself."""
-        copy = self.folder / "copy"
-        subprocess.run(["cp", "--sparse=always", self.image, copy], check=True)
-        found = subprocess.run(["e2fsck", "-p", copy], capture_output=True, text=True)
-        assert found.returncode in (0, 1), found.stdout + found.stderr
-        again = subprocess.run(["e2fsck", "-fn", copy], capture_output=True, text=True)
-        assert again.returncode == 0, again.stdout + again.stderr
+        copy = self.keep("copy")
+        for step in CHECK[FILESYSTEM]:
+            found = subprocess.run([*step, copy], capture_output=True, text=True)
+            assert found.returncode in (0, 1), found.stdout + found.stderr
         copy.unlink()
 
     def close(self) -> None:
@@ -121,15 +137,18 @@ class Memory:
 class Run:
     """One time from power on to power off."""
 
-    def __init__(self, disk: Disk, memory: Memory, seed: int, **settings: str) -> None:
+    def __init__(self, disk: Disk, memory: Memory, seed: int, log: Log | None = None, **settings: str) -> None:
         self.memory = memory
         self.chance = random.Random(seed)
-        self.disk = disk.on()
+        self.disk = disk.on(log)
         self.guest: Guest | None = None
         try:
             self.guest = Guest.restore(files=BINARIES, forwards=[8002, 8003], data_disk=self.disk.blockdev)
             self.guest.vivid(n_devs=len(CAMERAS))
             self.guest.run(MOUNT, check=True)
+            there = self.guest.run(f"find {RECORDINGS} -name '*.mp4' -printf '%f\n' 2> /dev/null").stdout
+            #: What was there before the service began.
+            self.former = {Path(name).stem for name in there.splitlines()}
             self.started = time.monotonic()
             self.box = CameraBox(self.guest, state=STATE, **settings)
             token = memory.token or self.box.card["tokens"]["admin"]
@@ -169,6 +188,14 @@ class Run:
                         found[camera] = time.monotonic() - self.started
             time.sleep(0.1)
         return found
+
+    def settled(self) -> None:
+        """Waits until every camera is recorded into a file of its own: no more files begin."""
+        def grows(camera: str) -> bool:
+            return any(each["filename"] not in self.former and each["extensions"]["duration_ms"] > 0
+                       for each in self.running(camera))
+
+        self.box.wait_for("recordings of all cameras", lambda: all(map(grows, CAMERAS)), PATIENCE)
 
     def running(self, camera: str) -> list[dict[str, Any]]:
         """The recording of a camera that grows, with its length. All files of an interrupted one are said to run."""

@@ -11,6 +11,8 @@ import random
 import socket
 import struct
 import threading
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 BLOCK = 4096
@@ -25,10 +27,40 @@ FUA = 1
 EIO, EINVAL = 5, 22
 
 
+@dataclass
+class Log:
+    """All that was written, in order, and when which of it was flushed: `None` in place of bytes is a flush of everything."""
+
+    entries: list[tuple[float, int, bytes | None]] = field(default_factory=list)
+
+    def flushes(self) -> list[float]:
+        """When the disk was told to keep what it has: the moments between which a power cut makes no difference to it."""
+        return [when for when, _, data in self.entries if data is None]
+
+    def replay(self, image: Path, flushes: int, keep: float = 0.0, seed: int = 0) -> None:
+        """Brings an image from before the first entry to where it was after so many flushes.
+
+        Of what came until the next flush, each block is there with the chance `keep`.
+        """
+        chance = random.Random(seed)
+        with image.open("r+b") as file:
+            for _, offset, data in self.entries:
+                if data is None:
+                    flushes -= 1
+                    if flushes < 0:
+                        return
+                    continue
+                for begin in range(0, len(data), BLOCK):
+                    if flushes > 0 or chance.random() < keep:
+                        file.seek(offset + begin)
+                        file.write(data[begin : begin + BLOCK])
+
+
 class VolatileDisk:
     """An image behind a cache, served on a Unix socket for one guest at a time. A context manager."""
 
-    def __init__(self, image: Path, where: Path) -> None:
+    def __init__(self, image: Path, where: Path, log: Log | None = None) -> None:
+        self._log = log
         self._file = os.open(image, os.O_RDWR)
         self._size = os.fstat(self._file).st_size
         self._dirty: dict[int, bytearray] = {}
@@ -126,6 +158,7 @@ class VolatileDisk:
                     out = self._read(offset, length)
                 elif kind == WRITE:
                     self._write(offset, data)
+                    self._note(offset, data)
                     if flags & FUA:
                         self._flush(range(offset // BLOCK, (offset + length - 1) // BLOCK + 1))
                 elif kind == FLUSH and self.fails:
@@ -133,10 +166,15 @@ class VolatileDisk:
                 elif kind == FLUSH:
                     self.flushes += 1
                     self._flush(list(self._dirty))
+                    self._note(0, None)
                 else:
                     error = EINVAL
             stream.write(struct.pack(">IIQ", 0x67446698, error, cookie) + out)
             stream.flush()
+
+    def _note(self, offset: int, data: bytes | None) -> None:
+        if self._log is not None:
+            self._log.entries.append((time.monotonic(), offset, data))
 
     def _read(self, offset: int, length: int) -> bytes:
         out = bytearray(os.pread(self._file, length, offset).ljust(length, b"\0"))

@@ -13,7 +13,7 @@ from rig.colours import assert_bars, bar_means
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-CAPTURE = TARGET / "release/examples/capture"
+CAPTURE = TARGET / "debug/examples/capture"
 CARD = "vivid-000-vid-cap"
 LAYOUTS = {"YUYV": "yuyv422", "NV12": "nv12", "YU12": "yuv420p", "UYVY": "yuyv422"}
 DRIVER = "/sys/bus/platform/drivers/vivid"

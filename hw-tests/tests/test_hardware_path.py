@@ -17,7 +17,7 @@ from rig.colours import assert_bars, bar_means
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-ENCODE = Path(os.environ.get("ENCODE_BIN", TARGET / "release/examples/encode"))
+ENCODE = Path(os.environ.get("ENCODE_BIN", TARGET / "debug/examples/encode"))
 CARD = "vivid-000-vid-cap"
 STREAM = "/tmp/stream.h264"
 SHARED, COPIED = "hardware (V4L2 M2M, DMABUF)", "hardware (V4L2 M2M, copied)"

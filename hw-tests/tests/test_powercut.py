@@ -10,10 +10,13 @@ import time
 import pytest
 
 from campaign import losses, powercut
-from campaign.powercut import Cut, Disk, Memory, Peer, Run
+from campaign.powercut import Cut, Disk, Memory, Peer, Run, Told
+from campaign.volatile import Log
 
 LONG = os.environ.get("CAMPAIGN", "short") == "long"
 CUTS = int(os.environ.get("N", "500" if LONG else "3"))
+#: Of the moments between two flushes of a run, so many are tried.
+POINTS = int(os.environ.get("POINTS", "1000"))
 #: What was told to be recorded and is gone after a cut: a part of half a second, or two where a flush takes as long.
 MISSING_AT_MOST = 1500
 #: All that is gone, up to the moment of the cut. On a real machine a second; an emulated one that shares its processors
@@ -52,6 +55,48 @@ def test_a_cut_costs_a_second_at_most_and_nothing_that_was_answered(image: None)
     assert max(cut.lost_ms for cut in cuts) <= LOST_AT_MOST, cuts
     behind = [cut.resumed_ms - cut.picture_ms for cut in cuts if cut.resumed_ms is not None]
     assert losses.percentile(behind, 0.5) <= RESUMED_WITHIN, cuts
+
+
+@pytest.mark.skipif(not LONG, reason="a guest for each of some hundred moments")
+def test_every_moment_between_two_flushes_of_one_run_is_a_good_moment_for_a_cut(image: None) -> None:
+    """What a disk holds changes only when it is flushed, but for what it wrote back by itself: both are tried."""
+    disk, memory, log = Disk(), Memory(), Log()
+    cuts: list[Cut] = []
+    try:
+        # The first run leaves recordings behind that go on in the second.
+        with Run(disk, memory, SEED) as run:
+            run.record()
+            run.live(4.0, busy=False)
+        before = disk.keep("before")
+        with Run(disk, memory, SEED + 1, log) as run:
+            run.resumed()
+            run.record()
+            run.live(4.0, busy=False)
+        growing = memory.growing
+        moments = [*log.flushes(), log.entries[-1][0]]
+        step = max(1, len(moments) // POINTS)
+        for flushes in range(SEED % step, len(moments), step):
+            at = moments[flushes]
+            before.replace(disk.image)
+            before = disk.keep("before")
+            log.replay(disk.image, flushes, keep=(flushes // step % 2) * 0.5, seed=SEED + flushes)
+            disk.check()
+            then = Memory(token=memory.token)
+            for camera, told in growing.items():
+                said = [each for each in told.said if each[0] <= at]
+                if said:
+                    then.growing[camera] = Told(told.file, said)
+            with Run(disk, then, SEED) as run:
+                cuts += run.losses(at, {})
+                run.settled()
+                run.holds()
+    finally:
+        disk.close()
+    for cut in cuts:
+        losses.record(recorder="camera-service, every moment of a run", **cut.__dict__)
+    print(f"{len(moments)} moments, of which {len(range(SEED % step, len(moments), step))} were tried")
+    assert cuts, "nothing was recorded in any of them"
+    assert max(cut.missing_ms for cut in cuts) <= MISSING_AT_MOST, cuts
 
 
 def test_without_flushes_a_cut_costs_more(image: None) -> None:

@@ -38,6 +38,10 @@ impl Shelf for Guarded {
         self.inner.root()
     }
 
+    fn is_away(&self) -> bool {
+        self.inner.is_away()
+    }
+
     fn all(&self) -> Result<Vec<Entry>> {
         self.inner.all()
     }

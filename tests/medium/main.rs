@@ -323,8 +323,9 @@ async fn inside_a_medium_that_fills_up() {
         if let Some(end) = end {
             let gap = begin - end;
             println!("the hole before {name}: {gap}");
-            // MediaMTX rests for 2 s after an error and waits for a key frame then.
-            assert!(gap < time::Duration::seconds(6), "{gap}");
+            // The part that could not be written, and one more on a machine with much else to do; by itself, MediaMTX
+            // rests for 2 s after an error, and then waits for a key frame.
+            assert!(gap < time::Duration::seconds(2), "{gap}");
         }
         end = Some(begin + time::Duration::milliseconds(length));
     }

@@ -79,12 +79,20 @@ def test_a_file_system_that_gives_up(machine: Guest) -> None:
     kept = box.record()
     disk.fail_writes()
     goes_elsewhere(box, kept, {"storage_failing", "storage_read_only"})
+    # The commit that fails is the journal's end; the kernel would come to it within five seconds.
+    read_only = f"sync -f {RECORDINGS}; grep ' {RECORDINGS} ext4 ro' /proc/mounts"
+    box.service.wait_for("ext4 gives up", lambda: machine.run(read_only).rc == 0, 30)
     disk.heal()
     grown = box.length("run-fallback")
     box.grows("run-fallback", grown + 8)
     assert box.faults(), "health is good, and the file system is not"
     # Nobody holds it: it can be repaired.
-    box.service.wait_for("it can be unmounted", lambda: machine.run(f"umount {RECORDINGS}").rc == 0, 30)
+    unmounted = lambda: machine.run(f"umount {RECORDINGS}").rc == 0  # noqa: E731
+    try:
+        box.service.wait_for("it can be unmounted", unmounted, 30)
+    except AssertionError:
+        held = machine.run(f"ls -l /proc/[0-9]*/fd /proc/[0-9]*/cwd 2>/dev/null | grep {RECORDINGS}").stdout
+        raise AssertionError(f"the disk is held: {held}") from None
     assert machine.run(f"find {RECORDINGS} -mindepth 1", check=True).stdout == "", "written beneath the mount point"
     assert machine.run(f"e2fsck -fy {disk.device}").rc in (0, 1)
     mount(machine, disk.device)

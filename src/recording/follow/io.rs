@@ -1,6 +1,7 @@
 //! Has running recordings go where files go now, and go on at once after an error.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -82,6 +83,12 @@ impl Recorder {
                 }
                 this.adopt_further(&device).await;
             });
+        }
+        // What the trouble has torn is mended when it can be reached, now or at the next start.
+        self.0.counts.scrubbed.store(false, Ordering::Relaxed);
+        if roots.place() == Place::Medium {
+            let this = self.clone();
+            tokio::spawn(async move { this.scrub().await });
         }
         // What had been begun where they were and has no name yet; a medium that hangs is left for the next start.
         if let Some(other) = roots.other().filter(|_| !roots.is_away()) {

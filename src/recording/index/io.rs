@@ -113,7 +113,7 @@ impl Index {
 
     /// A part of the list, where it is known without asking the disk. Does not wait.
     pub fn recall(&self, page: Page) -> Option<Arc<Inventory>> {
-        if self.0.shelf.is_away() {
+        if self.0.shelf.is_troubled() {
             return None;
         }
         // Where something lies in the fallback, both are asked, which waits.
@@ -233,8 +233,8 @@ impl Index {
     /// Asks the index, if it is there. One that fails is put away: the thread opens it again, or makes a new one.
     fn ask<T>(&self, ask: impl FnOnce(&mut Book) -> Result<T, Trouble>) -> Option<T> {
         let mut held = self.lock();
-        if self.0.shelf.is_away() {
-            // It is compared anew when it is back.
+        if self.0.shelf.is_troubled() {
+            // Whoever repairs it must be able to unmount it. It is compared anew when it is back.
             *held = None;
         }
         match ask(held.as_mut()?) {
@@ -316,7 +316,7 @@ impl Index {
     fn open(&self, stop: &Stop) {
         let root = self.0.shelf.root();
         // It is made when the first recording comes. Until then there is nothing to index.
-        if self.0.shelf.is_away() || !root.is_dir() {
+        if self.0.shelf.is_troubled() || !root.is_dir() {
             return;
         }
         let begin = clock::mono();

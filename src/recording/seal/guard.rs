@@ -42,6 +42,10 @@ impl Shelf for Guarded {
         self.inner.is_away()
     }
 
+    fn is_troubled(&self) -> bool {
+        self.inner.is_troubled()
+    }
+
     fn all(&self) -> Result<Vec<Entry>> {
         self.inner.all()
     }

@@ -283,18 +283,18 @@ impl Inner {
 
     /// Does something with the chain. After a failure it is read anew from the medium, which may be another one.
     fn with<T>(&self, work: impl FnOnce(&mut Chain) -> Result<T>) -> Result<T> {
-        if self.shelf.is_away() {
+        if self.shelf.is_troubled() {
             return Err(self.away());
         }
         let mut held = self.chain.lock().unwrap_or_else(PoisonError::into_inner);
         self.held(&mut held, work)
     }
 
-    /// Nothing is begun anew beneath the place of a medium that is away.
+    /// Nothing is begun anew beneath the place of a medium that is away, and nothing is tried on one that fails.
     fn away(&self) -> Error {
         let folder = self.places.chain.display();
-        Error::new(Kind::Gone, format!("the medium of {folder} is away"))
-            .action("plug it in again and mount it")
+        Error::new(Kind::Gone, format!("the medium of {folder} is in trouble"))
+            .action("health tells what is wrong with it; what waits is written when it is well")
     }
 
     fn held<T>(
@@ -383,7 +383,7 @@ impl Inner {
     /// Writes what is due, and seals what is finished.
     fn work(&self) {
         loop {
-            if self.shelf.is_away() {
+            if self.shelf.is_troubled() {
                 // What was recorded there is sealed when it is back.
                 return self.todo().refuse(clock::mono());
             }

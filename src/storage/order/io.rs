@@ -14,7 +14,7 @@ use super::{Book, Key};
 use crate::clock::{self, Wall};
 use crate::durable;
 use crate::error::{Error, Kind, Result};
-use crate::storage::medium::roots::Roots;
+use crate::storage::medium::roots::{Place as Used, Roots};
 use crate::storage::quota::Place;
 use crate::storage::trust::{Doubt, Sight};
 
@@ -227,7 +227,8 @@ impl Chronicle {
 
     fn keep(&self, lines: &str) {
         // Nothing is written to what lies beneath the place of a medium that is away.
-        if lines.is_empty() || self.roots.is_away() {
+        // And one that fails is left alone.
+        if lines.is_empty() || self.roots.place() != Used::Medium {
             return;
         }
         if let Err(error) = self.paper.add(lines) {

@@ -15,7 +15,7 @@ use super::{Entry, Happened, Shelf, UNFINISHED, Watcher, Weight, sort};
 use crate::clock::Wall;
 use crate::error::{Error, Kind, Result};
 use crate::storage::marks;
-use crate::storage::medium::roots::Roots;
+use crate::storage::medium::roots::{Place, Roots};
 use crate::storage::names::Stem;
 use crate::storage::quota::Why;
 
@@ -209,6 +209,11 @@ impl Shelf for Folder {
 
     fn is_away(&self) -> bool {
         self.roots.as_ref().is_some_and(|roots| roots.is_away())
+    }
+
+    fn is_troubled(&self) -> bool {
+        let troubled = |roots: &Arc<Roots>| roots.place() != Place::Medium;
+        self.is_away() || self.roots.as_ref().is_some_and(troubled)
     }
 
     fn recall(&self) -> Option<Arc<[Entry]>> {

@@ -111,6 +111,11 @@ pub trait Shelf: Send + Sync {
         false
     }
 
+    /// Something is wrong with the medium, and it is left alone: nothing is held open there. Answers from memory.
+    fn is_troubled(&self) -> bool {
+        self.is_away()
+    }
+
     /// Every file. A folder that is not there yet is empty.
     fn all(&self) -> Result<Vec<Entry>>;
 

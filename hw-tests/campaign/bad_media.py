@@ -10,7 +10,7 @@ from typing import Any
 from camera_box import CameraBox
 from rig import Guest
 
-from .powercut import plays
+from .powercut import is_refusal, plays
 from .rpc import Rpc
 
 #: The recordings' folder is the mount point itself: beneath it lies the system's own disk.
@@ -83,7 +83,15 @@ class Box:
 
     def record(self) -> float:
         """Begins `run`; seconds of it that are on the disk for good when this comes back."""
-        self.rpc.call("start_recording", device="camera0", filename="run")
+        until = time.monotonic() + 60
+        while True:
+            try:
+                self.rpc.call("start_recording", device="camera0", filename="run")
+                break
+            except RuntimeError as error:
+                # The machine was too slow for MediaMTX to answer; nothing was begun.
+                if not is_refusal(error) or time.monotonic() > until:
+                    raise
         self.grows("run", 4)
         kept = self.length("run")
         # Two flushes later.

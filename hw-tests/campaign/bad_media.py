@@ -69,9 +69,16 @@ class Box:
         except RuntimeError:
             return 0.0
 
-    def grows(self, name: str, seconds: float, timeout: float = 60) -> float:
-        """Waits until a recording plays so long; the seconds that took."""
-        return self.service.wait_for(f"{name} grows", lambda: self.length(name) > seconds, timeout)
+    def recorded(self, elsewhere: bool) -> float:
+        """Seconds of `run` that can be reached, in the fallback or on the disk."""
+        names = [name for name in self.names() if is_elsewhere(name) == elsewhere]
+        return sum(self.length(name) for name in names)
+
+    def grows(self, elsewhere: bool, more: float, timeout: float = 90) -> None:
+        """Waits until so many seconds more of it are in the fallback, or on the disk."""
+        before = self.recorded(elsewhere)
+        where = "in the fallback" if elsewhere else "on the disk"
+        self.service.wait_for(f"it grows {where}", lambda: self.recorded(elsewhere) > before + more, timeout)
 
     def faults(self) -> dict[str, str]:
         """What health says of the storage: causes by code."""
@@ -92,13 +99,13 @@ class Box:
                 # The machine was too slow for MediaMTX to answer; nothing was begun.
                 if not is_refusal(error) or time.monotonic() > until:
                     raise
-        self.grows("run", 4)
+        self.grows(False, 4)
         kept = self.length("run")
         # Two flushes later.
         time.sleep(2)
         return kept
 
-    def stop(self, folders: dict[str, str]) -> list[float]:
+    def stop(self) -> list[float]:
         """Ends it. Each of its files plays to its end; the holes between them, in seconds."""
         stopped = self.rpc.call("stop_recording", device="camera0")
         holes, end = [], None
@@ -108,7 +115,8 @@ class Box:
             if end is not None:
                 holes.append(begin - end)
             end = begin + info["extensions"]["duration_ms"] / 1000
-            self.plays(f"{folders[each['filename']]}/camera0/{each['filename']}.mp4")
+            folder = f"{SPARE}/recordings" if is_elsewhere(each["filename"]) else RECORDINGS
+            self.plays(f"{folder}/camera0/{each['filename']}.mp4")
         return holes
 
     def plays(self, path: str) -> None:
@@ -119,6 +127,11 @@ class Box:
     def empty(self, folder: str) -> list[str]:
         """Recordings of 0 bytes."""
         return self.guest.run(f"find {folder} -name '*.mp4' -size 0", check=True).stdout.split()
+
+
+def is_elsewhere(name: str) -> bool:
+    """A file in the fallback has that word in its name."""
+    return "-fallback" in name
 
 
 def moment(info: dict[str, Any]) -> float:

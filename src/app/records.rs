@@ -152,10 +152,10 @@ impl Records {
         let distrust = Arc::clone(&lookout);
         let told: Told = Box::new(move |news| match news {
             News::Failed(_) => distrust.failed(),
-            News::Closed(device) => {
+            News::Closed(device, path) => {
                 distrust.look_now();
                 // Of so many at once, MediaMTX goes on with the rest by itself.
-                let _ = closing.try_send(device.to_owned());
+                let _ = closing.try_send((device.to_owned(), path.to_owned()));
             }
         });
         let every = Duration::from_millis(u64::from(wanted.flush_interval_ms));

@@ -72,8 +72,8 @@ impl std::fmt::Debug for Inner {
 pub enum News<'a> {
     /// Something did not reach the medium: the folder or file.
     Failed(&'a Path),
-    /// Whoever wrote a file of this device has closed it.
-    Closed(&'a str),
+    /// Whoever wrote a file of this device has closed it; where it lies.
+    Closed(&'a str, &'a Path),
 }
 
 /// Is told them, and must not wait.
@@ -446,7 +446,8 @@ impl Watch<'_> {
             self.files.grew(news.wd, clock::mono());
             // Before the flush, which a medium in trouble may hold up.
             if let Some(growing) = self.open.get(&news.wd) {
-                self.tell(News::Closed(&growing.device));
+                let path = fs::read_link(itself(&growing.file)).unwrap_or_default();
+                self.tell(News::Closed(&growing.device, &path));
             }
             self.flush(news.wd);
             self.forget(news.wd);

@@ -1,5 +1,6 @@
 //! Has running recordings go where files go now, and go on at once after an error.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -26,8 +27,8 @@ pub struct Followed {
     pub roots: Arc<Roots>,
     /// Another number each time that they go elsewhere.
     pub moves: watch::Receiver<u64>,
-    /// Devices whose file was closed by whoever wrote it.
-    pub closed: mpsc::Receiver<String>,
+    /// Devices whose file was closed by whoever wrote it, and the file.
+    pub closed: mpsc::Receiver<(String, PathBuf)>,
 }
 
 impl Recorder {
@@ -50,7 +51,12 @@ impl Recorder {
                     }
                     self.move_all(&followed.roots, &mut nudges).await;
                 }
-                Some(device) = followed.closed.recv() => self.go_on(&device, &mut nudges).await,
+                Some((device, file)) = followed.closed.recv() => {
+                    // Elsewhere, it was closed because files go here now.
+                    if file.starts_with(followed.roots.active()) {
+                        self.go_on(&device, &mut nudges).await;
+                    }
+                }
             }
         }
     }

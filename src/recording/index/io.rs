@@ -150,7 +150,13 @@ impl Index {
         if there.total == 0 && !self.0.shelf.is_away() {
             // Asked for nothing more, it is known the next time.
             beside.list_here(both::NONE)?;
-            return self.list_here(page);
+            return match self.list_here(page) {
+                Err(error) if self.0.shelf.is_troubled() => {
+                    debug!(%error, "the medium's recordings cannot be listed");
+                    Ok(Arc::default())
+                }
+                listed => listed,
+            };
         }
         let window = both::window(page, there.total);
         let here = match self.list_here(window) {

@@ -148,11 +148,13 @@ impl App {
 
         // Control. MediaMTX must exist before the doors can show its state, and the doors must be
         // open before MediaMTX asks them: so its state starts as a place that is filled later.
-        let library = Arc::new(Library::new(
+        let library = Library::new(
             config.storage.recordings(),
             config.storage.snapshots(),
             Signer::new(access.judge().keyring.derive(DOWNLOAD_KEY).as_bytes()),
-        ));
+        );
+        let spare = config.storage.fallback_recordings();
+        let library = Arc::new(library.and(spare.zip(config.storage.fallback_snapshots())));
         let bus = Arc::new(Bus::default());
         let system = Arc::new(System::new(About {
             started,
@@ -279,6 +281,10 @@ impl App {
         let stopping = supervisor.stopping();
         let recorder = records.recorder.clone();
         supervisor.spawn("the recorder", records.recorder.run(stopping));
+        let follow = recorder.clone();
+        let stopping = supervisor.stopping();
+        let following = follow.follow(records.followed, stopping);
+        supervisor.spawn("where recordings go", following);
         let warden = records.warden.clone();
         system.alarms.ask(move |_| warden.alarms());
         let stopping = supervisor.stopping();
@@ -287,6 +293,10 @@ impl App {
         let stopping = supervisor.stopping();
         supervisor.spawn("the wear of the disks", records.observer.run(stopping));
         let stopping = supervisor.stopping();
+        if let Some(spare) = records.index.beside() {
+            let stopping = supervisor.stopping();
+            supervisor.spawn("the index of the fallback", spare.clone().run(stopping));
+        }
         supervisor.spawn("the index of recordings", records.index.run(stopping));
         let stopping = supervisor.stopping();
         supervisor.spawn("the storage", records.warden.run(stopping));

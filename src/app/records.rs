@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tracing::warn;
 
 use crate::camera::Directory;
@@ -12,7 +13,8 @@ use crate::encode::convert::Planar;
 use crate::events::Announce;
 use crate::events::bus::Bus;
 use crate::mediamtx::paths::Paths;
-use crate::recording::flush::io::Flusher;
+use crate::recording::flush::io::{Flusher, News, Told};
+use crate::recording::follow::io::Followed;
 use crate::recording::index::io::Index;
 use crate::recording::io::{Parts as RecorderParts, Recorder};
 use crate::recording::seal::Witness;
@@ -25,9 +27,13 @@ use crate::snapshot::io::Taker;
 use crate::snapshot::pulled::KeyPictures;
 use crate::storage::Storage;
 use crate::storage::io::{Parts as WardenParts, Warden};
+use crate::storage::medium::lookout::Distrust as _;
+use crate::storage::medium::lookout::io::Lookout;
+use crate::storage::medium::roots::Roots;
 use crate::storage::note::io::Paper;
 use crate::storage::shelf::Shelf;
 use crate::storage::shelf::io::Folder;
+use crate::storage::shelf::pair::io::Pair;
 use crate::storage::trust::io as trust;
 use crate::storage::wear::io::{Folders, Kernel, Observer};
 use crate::storage::wear::payload::Payload;
@@ -51,7 +57,54 @@ pub struct Records {
     pub sealer: Sealer,
     /// How the disks wear.
     pub observer: Observer,
+    /// Where recordings go.
+    pub followed: Followed,
     payload: Arc<Payload>,
+}
+
+/// Files that were closed at the same time.
+const CLOSED: usize = 64;
+
+/// Looks at the medium, once already: what is missing is not to be begun anew beneath its place.
+fn lookout(wanted: &Wanted) -> Arc<Lookout> {
+    let roots = |medium, fallback| Arc::new(Roots::new(medium, fallback));
+    let lookout = Lookout::new(
+        roots(wanted.recordings(), wanted.fallback_recordings()),
+        roots(wanted.snapshots(), wanted.fallback_snapshots()),
+        Some(Box::new(Paper::new(wanted.data_dir.join("medium.json")))),
+    );
+    lookout.look(wanted.block_percent);
+    Arc::new(lookout)
+}
+
+/// The folder on the medium, and the one in the fallback.
+fn folders(
+    roots: &Arc<Roots>,
+    extension: &'static str,
+) -> (Arc<dyn Shelf>, Option<Arc<dyn Shelf>>) {
+    let swept = |folder: Folder| {
+        if let Err(error) = folder.sweep() {
+            warn!(%error, "what a power cut left half written stays");
+        }
+        Arc::new(folder) as Arc<dyn Shelf>
+    };
+    let medium = Folder::new(roots.medium().to_owned(), extension).of(Arc::clone(roots));
+    let fallback = roots
+        .fallback()
+        .map(|root| swept(Folder::new(root.to_owned(), extension)));
+    (swept(medium), fallback)
+}
+
+/// Both as one, where there are two.
+fn together(
+    roots: &Arc<Roots>,
+    medium: Arc<dyn Shelf>,
+    fallback: Option<Arc<dyn Shelf>>,
+) -> Arc<dyn Shelf> {
+    match fallback {
+        None => medium,
+        Some(fallback) => Arc::new(Pair::new(Arc::clone(roots), medium, fallback)),
+    }
 }
 
 impl Records {
@@ -64,15 +117,11 @@ impl Records {
         directory: &Arc<Directory>,
         events: &Arc<dyn Announce>,
     ) -> Self {
-        let folder = |root, extension| {
-            let folder = Folder::new(root, extension);
-            if let Err(error) = folder.sweep() {
-                warn!(%error, "what a power cut left half written stays");
-            }
-            Arc::new(folder) as Arc<dyn Shelf>
-        };
-        let recordings = folder(wanted.recordings(), recording::EXTENSION);
-        let snapshots = folder(wanted.snapshots(), snapshot::EXTENSION);
+        let lookout = lookout(wanted);
+        let (roots, shots) = (lookout.recordings(), lookout.snapshots());
+        let (recordings, spare) = folders(roots, recording::EXTENSION);
+        let (snapshots, spare_shots) = folders(shots, snapshot::EXTENSION);
+        let snapshots = together(shots, snapshots, spare_shots);
         let running = Arc::new(Running::default());
         let sealer = Sealer::new(
             Arc::clone(&recordings),
@@ -82,7 +131,11 @@ impl Records {
         let witness = Arc::new(sealer.clone()) as Arc<dyn Witness>;
         // Nothing is deleted before it is written down by whom.
         let guarded = Guarded::new(Arc::clone(&recordings), Arc::clone(&witness));
-        let recordings = Arc::new(guarded) as Arc<dyn Shelf>;
+        let guarded = Arc::new(guarded) as Arc<dyn Shelf>;
+        let running_too = Arc::clone(&running);
+        let beside = spare.clone().map(|spare| Index::new(spare, running_too));
+        let index = Index::with(Arc::clone(&guarded), Arc::clone(&running) as _, beside);
+        let recordings = together(roots, guarded, spare);
         let warden = Warden::new(WardenParts {
             recordings: Arc::clone(&recordings),
             snapshots: Arc::clone(&snapshots),
@@ -93,13 +146,23 @@ impl Records {
             quota: wanted.quota(),
             eyes: Box::new(trust::sight),
             events: Arc::clone(events),
+            lookout: Arc::clone(&lookout),
+        });
+        let (closing, closed) = mpsc::channel(CLOSED);
+        let distrust = Arc::clone(&lookout);
+        let told: Told = Box::new(move |news| match news {
+            News::Failed(_) => distrust.failed(),
+            News::Closed(device, path) => {
+                distrust.look_now();
+                // Of so many at once, MediaMTX goes on with the rest by itself.
+                let _ = closing.try_send((device.to_owned(), path.to_owned()));
+            }
         });
         let every = Duration::from_millis(u64::from(wanted.flush_interval_ms));
-        let flush = Flusher::new(wanted.recordings(), every).unwrap_or_else(|error| {
+        let flush = Flusher::of(Arc::clone(roots), every, Some(told)).unwrap_or_else(|error| {
             warn!(%error, "growing recordings are not flushed: a power cut may take some 30 s");
             Flusher::default()
         });
-        let index = Index::new(Arc::clone(&recordings), Arc::clone(&running) as _);
         let recorder = Recorder::new(RecorderParts {
             shelf: recordings,
             witness,
@@ -123,7 +186,13 @@ impl Records {
         let observer = Observer::new(Kernel::default(), folders, Arc::clone(&payload), note);
         let (directory, events) = (Arc::clone(directory), Arc::clone(events));
         let taker = Taker::new(snapshots, directory, pulled, events, decode);
+        let followed = Followed {
+            roots: Arc::clone(roots),
+            moves: lookout.moves(),
+            closed,
+        };
         Self {
+            followed,
             recorder,
             index,
             taker,

@@ -76,6 +76,7 @@ pub fn effect(path: &str) -> Option<Effect> {
         | "storage.runtime_dir"
         | "storage.recordings_dir"
         | "storage.snapshots_dir"
+        | "storage.fallback_path"
         // A bound listener stays; the certificate's files are taken anew by themselves when they change.
         | "server.tls"
         | "server.tls_port"

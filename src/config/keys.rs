@@ -97,6 +97,7 @@ keys! {
     storage.runtime_dir: "What does not: MediaMTX's generated configuration.",
     storage.recordings_dir: "Recordings, one folder per camera or stream; empty: the folder recordings beneath data_dir.",
     storage.snapshots_dir: "Snapshots, likewise; empty: the folder snapshots beneath data_dir.",
+    storage.fallback_path: "A folder on another medium, such as /var/lib/camera-service/fallback, for recordings and snapshots while theirs is pulled, read-only or broken; empty: recordings rest meanwhile.",
     storage.warn_percent: "From so full on, in percent, get_storage_info warns.",
     storage.block_percent: "From so full on, in percent, no recording begins.",
     storage.flush_interval_ms: "Milliseconds from one flush of a growing recording to the next, at least: with a part of 0.5 s, a power cut costs so much and half a second more. 500 flushes each part; larger values spare the card; 0 leaves it to the kernel, which takes some 30 s.",

@@ -274,6 +274,21 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
             "is more than storage.block_percent: the warning would come too late",
         );
     }
+    let fallback = &config.storage.fallback_path;
+    if !fallback.as_os_str().is_empty() {
+        let within = |folder: std::path::PathBuf| fallback.starts_with(folder);
+        if fallback.is_relative() {
+            wrong(
+                "storage.fallback_path",
+                "must be a whole path, beginning with /",
+            );
+        } else if within(config.storage.recordings()) || within(config.storage.snapshots()) {
+            wrong(
+                "storage.fallback_path",
+                "lies in the folder that it shall stand in for",
+            );
+        }
+    }
     for (key, what) in config.storage.quota_mistakes() {
         wrong(key, &what);
     }

@@ -202,6 +202,8 @@ pub struct Storage {
     pub recordings_dir: PathBuf,
     /// Snapshots, likewise; empty = `snapshots` beneath `data_dir`.
     pub snapshots_dir: PathBuf,
+    /// Where both go while the medium cannot take them; empty = nowhere.
+    pub fallback_path: PathBuf,
     /// From so full on `get_storage_info` warns.
     pub warn_percent: u32,
     /// From so full on no recording begins.
@@ -233,6 +235,23 @@ impl Storage {
     #[must_use]
     pub fn snapshots(&self) -> PathBuf {
         self.or_beneath(&self.snapshots_dir, "snapshots")
+    }
+
+    /// Where recordings are kept while the medium cannot take them, if anywhere.
+    #[must_use]
+    pub fn fallback_recordings(&self) -> Option<PathBuf> {
+        self.fallback("recordings")
+    }
+
+    /// Where snapshots are, likewise.
+    #[must_use]
+    pub fn fallback_snapshots(&self) -> Option<PathBuf> {
+        self.fallback("snapshots")
+    }
+
+    fn fallback(&self, name: &str) -> Option<PathBuf> {
+        let some = !self.fallback_path.as_os_str().is_empty();
+        some.then(|| self.fallback_path.join(name))
     }
 
     fn or_beneath(&self, dir: &Path, name: &str) -> PathBuf {
@@ -348,6 +367,7 @@ impl Default for Config {
                 runtime_dir: "/run/camera-service".into(),
                 recordings_dir: PathBuf::new(),
                 snapshots_dir: PathBuf::new(),
+                fallback_path: PathBuf::new(),
                 warn_percent: 80,
                 block_percent: 90,
                 flush_interval_ms: 500,

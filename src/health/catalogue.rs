@@ -37,6 +37,8 @@ pub enum Fault {
     StorageGone,
     /// It cannot be written to.
     StorageReadOnly,
+    /// It does not keep what is written to it.
+    StorageFailing,
     /// It is so full that no recording begins.
     StorageFull,
     /// A limit on what is kept cannot be held.
@@ -55,7 +57,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::CameraFrozen,
         Self::CameraFailed,
         Self::EncoderStalled,
@@ -73,6 +75,7 @@ impl Fault {
         Self::RecordingUnflushed,
         Self::StorageGone,
         Self::StorageReadOnly,
+        Self::StorageFailing,
         Self::StorageFull,
         Self::QuotaShort,
         Self::CredentialsDamaged,
@@ -103,6 +106,7 @@ impl Fault {
             Self::RecordingUnflushed => "recording_unflushed",
             Self::StorageGone => "storage_gone",
             Self::StorageReadOnly => "storage_read_only",
+            Self::StorageFailing => "storage_failing",
             Self::StorageFull => "storage_blocked",
             Self::QuotaShort => "quota_short",
             Self::CredentialsDamaged => "credentials_damaged",
@@ -142,6 +146,9 @@ impl Fault {
                 "the file system that recordings are kept on is not mounted any more"
             }
             Self::StorageReadOnly => "the file system that recordings are kept on is read-only",
+            Self::StorageFailing => {
+                "the medium that recordings are kept on does not keep what is written to it"
+            }
             Self::StorageFull => {
                 "the file system that recordings are kept on is so full that no recording begins"
             }
@@ -207,6 +214,9 @@ impl Fault {
             Self::StorageGone => "check the plug and the cable of the medium, and mount it again",
             Self::StorageReadOnly => {
                 "look at the medium with dmesg, repair it with fsck, or replace it"
+            }
+            Self::StorageFailing => {
+                "look for the disk in the kernel log (dmesg), check its file system with fsck, or replace it"
             }
             Self::StorageFull => {
                 "delete recordings, or have the oldest deleted with set_retention_policy or storage.quota_min_free"

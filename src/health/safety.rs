@@ -42,6 +42,7 @@ const fn fault(about: About) -> (Fault, &'static str) {
         About::Evidence => (Fault::EvidenceBroken, NAME),
         About::MediumGone => (Fault::StorageGone, STORAGE),
         About::MediumReadOnly => (Fault::StorageReadOnly, STORAGE),
+        About::MediumFails => (Fault::StorageFailing, STORAGE),
         About::MediumFull => (Fault::StorageFull, STORAGE),
         About::QuotaShort => (Fault::QuotaShort, STORAGE),
         About::RecordingFlush => (Fault::RecordingUnflushed, STORAGE),

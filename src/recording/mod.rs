@@ -9,6 +9,7 @@ pub mod disk;
 pub mod examine;
 pub mod flush;
 pub mod fmp4;
+pub mod follow;
 pub mod index;
 pub mod io;
 pub mod ledger;

@@ -10,6 +10,10 @@ use crate::mediamtx::paths::{Record, RecordFormat};
 const FOLDER: &str = ".recording";
 /// Loss at most when the process dies, and the wait for a recording's file at least.
 const PART: Duration = Duration::from_millis(500);
+/// How MediaMTX names a file.
+const NAME: &str = "/%path/%s-%f";
+/// The same.
+const AGAIN: &str = "/./%path/%s-%f";
 /// The longest MediaMTX offers: a recording is one file, up to a day.
 const SEGMENT: Duration = Duration::from_secs(24 * 3600);
 /// A part of 0.5 s at 100 Mbit/s, and room for a key frame.
@@ -33,12 +37,23 @@ pub fn record(root: &Path) -> Option<Record> {
     let folder = all(root);
     let root = folder.to_str().filter(|text| !text.contains('%'))?;
     Some(Record {
-        path: format!("{root}/%path/%s-%f"),
+        path: format!("{root}{NAME}"),
         format: RecordFormat::Fmp4,
         part: PART,
         segment: SEGMENT,
         max_part_bytes: PART_BYTES,
     })
+}
+
+/// The same place in other words: MediaMTX begins a file anew where the words change, and at once.
+#[must_use]
+pub fn other_words(path: &str) -> String {
+    match path.strip_suffix(AGAIN) {
+        Some(rest) => format!("{rest}{NAME}"),
+        None => path
+            .strip_suffix(NAME)
+            .map_or_else(|| path.to_owned(), |rest| format!("{rest}{AGAIN}")),
+    }
 }
 
 /// When the first picture of a file was taken, which is its name there: seconds and microseconds.
@@ -77,6 +92,9 @@ mod tests {
     fn a_folder_whose_name_is_a_pattern_is_not_given_to_mediamtx() {
         let record = record(Path::new("/var/r")).unwrap();
         assert_eq!(record.path, "/var/r/.recording/%path/%s-%f");
+        let again = other_words(&record.path);
+        assert_eq!(again, "/var/r/.recording/./%path/%s-%f");
+        assert_eq!(other_words(&again), record.path);
         assert_eq!(super::record(Path::new("/var/%Y")), None);
     }
 }

@@ -19,7 +19,11 @@ pub struct Seen {
     pub gone: bool,
     /// It is mounted read-only.
     pub read_only: bool,
-    /// How full it is.
+    /// Why it does not keep what is written to it, if so.
+    pub failing: Option<String>,
+    /// The fallback's folder, where files go there now.
+    pub fallback: Option<String>,
+    /// How full it is where files go.
     pub space: Option<Space>,
     /// `storage.warn_percent`.
     pub warn_percent: u32,
@@ -66,35 +70,58 @@ impl Concern {
     }
 }
 
+/// What keeps files from the medium, if anything, and where they go instead.
+fn trouble(seen: &Seen) -> Option<Concern> {
+    let folder = &seen.folder;
+    let (about, code, what, action, stops) = if let Some(why) = &seen.silent {
+        let what = format!("the medium of {folder} cannot be asked: {why}");
+        let action = "check its plug and its cable, and look for it with dmesg";
+        (About::MediumGone, "storage_gone", what, action, true)
+    } else if seen.gone {
+        let what = format!("the medium of {folder} is not mounted any more");
+        let action = match seen.fallback {
+            None => "plug it in again and mount it; recordings begin again then",
+            Some(_) => "plug it in again and mount it; recordings return to it then",
+        };
+        (About::MediumGone, "storage_gone", what, action, true)
+    } else if seen.read_only {
+        let what = match seen.fallback {
+            None => format!("the medium of {folder} is read-only: nothing is recorded"),
+            Some(_) => format!("the medium of {folder} is read-only"),
+        };
+        let action = "the kernel makes a damaged file system read-only: look with dmesg, repair it with fsck, or replace the medium";
+        (
+            About::MediumReadOnly,
+            "storage_read_only",
+            what,
+            action,
+            true,
+        )
+    } else {
+        let why = seen.failing.as_ref()?;
+        let what = format!("the medium of {folder} does not keep what is written to it: {why}");
+        let action = "look for the disk in the kernel log (dmesg); a file system that has given up must be unmounted, checked with fsck and mounted again, or the medium replaced";
+        (About::MediumFails, "storage_failing", what, action, true)
+    };
+    Some(Concern {
+        about: Some(about),
+        code,
+        what: match &seen.fallback {
+            None => what,
+            Some(fallback) => format!("{what}; recordings go into {fallback} meanwhile"),
+        },
+        action,
+        stops: stops && seen.fallback.is_none(),
+    })
+}
+
 /// Everything that is wrong, worst first.
 #[must_use]
 pub fn concerns(seen: &Seen) -> Vec<Concern> {
     let folder = &seen.folder;
     let mut found = Vec::new();
-    if let Some(why) = &seen.silent {
-        found.push(Concern {
-            about: Some(About::MediumGone),
-            code: "storage_gone",
-            what: format!("the medium of {folder} cannot be asked: {why}"),
-            action: "check its plug and its cable, and look for it with dmesg",
-            stops: true,
-        });
-    } else if seen.gone {
-        found.push(Concern {
-            about: Some(About::MediumGone),
-            code: "storage_gone",
-            what: format!("the medium of {folder} is not mounted any more"),
-            action: "plug it in again and mount it; recordings begin again then",
-            stops: true,
-        });
-    } else if seen.read_only {
-        found.push(Concern {
-            about: Some(About::MediumReadOnly),
-            code: "storage_read_only",
-            what: format!("the medium of {folder} is read-only: nothing is recorded"),
-            action: "the kernel makes a damaged file system read-only: look with dmesg, repair it with fsck, or replace the medium",
-            stops: true,
-        });
+    if let Some(trouble) = trouble(seen) {
+        found.push(trouble);
     }
     if let Some(space) = seen.space.filter(|_| found.is_empty()) {
         let percent = space.percent();
@@ -229,7 +256,22 @@ mod tests {
                 },
                 "storage_gone",
             ),
+            (
+                Seen {
+                    failing: Some("EIO".into()),
+                    ..seen(95)
+                },
+                "storage_failing",
+            ),
         ] {
+            let elsewhere = Seen {
+                fallback: Some("/spare".into()),
+                ..change.clone()
+            };
+            let found = concerns(&elsewhere);
+            assert_eq!((found.len(), found[0].code), (1, code));
+            assert!(!found[0].stops && found[0].what.contains("go into /spare"));
+            assert!(!found[0].what.contains("nothing is recorded"));
             let found = concerns(&change);
             assert_eq!((found.len(), found[0].code), (1, code));
             assert!(found[0].stops && found[0].what.contains("/media/recordings"));

@@ -9,8 +9,11 @@ use tracing::{info, warn};
 
 use super::concern::{self, Concern, Told, concerns};
 use super::marks::io::Marks;
-use super::medium::Home;
+use super::medium::choice::Trouble;
 use super::medium::io as medium;
+use super::medium::lookout::Glance;
+use super::medium::lookout::io::Lookout;
+use super::medium::roots::{Place, Roots};
 use super::names::Stem;
 use super::note::Note;
 use super::order::io::{Chronicle, Eyes, Listed};
@@ -18,8 +21,8 @@ use super::policy::Policy;
 use super::quota::io::Pass;
 use super::quota::{Kind, Limits, Short, Why};
 use super::shelf::io::weight;
-use super::shelf::{Entry, Happened, Shelf};
-use super::{Cleaned, Erased, Figures, Protect, Storage};
+use super::shelf::{Entry, Happened, Shelf, Weight};
+use super::{Cleaned, Erased, Figures, Protect, Spare, Storage};
 use crate::clock::{self, Mono};
 use crate::error::{Later, Result};
 use crate::events::Announce;
@@ -28,6 +31,8 @@ use crate::system::alarms::{About, Alarm};
 
 /// From one look at the medium to the next. What is written in between is made room for ahead.
 const LOOK: Duration = Duration::from_secs(2);
+/// A look that takes so long is taken for a medium that does not answer.
+const HANGS: Duration = Duration::from_secs(5);
 /// A file that has just got its name may not be known to run yet.
 const FRESH: Duration = Duration::from_secs(60);
 
@@ -55,6 +60,8 @@ pub struct Parts {
     pub eyes: Eyes,
     /// Told what people must know.
     pub events: Arc<dyn Announce>,
+    /// Looks at the medium.
+    pub lookout: Arc<Lookout>,
 }
 
 pub(in crate::storage) struct Inner {
@@ -73,7 +80,7 @@ pub(in crate::storage) struct Inner {
     policy: Mutex<Option<Policy>>,
     /// Recordings that got their names lately.
     fresh: Mutex<BTreeMap<Stem, Mono>>,
-    home: Mutex<Home>,
+    pub(in crate::storage) lookout: Arc<Lookout>,
     told: Mutex<Told>,
     /// What was wrong at the last look.
     wrong: Mutex<Vec<Concern>>,
@@ -114,13 +121,13 @@ impl Warden {
                 Some(Policy::default())
             }
         };
-        let root = parts.recordings.root();
+        let roots = Arc::clone(parts.lookout.recordings());
         let shelves = [Arc::clone(&parts.recordings), Arc::clone(&parts.snapshots)];
         let [recordings, snapshots] = shelves.clone();
         let list = move || listed(&recordings.all()?, &snapshots.all()?);
         let inner = Arc::new(Inner {
-            marks: Marks::new(&root, parts.recordings.extension()),
-            chronicle: Chronicle::new(&root, parts.eyes, list),
+            marks: Marks::new(Arc::clone(&roots), parts.recordings.extension()),
+            chronicle: Chronicle::new(roots, parts.eyes, list),
             recordings: parts.recordings,
             snapshots: parts.snapshots,
             protect: parts.protect,
@@ -131,7 +138,7 @@ impl Warden {
             policy: Mutex::new(policy),
             pass: Mutex::default(),
             fresh: Mutex::default(),
-            home: Mutex::default(),
+            lookout: parts.lookout,
             told: Mutex::default(),
             wrong: Mutex::default(),
             short: Mutex::default(),
@@ -153,20 +160,51 @@ impl Warden {
     /// # Errors
     /// Never: what fails is said and tried again.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) -> Result<()> {
+        // Where the mounts cannot be watched, a pulled medium is seen with the next look.
+        let mounts = self.0.lookout.watch_mounts();
+        if let Err(error) = &mounts {
+            warn!(%error, "that a medium is pulled is seen two seconds later");
+        }
+        let ended = self.look_on(&mut stopping).await;
+        // Ends its thread.
+        drop(mounts);
+        ended
+    }
+
+    async fn look_on(&self, stopping: &mut watch::Receiver<bool>) -> Result<()> {
         loop {
             let inner = Arc::clone(&self.0);
             let look = blocking(move || {
                 inner.look();
                 Ok(())
             });
-            // Nobody waits for a disk that hangs when the service ends.
-            tokio::select! {
+            tokio::pin!(look);
+            // Nobody waits for a disk that hangs when the service ends, nor when there is another place.
+            let hangs = tokio::select! {
                 _ = stopping.changed() => return Ok(()),
-                _ = look => {}
+                _ = &mut look => false,
+                () = tokio::time::sleep(HANGS) => true,
+            };
+            if hangs {
+                let inner = Arc::clone(&self.0);
+                let told = blocking(move || {
+                    let why = format!("it has not answered for {} s", HANGS.as_secs());
+                    let glance = inner.lookout.hangs(&why, inner.block_percent);
+                    inner.tell(concerns(&inner.seen(&glance)));
+                    Ok(())
+                });
+                if let Err(error) = told.await {
+                    warn!(%error, "it is not told that the medium hangs");
+                }
+                tokio::select! {
+                    _ = stopping.changed() => return Ok(()),
+                    _ = &mut look => {}
+                }
             }
             tokio::select! {
                 _ = stopping.changed() => return Ok(()),
                 () = clock::round(LOOK) => {}
+                () = self.0.lookout.called() => {}
             }
         }
     }
@@ -179,6 +217,26 @@ impl Warden {
             .filter_map(Concern::alarm)
             .collect()
     }
+}
+
+/// How much lies in both folders; a medium that is away has nothing.
+fn both(roots: &Roots) -> Result<Weight> {
+    let medium = match roots.is_away() {
+        true => Weight::default(),
+        false => match weight(roots.medium()) {
+            Err(_) if roots.place() != Place::Medium => Weight::default(),
+            weighed => weighed?,
+        },
+    };
+    let fallback = roots
+        .fallback()
+        .map(weight)
+        .transpose()?
+        .unwrap_or_default();
+    Ok(Weight {
+        bytes: medium.bytes.saturating_add(fallback.bytes),
+        allocated: medium.allocated.saturating_add(fallback.allocated),
+    })
 }
 
 /// The time of every file.
@@ -225,36 +283,52 @@ impl Inner {
             .look(running.map(|stem| (Kind::Recording, stem)).collect())
     }
 
-    /// One look: the clock, the medium, and a clean-up where it is time for one.
+    /// One look: the medium, the clock, and a clean-up where it is time for one.
     fn look(&self) {
-        let _ = self.look_at_clock();
-        let root = self.recordings.root();
-        let mut seen = concern::Seen {
-            folder: root.display().to_string(),
-            warn_percent: self.warn_percent,
-            block_percent: self.block_percent,
-            ..concern::Seen::default()
-        };
-        match medium::ask(&root) {
-            Err(error) => seen.silent = Some(error.to_string()),
-            Ok(asked) => {
-                seen.gone = held(&self.home).is_gone(&asked.mounted);
-                seen.read_only = asked.read_only;
-                seen.space = Some(asked.space);
-            }
+        // First, so that recordings go elsewhere as soon as they must; and told before anything else waits for the disk.
+        let mut glance = self.lookout.look(self.block_percent);
+        if glance.moved {
+            // How fast one medium fills says nothing of the other.
+            *self.pass.lock().unwrap_or_else(PoisonError::into_inner) = Pass::default();
+            self.tell(concerns(&self.seen(&glance)));
         }
-        if let Some(space) = seen.space.filter(|_| !seen.gone && !seen.read_only) {
+        let _ = self.look_at_clock();
+        let writable = glance.trouble.is_none() || glance.place == Place::Fallback;
+        if let Some(space) = glance.space.filter(|_| writable) {
             match self.clean_if_due(space) {
                 Ok(Some(cleaned)) if cleaned.files > 0 => {
                     info!("{}", cleaned.message);
-                    seen.space = medium::ask(&root).ok().map(|asked| asked.space);
+                    glance.space = medium::ask(&self.recordings.root()).ok().map(|a| a.space);
                 }
                 Ok(_) => {}
                 Err(error) => warn!(%error, "the clean-up failed"),
             }
         }
-        seen.short.clone_from(&held(&self.short));
-        self.tell(concerns(&seen));
+        self.tell(concerns(&self.seen(&glance)));
+    }
+
+    /// What a glance brought, for [`concerns`].
+    fn seen(&self, glance: &Glance) -> concern::Seen {
+        let roots = self.lookout.recordings();
+        let mut seen = concern::Seen {
+            folder: roots.medium().display().to_string(),
+            warn_percent: self.warn_percent,
+            block_percent: self.block_percent,
+            space: glance.space,
+            short: held(&self.short).clone(),
+            ..concern::Seen::default()
+        };
+        match &glance.trouble {
+            None => {}
+            Some(Trouble::Gone) => seen.gone = true,
+            Some(Trouble::Silent(why)) => seen.silent = Some(why.clone()),
+            Some(Trouble::ReadOnly) => seen.read_only = true,
+            Some(Trouble::Fails(why)) => seen.failing = Some(why.clone()),
+        }
+        if glance.place == Place::Fallback {
+            seen.fallback = Some(roots.active().display().to_string());
+        }
+        seen
     }
 
     fn tell(&self, found: Vec<Concern>) {
@@ -282,16 +356,25 @@ impl Inner {
     fn figures(&self) -> Result<Figures> {
         // A guard inside the expression would be held while the limits ask for it again.
         let policy = held(&self.policy).unwrap_or_default();
+        let (roots, shots) = (self.lookout.recordings(), self.lookout.snapshots());
         Ok(Figures {
             space: medium::ask(&self.recordings.root())?.space,
-            recordings: weight(&self.recordings.root())?,
-            snapshots: weight(&self.snapshots.root())?,
+            recordings: both(roots)?,
+            snapshots: both(shots)?,
             policy,
             limits: self.limits(),
             clock: self.chronicle.verdict(),
             protected: self.marks.known().count(),
             warn_percent: self.warn_percent,
             block_percent: self.block_percent,
+            fallback: match roots.fallback() {
+                None => None,
+                Some(folder) => Some(Spare {
+                    path: folder.display().to_string(),
+                    used: roots.place() == Place::Fallback,
+                    recordings: weight(folder)?,
+                }),
+            },
         })
     }
 
@@ -313,11 +396,11 @@ impl Inner {
     fn protect(&self, stem: &Stem, protected: bool) -> Result<bool> {
         let _gate = self.marks.hold();
         // The mark of a recording that is away can be taken, but none set.
-        let there = self.recordings.find(stem)?.is_some();
-        if !there && (protected || !self.marks.has(stem)?) {
-            return Ok(false);
+        match self.recordings.find(stem)? {
+            Some(entry) if protected => self.marks.set(stem, &entry.path)?,
+            None if protected || !self.marks.has(stem)? => return Ok(false),
+            _ => self.marks.take(stem)?,
         }
-        self.marks.set(stem, protected)?;
         info!(name = %stem, protected, "a recording is protected, or no longer");
         Ok(true)
     }
@@ -396,8 +479,7 @@ impl Storage for Warden {
     }
 
     fn is_away(&self) -> bool {
-        let wrong = held(&self.0.wrong);
-        wrong.iter().any(|c| c.about == Some(About::MediumGone))
+        self.0.lookout.recordings().place() == Place::Nowhere
     }
 }
 
@@ -460,6 +542,11 @@ mod tests {
             quota,
             eyes: eyes(right),
             events: Arc::new(Bus::default()),
+            lookout: Arc::new(Lookout::new(
+                Arc::new(Roots::new(dir.join("recordings"), None)),
+                Arc::new(Roots::new(dir.join("snapshots"), None)),
+                None,
+            )),
         }
     }
 

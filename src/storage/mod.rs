@@ -50,6 +50,19 @@ pub struct Figures {
     pub warn_percent: u32,
     /// `storage.block_percent`.
     pub block_percent: u32,
+    /// The fallback, where there is one.
+    pub fallback: Option<Spare>,
+}
+
+/// The fallback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spare {
+    /// Its folder of recordings.
+    pub path: String,
+    /// New files go there now.
+    pub used: bool,
+    /// The recordings that lie there.
+    pub recordings: Weight,
 }
 
 impl Figures {
@@ -118,7 +131,7 @@ pub trait Storage: Send + Sync {
     /// Why nothing can be written now, if so; answers from memory.
     fn trouble(&self) -> Option<String>;
 
-    /// Whether the medium is away, so that what is written would land elsewhere; answers from memory.
+    /// Whether there is no place for files: the medium is away, and nothing takes its place; answers from memory.
     fn is_away(&self) -> bool;
 }
 

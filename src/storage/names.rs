@@ -7,6 +7,10 @@ use crate::clock::Wall;
 
 /// Bytes of a stem at most; with a number and an extension it stays far below the 255 of a file system.
 pub const LONGEST: usize = 120;
+/// Ends the names of files in the fallback, but for a number.
+const FALLBACK: &str = "-fallback";
+/// Characters kept for a number.
+const NUMBER: usize = 8;
 
 /// The identifier of a recording or snapshot: its file's name without folder and extension.
 ///
@@ -56,6 +60,43 @@ impl Stem {
         let tail = format!("-{number}");
         let kept = self.0.len().min(LONGEST - tail.len());
         Self(format!("{}{tail}", &self.0[..kept]))
+    }
+
+    /// What the fallback calls it, `name-fallback`, and what nobody else does: a name there can never be one that lies on
+    /// the medium, which cannot be asked.
+    #[must_use]
+    pub fn in_fallback(&self) -> Self {
+        // Room for a number, which would take the end away.
+        let kept = self.on_medium().0;
+        let kept = &kept[..kept.len().min(LONGEST - FALLBACK.len() - NUMBER)];
+        Self(format!("{kept}{FALLBACK}"))
+    }
+
+    /// Whether the name is one that the fallback gives.
+    #[must_use]
+    pub fn is_in_fallback(&self) -> bool {
+        self.on_medium() != *self
+    }
+
+    /// The same without the fallback's word, and the number after that.
+    #[must_use]
+    pub fn on_medium(&self) -> Self {
+        let mut kept = self.0.as_str();
+        loop {
+            let bare = match kept.rsplit_once('-') {
+                Some((rest, number)) if number.bytes().all(|b| b.is_ascii_digit()) => rest,
+                _ => kept,
+            };
+            let Some(rest) = bare.strip_suffix(FALLBACK).or(kept.strip_suffix(FALLBACK)) else {
+                break;
+            };
+            kept = rest;
+        }
+        // Nothing is left of a name that was that word alone.
+        if kept.is_empty() {
+            return Self("recording".to_owned());
+        }
+        Self(kept.to_owned())
     }
 
     /// The first of `name`, `name-2`, `name-3` … that is not taken.
@@ -163,6 +204,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_name_in_the_fallback_is_none_on_the_medium(
+            one in "[a-z]{1,3}(-fallback|-[0-9]{1,2}|-){0,4}|[a-z-]{118,120}", other in "[a-z]{1,3}(-fallback|-[0-9]{1,2}){0,4}", number in 2_u32..9_999
+        ) {
+            let (Ok(one), Ok(other)) = (one.parse::<Stem>(), other.parse::<Stem>()) else {
+                return Ok(());
+            };
+            let there = [one.in_fallback(), one.in_fallback().numbered(number)];
+            for wish in [&one, &other, &there[0], &there[1]] {
+                let here = [wish.on_medium(), wish.on_medium().numbered(number)];
+                prop_assert!(here.iter().all(|name| !there.contains(name)), "{:?} {:?}", here, there);
+                prop_assert!(here.iter().chain(&there).all(|n| n.as_str().parse::<Stem>().is_ok()));
+            }
+        }
+
         #[test]
         fn no_accepted_name_ever_leaves_the_folder(text in "\\PC{0,140}|[./\\\\a-z0-9_%~\u{0}-]{0,12}") {
             if let Ok(stem) = Stem::given(&text, "mp4") {

@@ -25,6 +25,8 @@ pub enum About {
     MediumGone,
     /// It cannot be written to.
     MediumReadOnly,
+    /// It does not keep what is written to it.
+    MediumFails,
     /// It is so full that no recording may begin.
     MediumFull,
     /// A limit on what is kept cannot be held.

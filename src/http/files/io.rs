@@ -46,6 +46,8 @@ const FOLDERS: usize = 1024;
 pub struct Library {
     recordings: PathBuf,
     snapshots: PathBuf,
+    /// The same in the fallback, where there is one.
+    fallback: Option<(PathBuf, PathBuf)>,
     signer: Signer,
 }
 
@@ -63,8 +65,16 @@ impl Library {
         Self {
             recordings,
             snapshots,
+            fallback: None,
             signer,
         }
+    }
+
+    /// What is not found there is looked for in these, too.
+    #[must_use]
+    pub fn and(mut self, fallback: Option<(PathBuf, PathBuf)>) -> Self {
+        self.fallback = fallback;
+        self
     }
 
     fn root(&self, kind: Kind) -> &Path {
@@ -80,7 +90,23 @@ impl Library {
             return Ok(None);
         }
         let root = self.root(kind).to_owned();
-        match spawn_blocking(move || search(&root, &names)).await {
+        let spare = self
+            .fallback
+            .as_ref()
+            .map(|(recordings, snapshots)| match kind {
+                Kind::Recording => recordings.clone(),
+                Kind::Snapshot => snapshots.clone(),
+            });
+        let look = move || match (search(&root, &names), spare) {
+            (Ok(Some(found)), _) => Ok(Some(found)),
+            (none, None) => none,
+            // A medium in trouble tells nothing; what lies in the fallback can be had all the same.
+            (none, Some(spare)) => match search(&spare, &names)? {
+                Some(found) => Ok(Some(found)),
+                None => none,
+            },
+        };
+        match spawn_blocking(look).await {
             Ok(found) => found,
             Err(panic) => Err(io::Error::other(panic)),
         }
@@ -93,7 +119,8 @@ impl Downloads for Library {
             self.recordings.clone(),
             self.snapshots.clone(),
             self.signer.clone(),
-        );
+        )
+        .and(self.fallback.clone());
         let name = name.to_owned();
         Box::pin(async move {
             let found = same.find(kind, &name).await.map_err(|e| {

@@ -18,8 +18,22 @@ use crate::supervise::blocking;
 impl Recorder {
     /// Gives the files of an interrupted recording their names.
     pub(in crate::recording) async fn adopt_further(&self, device: &str) {
+        self.adopt_further_from(device, self.spool(device)).await;
+    }
+
+    /// Names the files that were left where files went before.
+    pub(in crate::recording) async fn adopt_left(&self, device: &str, folder: PathBuf) {
+        if self.ledger().get(device).is_some() {
+            return self.adopt_further_from(device, folder).await;
+        }
         let _one = self.0.adopting.lock().await;
-        let folder = self.spool(device);
+        if !self.ledger().is_known(device) {
+            self.adopt_strangers(device, folder).await;
+        }
+    }
+
+    async fn adopt_further_from(&self, device: &str, folder: PathBuf) {
+        let _one = self.0.adopting.lock().await;
         let Ok(found) = blocking(move || disk::fresh(&folder).map_err(unreadable)).await else {
             return;
         };
@@ -60,7 +74,11 @@ impl Recorder {
         if !starting && self.ledger().is_known(device) {
             return;
         }
-        let folder = self.spool(device);
+        self.adopt_strangers(device, self.spool(device)).await;
+    }
+
+    /// Call it with the adopters' lock held.
+    async fn adopt_strangers(&self, device: &str, folder: PathBuf) {
         let found = blocking(move || disk::fresh(&folder).map_err(unreadable)).await;
         for file in found.unwrap_or_default() {
             let wish = Stem::of(device, spool::begun(&file).unwrap_or_else(clock::wall));

@@ -22,6 +22,7 @@ use crate::clock::{self, Mono};
 use crate::error::{Error, Kind, Result};
 use crate::events::{Announce, Event, Topic};
 use crate::recording::{EXTENSION, spool};
+use crate::storage::medium::roots::{Place, Roots};
 use crate::supervise::{Inbox, Post, Stop, Worker};
 use crate::sys::lease;
 use crate::system::alarms::{About, Alarm};
@@ -50,15 +51,33 @@ pub struct Figures {
 #[derive(Debug, Clone, Default)]
 pub struct Flusher(Option<Arc<Inner>>);
 
-#[derive(Debug)]
 struct Inner {
-    root: PathBuf,
+    roots: Arc<Roots>,
+    told: Option<Told>,
     every: Duration,
     post: Post<PathBuf>,
     /// Until the thread has it.
     inbox: Mutex<Option<Inbox<PathBuf>>>,
     state: State,
 }
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").field("roots", &self.roots).finish()
+    }
+}
+
+/// What the kernel says of growing files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News<'a> {
+    /// Something did not reach the medium: the folder or file.
+    Failed(&'a Path),
+    /// Whoever wrote a file of this device has closed it; where it lies.
+    Closed(&'a str, &'a Path),
+}
+
+/// Is told them, and must not wait.
+pub type Told = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What others may know.
 #[derive(Debug, Default)]
@@ -79,12 +98,21 @@ impl Flusher {
     /// # Errors
     /// `Internal` when the kernel gives no descriptor.
     pub fn new(root: PathBuf, every: Duration) -> Result<Self> {
+        Self::of(Arc::new(Roots::new(root, None)), every, None)
+    }
+
+    /// The same of the recordings beneath both of `roots`, while they are there; `told` hears what happens to them.
+    ///
+    /// # Errors
+    /// As [`Flusher::new`].
+    pub fn of(roots: Arc<Roots>, every: Duration, told: Option<Told>) -> Result<Self> {
         if every.is_zero() {
             return Ok(Self::default());
         }
         let (post, inbox) = Inbox::new()?;
         Ok(Self(Some(Arc::new(Inner {
-            root,
+            roots,
+            told,
             every,
             post,
             inbox: Mutex::new(Some(inbox)),
@@ -118,6 +146,13 @@ impl Flusher {
         if let Some(inner) = &self.0 {
             // Refused only when the thread has ended, with the service. As many as recordings begin.
             let _ = inner.post.urge(path.to_owned());
+        }
+    }
+
+    /// Files go elsewhere now, perhaps onto a medium that has just come.
+    pub(in crate::recording) fn moved(&self) {
+        if let Some(inner) = &self.0 {
+            let _ = inner.post.urge(spool::all(inner.roots.active()));
         }
     }
 
@@ -159,7 +194,7 @@ impl Flusher {
         if state.blind.load(Relaxed) {
             let what = format!(
                 "growing recordings beneath {} cannot be watched, so they are not flushed",
-                inner.root.display()
+                inner.roots.medium().display()
             );
             found.push(what);
         }
@@ -236,6 +271,10 @@ fn watch(inner: &Inner, events: &Arc<dyn Announce>, inbox: &Inbox<PathBuf>, stop
         // Interrupted is as good as too early.
         let _ = poll(&mut waits, wait);
         while let Some(path) = inbox.next() {
+            if path == spool::all(inner.roots.active()) {
+                watch.rescan();
+                continue;
+            }
             // Its folder, and the one that this was perhaps made in.
             watch
                 .entries
@@ -267,7 +306,11 @@ fn watch(inner: &Inner, events: &Arc<dyn Announce>, inbox: &Inbox<PathBuf>, stop
 impl Watch<'_> {
     /// Watches the spool and everything in it, however much of that is watched already.
     fn rescan(&mut self) {
-        let spool = spool::all(&self.inner.root);
+        if self.inner.roots.place() == Place::Nowhere {
+            // Nothing is made beneath the place of a medium that is away.
+            return;
+        }
+        let spool = spool::all(self.inner.roots.active());
         let done = fs::create_dir_all(&spool).and_then(|()| {
             self.folder(&spool)?;
             for entry in fs::read_dir(&spool)? {
@@ -283,6 +326,13 @@ impl Watch<'_> {
             && !was
         {
             warn!(folder = %spool.display(), %error, "growing recordings are not flushed: the folder cannot be watched");
+            self.tell(News::Failed(&spool));
+        }
+    }
+
+    fn tell(&self, news: News<'_>) {
+        if let Some(told) = &self.inner.told {
+            told(news);
         }
     }
 
@@ -326,7 +376,12 @@ impl Watch<'_> {
                 if self.files.appeared(key, clock::mono()) {
                     // The entries of all folders above it, up to the one that people see.
                     let above = path.ancestors().skip(1);
-                    let ours = above.take_while(|folder| folder.starts_with(&self.inner.root));
+                    let roots = &self.inner.roots;
+                    let root = match roots.is_in_fallback(path) {
+                        true => roots.fallback().unwrap_or(roots.medium()),
+                        false => roots.medium(),
+                    };
+                    let ours = above.take_while(|folder| folder.starts_with(root));
                     self.entries.extend(ours.map(Path::to_owned));
                     let told = false;
                     let growing = Growing { file, device, told };
@@ -389,6 +444,11 @@ impl Watch<'_> {
         }
         if said(AddWatchFlags::IN_CLOSE_WRITE) {
             self.files.grew(news.wd, clock::mono());
+            // Before the flush, which a medium in trouble may hold up.
+            if let Some(growing) = self.open.get(&news.wd) {
+                let path = fs::read_link(itself(&growing.file)).unwrap_or_default();
+                self.tell(News::Closed(&growing.device, &path));
+            }
             self.flush(news.wd);
             self.forget(news.wd);
         }
@@ -424,6 +484,7 @@ impl Watch<'_> {
             Err(error) => {
                 let path = fs::read_link(itself(&growing.file)).unwrap_or_default();
                 let (device, told) = (growing.device.clone(), growing.told);
+                self.tell(News::Failed(&path));
                 if told {
                     self.inner.state.failures.fetch_add(1, Relaxed);
                     let why = format!("{}: {error}", path.display());
@@ -451,6 +512,7 @@ impl Watch<'_> {
             match flushed {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => {
                     let device = folder.file_name().unwrap_or_default().to_string_lossy();
+                    self.tell(News::Failed(&folder));
                     self.fail(&device, &folder, &e.to_string());
                 }
                 _ => {}

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::book::io::Book;
 use super::db::io::{Trouble, discard};
-use super::{Inventory, Item};
+use super::{Inventory, Item, both};
 use crate::clock::{self, Mono};
 use crate::error::Result;
 use crate::recording::examine::{Facts, examine};
@@ -43,6 +43,8 @@ struct Inner {
     /// Absent until it has been compared with the folder, and while it cannot be believed.
     book: Mutex<Option<Book>>,
     tries: Mutex<Tries>,
+    /// Of the fallback's folder, where there is one.
+    beside: Option<Index>,
 }
 
 /// How it went with opening the index.
@@ -67,12 +69,25 @@ impl Index {
     /// and are not examined.
     #[must_use]
     pub fn new(shelf: Arc<dyn Shelf>, running: Arc<dyn Protect>) -> Self {
+        Self::with(shelf, running, None)
+    }
+
+    /// The same, and beside it what `fallback` tells, which is always there: lists hold both.
+    #[must_use]
+    pub fn with(shelf: Arc<dyn Shelf>, running: Arc<dyn Protect>, fallback: Option<Self>) -> Self {
         Self(Arc::new(Inner {
             shelf,
             running,
             book: Mutex::new(None),
             tries: Mutex::default(),
+            beside: fallback,
         }))
+    }
+
+    /// The index of the fallback, which is to be run, too.
+    #[must_use]
+    pub fn beside(&self) -> Option<&Self> {
+        self.0.beside.as_ref()
     }
 
     /// Looks after the index until the service stops, in a thread of its own that gives way to all others.
@@ -96,6 +111,16 @@ impl Index {
 
     /// A part of the list, where it is known without asking the disk. Does not wait.
     pub fn recall(&self, page: Page) -> Option<Arc<Inventory>> {
+        if self.0.shelf.is_troubled() {
+            return None;
+        }
+        // Where something lies in the fallback, both are asked, which waits.
+        if let Some(beside) = &self.0.beside {
+            let none = beside.recall(both::NONE)?;
+            if none.total > 0 {
+                return None;
+            }
+        }
         let mut book = match self.0.book.try_lock() {
             Ok(book) => book,
             Err(TryLockError::Poisoned(_) | TryLockError::WouldBlock) => return None,
@@ -111,6 +136,43 @@ impl Index {
     /// # Errors
     /// The disk's own, with the path.
     pub fn list(&self, page: Page) -> Result<Arc<Inventory>> {
+        let Some(beside) = &self.0.beside else {
+            return self.list_here(page);
+        };
+        let there = beside.list_here(both::ALL)?;
+        if there.total == 0 && !self.0.shelf.is_away() {
+            // Asked for nothing more, it is known the next time.
+            beside.list_here(both::NONE)?;
+            return match self.list_here(page) {
+                Err(error) if self.0.shelf.is_troubled() => {
+                    debug!(%error, "the medium's recordings cannot be listed");
+                    Ok(Arc::default())
+                }
+                listed => listed,
+            };
+        }
+        let window = both::window(page, there.total);
+        let here = match self.list_here(window) {
+            Ok(here) if here.files.is_empty() && here.total > 0 && window.offset > 0 => {
+                let last = both::last(here.total);
+                return Ok(Arc::new(both::merge(
+                    page,
+                    last,
+                    &*self.list_here(last)?,
+                    &there,
+                )));
+            }
+            Ok(here) => here,
+            // What is in trouble is not listed for now.
+            Err(error) => {
+                debug!(%error, "the medium's recordings cannot be listed");
+                Arc::default()
+            }
+        };
+        Ok(Arc::new(both::merge(page, window, &here, &there)))
+    }
+
+    fn list_here(&self, page: Page) -> Result<Arc<Inventory>> {
         let indexed = self.ask(|book| {
             let now = clock::mono();
             // Of many who ask at once, the first has looked for all.
@@ -131,6 +193,17 @@ impl Index {
     /// # Errors
     /// As [`Index::list`].
     pub fn find(&self, stem: &Stem) -> Result<Option<Item>> {
+        let Some(beside) = &self.0.beside else {
+            return self.find_here(stem);
+        };
+        match self.find_here(stem) {
+            Ok(Some(item)) => Ok(Some(item)),
+            Ok(None) => beside.find_here(stem),
+            Err(error) => beside.find_here(stem)?.map(Some).ok_or(error),
+        }
+    }
+
+    fn find_here(&self, stem: &Stem) -> Result<Option<Item>> {
         let indexed = self.ask(|book| {
             let now = clock::mono();
             book.refresh(true, now)?;
@@ -163,6 +236,10 @@ impl Index {
     /// Asks the index, if it is there. One that fails is put away: the thread opens it again, or makes a new one.
     fn ask<T>(&self, ask: impl FnOnce(&mut Book) -> Result<T, Trouble>) -> Option<T> {
         let mut held = self.lock();
+        if self.0.shelf.is_troubled() {
+            // Whoever repairs it must be able to unmount it. It is compared anew when it is back.
+            *held = None;
+        }
         match ask(held.as_mut()?) {
             Ok(answer) => Some(answer),
             Err(trouble) => {
@@ -242,7 +319,7 @@ impl Index {
     fn open(&self, stop: &Stop) {
         let root = self.0.shelf.root();
         // It is made when the first recording comes. Until then there is nothing to index.
-        if !root.is_dir() {
+        if self.0.shelf.is_troubled() || !root.is_dir() {
             return;
         }
         let begin = clock::mono();

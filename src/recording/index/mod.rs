@@ -7,9 +7,10 @@
 //! compared with the folder after a start, and whenever it cannot be trusted or written, the folder itself is read.
 //!
 //! The pure parts are here: `row` what is kept of a file and how a damaged row is known, `notes` what the kernel's
-//! words ask for, `merge` where files that grow stand, `schema` the tables. `book` compares and answers, `db` is the database, `eyes` watch the folder.
+//! words ask for, `merge` where files that grow stand, `schema` the tables, `both` a list of two folders. `book` compares and answers, `db` is the database, `eyes` watch the folder.
 
 pub mod book;
+pub mod both;
 pub mod db;
 pub mod eyes;
 pub mod io;

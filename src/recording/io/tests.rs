@@ -165,6 +165,9 @@ impl Bench {
             quota: Default::default(),
             eyes: Box::new(crate::storage::trust::io::sight),
             events: Arc::clone(&events),
+            lookout: Arc::new(crate::storage::medium::lookout::io::Lookout::plain(
+                &media.root,
+            )),
         });
         let recorder = Recorder::new(Parts {
             index: Index::new(Arc::clone(&shelf), Arc::clone(&running) as _),

@@ -323,6 +323,12 @@ impl Recorder {
     fn mend_one(&self, root: &Path, file: &Candidate, done: &mut Scrubbed) {
         done.examined += 1;
         let (device, path) = (&file.device, &file.path);
+        // What cannot be played is put aside on the medium it lies on.
+        let own = file
+            .entry
+            .as_ref()
+            .and_then(|entry| entry.path.ancestors().nth(2));
+        let root = own.unwrap_or(root);
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let witness = &*self.0.parts.witness;
         let told = file.entry.as_ref().map(|entry| (entry, witness));

@@ -38,6 +38,14 @@ impl Shelf for Guarded {
         self.inner.root()
     }
 
+    fn is_away(&self) -> bool {
+        self.inner.is_away()
+    }
+
+    fn is_troubled(&self) -> bool {
+        self.inner.is_troubled()
+    }
+
     fn all(&self) -> Result<Vec<Entry>> {
         self.inner.all()
     }

@@ -283,8 +283,18 @@ impl Inner {
 
     /// Does something with the chain. After a failure it is read anew from the medium, which may be another one.
     fn with<T>(&self, work: impl FnOnce(&mut Chain) -> Result<T>) -> Result<T> {
+        if self.shelf.is_troubled() {
+            return Err(self.away());
+        }
         let mut held = self.chain.lock().unwrap_or_else(PoisonError::into_inner);
         self.held(&mut held, work)
+    }
+
+    /// Nothing is begun anew beneath the place of a medium that is away, and nothing is tried on one that fails.
+    fn away(&self) -> Error {
+        let folder = self.places.chain.display();
+        Error::new(Kind::Gone, format!("the medium of {folder} is in trouble"))
+            .action("health tells what is wrong with it; what waits is written when it is well")
     }
 
     fn held<T>(
@@ -373,6 +383,10 @@ impl Inner {
     /// Writes what is due, and seals what is finished.
     fn work(&self) {
         loop {
+            if self.shelf.is_troubled() {
+                // What was recorded there is sealed when it is back.
+                return self.todo().refuse(clock::mono());
+            }
             let rescan = self.todo().take_rescan(clock::mono());
             if rescan && let Err(error) = self.look() {
                 warn!(%error, "the recordings' folder is to be read again");

@@ -167,6 +167,11 @@ fn info(figures: &Figures, durability: Durability, wear: &[Partition]) -> Value 
             "protected_recordings": figures.protected,
             "recordings_allocated": figures.recordings.allocated,
             "snapshots_allocated": figures.snapshots.allocated,
+            "fallback": figures.fallback.as_ref().map(|spare| json!({
+                "path": spare.path,
+                "in_use": spare.used,
+                "recordings_size": spare.recordings.bytes,
+            })),
             "wear": wear.iter().map(Partition::to_json).collect::<Vec<_>>(),
         },
     })
@@ -300,6 +305,7 @@ mod tests {
             protected: 1,
             warn_percent: 80,
             block_percent: 90,
+            fallback: None,
         };
         let told = info(&figures, Durability::default(), &[silent, telling]);
         assert_eq!(departure("StorageInfo", &told), None);

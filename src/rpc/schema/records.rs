@@ -198,6 +198,17 @@ fn storage_info() -> Value {
             "protected_recordings": count(),
             "recordings_allocated": told("integer", "bytes of the medium that recordings take"),
             "snapshots_allocated": told("integer", "likewise"),
+            "fallback": {
+                "description": "where recordings go while their medium cannot take them; null: nowhere",
+                "anyOf": [
+                    { "type": "null" },
+                    closed(&json!({
+                        "path": told("string", "its folder of recordings"),
+                        "in_use": told("boolean", "new files go there now"),
+                        "recordings_size": told("integer", "bytes of the recordings that lie there"),
+                    })),
+                ],
+            },
             "wear": { "type": "array", "items": wear() },
         })),
     }))

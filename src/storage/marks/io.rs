@@ -3,19 +3,20 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{FOLDER, Known};
 use crate::clock;
 use crate::durable;
 use crate::error::{Error, Kind, Result};
+use crate::storage::medium::roots::{Place, Roots};
 use crate::storage::names::Stem;
 
 /// The marks in the folder of recordings.
 #[derive(Debug)]
 pub struct Marks {
-    folder: PathBuf,
+    roots: Arc<Roots>,
     extension: &'static str,
     known: Known,
     /// Held while a mark is set, and while a file is deleted: nothing is protected that is going.
@@ -23,11 +24,12 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Of the files with this extension beneath `root`. Those that are there count at once.
+    /// Of the files with this extension beneath `roots`. Those that are there count at once. The mark of a file lies on
+    /// the medium that the file lies on.
     #[must_use]
-    pub fn new(root: &std::path::Path, extension: &'static str) -> Self {
+    pub fn new(roots: Arc<Roots>, extension: &'static str) -> Self {
         let marks = Self {
-            folder: root.join(FOLDER),
+            roots,
             extension,
             known: Known::default(),
             gate: Mutex::new(()),
@@ -49,25 +51,47 @@ impl Marks {
     /// # Errors
     /// What the disk says: then nothing is known of what is protected, and nothing may be deleted by itself.
     pub fn read(&self) -> Result<BTreeSet<Stem>> {
-        let found = match fs::read_dir(&self.folder) {
-            Ok(found) => found,
-            Err(e) if e.kind() == ErrorKind::NotFound => {
-                self.known.set(BTreeSet::new());
-                return Ok(BTreeSet::new());
-            }
-            Err(e) => return Err(self.cannot("read", e)),
-        };
         let mut stems = BTreeSet::new();
-        for entry in found {
-            let name = entry.map_err(|e| self.cannot("read", e))?.file_name();
-            let stem = name.to_str().and_then(|name| {
-                let stem = name.strip_suffix(self.extension)?.strip_suffix('.')?;
-                stem.parse().ok()
-            });
-            stems.extend(stem);
+        for folder in self.folders() {
+            let found = match fs::read_dir(&folder) {
+                Ok(found) => found,
+                Err(e) if e.kind() == ErrorKind::NotFound => continue,
+                // None of its files is deleted while it is in trouble.
+                Err(_) if self.is_excused(&folder) => continue,
+                Err(e) => return Err(cannot("read", &folder, e)),
+            };
+            for entry in found {
+                let name = entry.map_err(|e| cannot("read", &folder, e))?.file_name();
+                let stem = name.to_str().and_then(|name| {
+                    let stem = name.strip_suffix(self.extension)?.strip_suffix('.')?;
+                    stem.parse().ok()
+                });
+                stems.extend(stem);
+            }
         }
         self.known.set(stems.clone());
         Ok(stems)
+    }
+
+    /// Where there may be marks. Those on a medium that is away are away with its files.
+    fn folders(&self) -> Vec<PathBuf> {
+        let medium = (!self.roots.is_away()).then(|| self.roots.medium());
+        let all = medium.into_iter().chain(self.roots.fallback());
+        all.map(|root| root.join(FOLDER)).collect()
+    }
+
+    fn is_excused(&self, folder: &Path) -> bool {
+        self.roots.place() != Place::Medium && !self.roots.is_in_fallback(folder)
+    }
+
+    /// Where the mark of a file may be. A medium in trouble is not asked for those of files in the fallback.
+    fn folders_of(&self, stem: &Stem) -> Vec<PathBuf> {
+        match self.roots.fallback() {
+            Some(fallback) if self.roots.place() != Place::Medium && stem.is_in_fallback() => {
+                vec![fallback.join(FOLDER)]
+            }
+            _ => self.folders(),
+        }
     }
 
     /// Whether a file has the mark, as the medium says it now.
@@ -75,11 +99,14 @@ impl Marks {
     /// # Errors
     /// What the disk says.
     pub fn has(&self, stem: &Stem) -> Result<bool> {
-        match self.path(stem).symlink_metadata() {
-            Ok(_) => Ok(true),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
-            Err(e) => Err(self.cannot("read", e)),
+        for folder in self.folders_of(stem) {
+            match self.path(&folder, stem).symlink_metadata() {
+                Ok(_) => return Ok(true),
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) => return Err(cannot("read", &folder, e)),
+            }
         }
+        Ok(false)
     }
 
     /// Nothing is protected or deleted elsewhere while this is held.
@@ -87,40 +114,51 @@ impl Marks {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets or takes the mark; the medium has it when this comes back. Call it with [`Marks::hold`] held.
+    /// Sets the mark of a file that lies at `file`; the medium has it when this comes back. Call it with
+    /// [`Marks::hold`] held.
     ///
     /// # Errors
     /// What the disk says; the mark is as it was then.
-    pub fn set(&self, stem: &Stem, protected: bool) -> Result<()> {
-        if protected {
-            let text = format!("protected {}\n", clock::wall().rfc3339());
-            durable::replace(&self.path(stem), text.as_bytes(), 0o600)
-                .map_err(|e| self.cannot("write", e))?;
-        } else {
-            match fs::remove_file(self.path(stem)) {
-                Ok(()) => File::open(&self.folder)
-                    .and_then(|folder| folder.sync_all())
-                    .map_err(|e| self.cannot("flush", e))?,
-                Err(e) if e.kind() == ErrorKind::NotFound => {}
-                Err(e) => return Err(self.cannot("write", e)),
-            }
-        }
-        self.known.put(stem, protected);
+    pub fn set(&self, stem: &Stem, file: &Path) -> Result<()> {
+        let root = match self.roots.is_in_fallback(file) {
+            true => self.roots.fallback(),
+            false => None,
+        };
+        let folder = root.unwrap_or(self.roots.medium()).join(FOLDER);
+        let text = format!("protected {}\n", clock::wall().rfc3339());
+        durable::replace(&self.path(&folder, stem), text.as_bytes(), 0o600)
+            .map_err(|e| cannot("write", &folder, e))?;
+        self.known.put(stem, true);
         Ok(())
     }
 
-    fn path(&self, stem: &Stem) -> PathBuf {
-        self.folder.join(stem.with(self.extension))
+    /// Takes the mark, wherever it is; as [`Marks::set`].
+    ///
+    /// # Errors
+    /// What the disk says; the mark is as it was then.
+    pub fn take(&self, stem: &Stem) -> Result<()> {
+        for folder in self.folders_of(stem) {
+            match fs::remove_file(self.path(&folder, stem)) {
+                Ok(()) => File::open(&folder)
+                    .and_then(|open| open.sync_all())
+                    .map_err(|e| cannot("flush", &folder, e))?,
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) => return Err(cannot("write", &folder, e)),
+            }
+        }
+        self.known.put(stem, false);
+        Ok(())
     }
 
-    fn cannot(&self, what: &str, source: io::Error) -> Error {
-        Error::new(
-            Kind::Config,
-            format!("cannot {what} {}", self.folder.display()),
-        )
+    fn path(&self, folder: &Path, stem: &Stem) -> PathBuf {
+        folder.join(stem.with(self.extension))
+    }
+}
+
+fn cannot(what: &str, folder: &Path, source: io::Error) -> Error {
+    Error::new(Kind::Config, format!("cannot {what} {}", folder.display()))
         .because(source)
         .action("look at the medium of the recordings with df and dmesg")
-    }
 }
 
 #[cfg(test)]
@@ -132,9 +170,10 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("marks-{}", uuid::Uuid::new_v4()));
         let root = dir.join("recordings");
         let stem: Stem = "party".parse().unwrap();
-        let marks = Marks::new(&root, "mp4");
+        let at = |root: &Path| Arc::new(Roots::new(root.to_owned(), None));
+        let marks = Marks::new(at(&root), "mp4");
         assert!(!marks.has(&stem).unwrap() && !marks.known().has(&stem));
-        marks.set(&stem, true).unwrap();
+        marks.set(&stem, &root.join("camera0/party.mp4")).unwrap();
         drop(marks);
         let copied = std::process::Command::new("cp")
             .arg("-r")
@@ -143,17 +182,17 @@ mod tests {
             .status();
         assert!(copied.unwrap().success());
         for root in [root.clone(), dir.join("copy")] {
-            let again = Marks::new(&root, "mp4");
+            let again = Marks::new(at(&root), "mp4");
             assert!(again.has(&stem).unwrap() && again.known().has(&stem));
         }
-        let again = Marks::new(&root, "mp4");
+        let again = Marks::new(at(&root), "mp4");
         // What a power cut left of a mark that was being set is none; an empty file is one.
         fs::write(root.join(FOLDER).join(".x.mp4.new"), "").unwrap();
         fs::write(root.join(FOLDER).join("y.mp4"), "").unwrap();
         let names: Vec<String> = again.read().unwrap().iter().map(Stem::to_string).collect();
         assert_eq!(names, ["party", "y"]);
-        again.set(&stem, false).unwrap();
-        again.set(&stem, false).unwrap();
+        again.take(&stem).unwrap();
+        again.take(&stem).unwrap();
         assert!(!again.has(&stem).unwrap() && !again.known().has(&stem));
         fs::remove_dir_all(dir).unwrap();
     }

@@ -1,6 +1,7 @@
 //! Asks the kernel about the file system of a folder.
 
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,9 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 
 use crate::error::{Error, Kind, Result};
 use crate::storage::space::Space;
+
+/// The file that is written to see whether one can be.
+const PROBE: &str = ".probe";
 
 /// What it says.
 #[derive(Debug, Clone)]
@@ -49,6 +53,33 @@ pub fn ask(folder: &Path) -> Result<Medium> {
         read_only: found.flags().contains(FsFlags::ST_RDONLY),
         mounted: mounted(there).map_err(|e| cannot(e.into()))?,
     })
+}
+
+/// Whether a file can be written in `folder` now and reaches the medium; leaves none. A full medium is none that fails.
+///
+/// # Errors
+/// What the kernel says.
+pub fn try_to_write(folder: &Path) -> io::Result<()> {
+    let path = folder.join(PROBE);
+    let write = || {
+        fs::create_dir_all(folder)?;
+        let mut file = File::create(&path)?;
+        // More than a file system keeps within an inode: it takes a block of its own.
+        file.write_all(&[0x5a; 4096])?;
+        file.sync_all()
+    };
+    let written = write();
+    let removed = match fs::remove_file(&path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
+    let full =
+        |e: &io::Error| matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+    match written {
+        Err(e) if full(&e) => removed,
+        Err(e) => Err(e),
+        Ok(()) => removed,
+    }
 }
 
 /// The topmost folder above `there` on the same file system.

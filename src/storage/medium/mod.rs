@@ -2,9 +2,17 @@
 //!
 //! A USB disk that is pulled leaves an empty folder behind, on the system's own disk. Who records on filled that one.
 
+//!
+//! [`choice`] decides whether files go onto it or into the fallback, [`roots`] tells everybody, `lookout` looks.
+
+pub mod choice;
 pub mod io;
+pub mod lookout;
+pub mod roots;
 
 use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 /// Remembers where the medium was.
 #[derive(Debug, Default)]
@@ -23,6 +31,38 @@ impl Home {
             }
         }
     }
+
+    /// As [`Home::to_text`] wrote it for the same folder; nothing is remembered of another one.
+    #[must_use]
+    pub fn from_text(text: &str, folder: &Path) -> Self {
+        let kept: Option<Kept> = serde_json::from_str(text).ok();
+        let same = kept.filter(|kept| kept.folder == folder && folder.starts_with(&kept.mounted));
+        Self(same.map(|kept| kept.mounted))
+    }
+
+    /// What is kept over a restart: the folder, and where its file system was mounted. `None` before the first look, and
+    /// where a path is no text.
+    #[must_use]
+    pub fn to_text(&self, folder: &Path) -> Option<String> {
+        let kept = Kept {
+            folder: folder.to_owned(),
+            mounted: self.0.clone()?,
+        };
+        serde_json::to_string_pretty(&kept).ok()
+    }
+
+    /// Where the medium is mounted, or was.
+    #[must_use]
+    pub fn mounted(&self) -> Option<&Path> {
+        self.0.as_deref()
+    }
+}
+
+/// Where the medium was mounted, over a restart.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    folder: PathBuf,
+    mounted: PathBuf,
 }
 
 #[cfg(test)]
@@ -37,5 +77,19 @@ mod tests {
             .map(|at| home.is_gone(Path::new(at)))
             .collect();
         assert_eq!(looks, [false, false, true, true, false, true]);
+    }
+
+    #[test]
+    fn a_disk_that_is_missing_at_the_start_is_missed_but_not_after_the_folder_was_set_anew() {
+        let folder = Path::new("/media/usb");
+        let mut home = Home::default();
+        assert_eq!(home.to_text(folder), None);
+        home.is_gone(folder);
+        let text = home.to_text(folder).unwrap();
+        assert!(Home::from_text(&text, folder).is_gone(Path::new("/")));
+        assert!(!Home::from_text(&text, folder).is_gone(folder));
+        for (text, folder) in [(text.as_str(), "/srv/recordings"), ("{", "/media/usb")] {
+            assert!(!Home::from_text(text, Path::new(folder)).is_gone(Path::new("/")));
+        }
     }
 }

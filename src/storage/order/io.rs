@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::{info, warn};
 
@@ -14,6 +14,7 @@ use super::{Book, Key};
 use crate::clock::{self, Wall};
 use crate::durable;
 use crate::error::{Error, Kind, Result};
+use crate::storage::medium::roots::{Place as Used, Roots};
 use crate::storage::quota::Place;
 use crate::storage::trust::{Doubt, Sight};
 
@@ -98,6 +99,8 @@ pub struct Chronicle {
     eyes: Eyes,
     times: Mutex<Times>,
     list: Box<dyn Fn() -> Result<Listed> + Send + Sync>,
+    /// Whether the medium is there.
+    roots: Arc<Roots>,
 }
 
 impl fmt::Debug for Chronicle {
@@ -109,12 +112,13 @@ impl fmt::Debug for Chronicle {
 impl Chronicle {
     /// Of the files that `list` gives; nothing is read yet.
     pub fn new(
-        root: &Path,
+        roots: Arc<Roots>,
         eyes: Eyes,
         list: impl Fn() -> Result<Listed> + Send + Sync + 'static,
     ) -> Self {
         Self {
-            paper: Paper::new(root),
+            paper: Paper::new(roots.medium()),
+            roots,
             eyes,
             times: Mutex::default(),
             list: Box::new(list),
@@ -129,7 +133,8 @@ impl Chronicle {
     /// The book and the clock, with what lies on the medium read into it, `but` what has just come.
     fn learned(&self, but: Option<&Key>) -> MutexGuard<'_, Times> {
         let mut times = self.times();
-        if times.is_learned() {
+        // A medium that is away is learned of when it is there.
+        if times.is_learned() || self.roots.is_away() {
             return times;
         }
         let read = || {
@@ -221,7 +226,9 @@ impl Chronicle {
     }
 
     fn keep(&self, lines: &str) {
-        if lines.is_empty() {
+        // Nothing is written to what lies beneath the place of a medium that is away.
+        // And one that fails is left alone.
+        if lines.is_empty() || self.roots.place() != Used::Medium {
             return;
         }
         if let Err(error) = self.paper.add(lines) {

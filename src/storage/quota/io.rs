@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::storage::concern::words;
 use crate::storage::io::{Inner, listed};
 use crate::storage::medium::io as medium;
+use crate::storage::medium::roots::Place;
 use crate::storage::names::Stem;
 use crate::storage::shelf::Entry;
 use crate::storage::space::Space;
@@ -140,8 +141,17 @@ impl Inner {
         let begun = clock::mono();
         // Where it cannot be read what is protected, nothing is deleted.
         let protected = self.marks.read()?;
-        let (recordings, snapshots) = (self.recordings.all()?, self.snapshots.all()?);
-        self.chronicle.listed(&listed(&recordings, &snapshots)?);
+        let (mut recordings, mut snapshots) = (self.recordings.all()?, self.snapshots.all()?);
+        let roots = self.lookout.recordings();
+        let spare = roots.place() == Place::Fallback;
+        if !spare {
+            self.chronicle.listed(&listed(&recordings, &snapshots)?);
+        } else {
+            // What lies on a medium in trouble is neither counted nor touched.
+            let shots = self.lookout.snapshots();
+            recordings.retain(|entry| roots.is_in_fallback(&entry.path));
+            snapshots.retain(|entry| shots.is_in_fallback(&entry.path));
+        }
         let clock = self.look_at_clock();
         let files = self.files(recordings, snapshots, &protected);
         pass.follow(&files, begun);
@@ -149,14 +159,52 @@ impl Inner {
         let room = limits
             .min_free
             .map(|least| pass.room(space, least, self.block_percent));
-        let verdict = judge(Case {
-            files: files.clone(),
-            limits,
-            room,
-            ahead: &pass.ahead(),
-            now: clock::wall(),
-            clock,
-        });
+        let (ahead, now) = (pass.ahead(), clock::wall());
+        let judged = |files: Vec<File>, limits: &Limits, room| {
+            judge(Case {
+                files,
+                limits,
+                room,
+                ahead: &ahead,
+                now,
+                clock,
+            })
+        };
+        let elsewhere = |file: &File| roots.is_in_fallback(&file.entry.path) != spare;
+        let verdict = if files.iter().any(elsewhere) {
+            // What lies elsewhere counts for every limit but the medium's room, which it does not take.
+            let roomless = Limits {
+                min_free: None,
+                ..limits.clone()
+            };
+            let mut verdict = judged(files.clone(), &roomless, None);
+            let gone = |file: &File| {
+                let same = |(victim, _): &(File, _)| victim.entry.path == file.entry.path;
+                verdict.victims.iter().any(same)
+            };
+            let freed: u64 = files
+                .iter()
+                .filter(|file| gone(file) && !elsewhere(file))
+                .map(|file| file.entry.size)
+                .sum();
+            let here = files.iter().filter(|file| !elsewhere(file) && !gone(file));
+            let room = room.map(|room| Room {
+                free: room.free.saturating_add(freed),
+                ..room
+            });
+            let only = Limits {
+                min_free: limits.min_free,
+                ..Limits::default()
+            };
+            let more = judged(here.cloned().collect(), &only, room);
+            verdict.victims.extend(more.victims);
+            verdict.short.extend(more.short);
+            // None: there is no such limit.
+            verdict.slack = verdict.slack.into_iter().chain(more.slack).min();
+            verdict
+        } else {
+            judged(files.clone(), limits, room)
+        };
         let mut done = self.carry_out(&verdict, pass, &files)?;
         let now = clock::mono();
         let after = medium::ask(&self.recordings.root())?.space;

@@ -4,6 +4,7 @@
 
 pub mod io;
 pub mod memory;
+pub mod pair;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -104,6 +105,16 @@ pub trait Shelf: Send + Sync {
 
     /// The folder.
     fn root(&self) -> PathBuf;
+
+    /// The medium of the folder is not there: what is at its path is something else. Answers from memory.
+    fn is_away(&self) -> bool {
+        false
+    }
+
+    /// Something is wrong with the medium, and it is left alone: nothing is held open there. Answers from memory.
+    fn is_troubled(&self) -> bool {
+        self.is_away()
+    }
 
     /// Every file. A folder that is not there yet is empty.
     fn all(&self) -> Result<Vec<Entry>>;

@@ -226,6 +226,7 @@ impl Storage for StandIn {
             protected: 1,
             warn_percent: 80,
             block_percent: 90,
+            fallback: None,
         })
     }
 

@@ -1,0 +1,158 @@
+//! Has running recordings go where files go now, and go on at once after an error.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+
+use super::Nudges;
+use crate::clock;
+use crate::error::Result;
+use crate::recording::disk::io as disk;
+use crate::recording::io::Recorder;
+use crate::recording::spool;
+use crate::storage::medium::roots::{Place, Roots};
+use crate::supervise::blocking;
+
+/// The files of a medium that does not answer are not waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is followed.
+#[derive(Debug)]
+pub struct Followed {
+    /// Where files go.
+    pub roots: Arc<Roots>,
+    /// Another number each time that they go elsewhere.
+    pub moves: watch::Receiver<u64>,
+    /// Devices whose file was closed by whoever wrote it, and the file.
+    pub closed: mpsc::Receiver<(String, PathBuf)>,
+}
+
+impl Recorder {
+    /// Follows until the service stops.
+    ///
+    /// # Errors
+    /// Never: what fails is told and tried again.
+    pub async fn follow(
+        self,
+        mut followed: Followed,
+        mut stopping: watch::Receiver<bool>,
+    ) -> Result<()> {
+        let mut nudges = Nudges::default();
+        loop {
+            tokio::select! {
+                _ = stopping.changed() => return Ok(()),
+                moved = followed.moves.changed() => {
+                    if moved.is_err() {
+                        return Ok(());
+                    }
+                    self.move_all(&followed.roots, &mut nudges).await;
+                }
+                Some((device, file)) = followed.closed.recv() => {
+                    // Elsewhere, it was closed because files go here now.
+                    if file.starts_with(followed.roots.active()) {
+                        self.go_on(&device, &mut nudges).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Files go elsewhere.
+    async fn move_all(&self, roots: &Arc<Roots>, nudges: &mut Nudges) {
+        self.0.parts.flush.moved();
+        let devices = self.growing();
+        if roots.place() == Place::Nowhere {
+            for device in devices {
+                self.rests(&device);
+            }
+            return;
+        }
+        for device in &devices {
+            nudges.begun(device, clock::mono());
+            info!(device, to = %roots.active().display(), "the recording goes on elsewhere");
+            if let Err(error) = self.wish(device) {
+                warn!(device, %error, "cannot go on recording");
+            }
+            self.ask_keyframe(device);
+        }
+        for device in &devices {
+            let this = self.clone();
+            let device = device.clone();
+            // Asks for key frames until the file is there, and gives it its name at once.
+            tokio::spawn(async move {
+                if let Err(error) = this.first_file(&device).await {
+                    warn!(device, %error, "the recording does not go on yet");
+                }
+                this.adopt_further(&device).await;
+            });
+        }
+        // What the trouble has torn is mended when it can be reached, now or at the next start.
+        self.0.counts.scrubbed.store(false, Ordering::Relaxed);
+        if roots.place() == Place::Medium {
+            let this = self.clone();
+            tokio::spawn(async move { this.scrub().await });
+        }
+        // What had been begun where they were and has no name yet; a medium that hangs is left for the next start.
+        if let Some(other) = roots.other().filter(|_| !roots.is_away()) {
+            let (this, other) = (self.clone(), other.to_owned());
+            let left = async move {
+                let spool = spool::all(&other);
+                let devices = blocking(move || Ok(disk::devices(&spool))).await;
+                for device in devices.unwrap_or_default() {
+                    let folder = spool::folder(&other, &device);
+                    this.adopt_left(&device, folder).await;
+                }
+            };
+            if tokio::time::timeout(PATIENCE, left).await.is_err() {
+                warn!("files on the medium are left without a name for now");
+            }
+        }
+    }
+
+    /// Has MediaMTX begin a file anew at once, where it has given up one that should go on and there is room.
+    async fn go_on(&self, device: &str, nudges: &mut Nudges) {
+        let growing = self.growing().iter().any(|d| d == device);
+        let last = self
+            .ledger()
+            .get(device)
+            .and_then(|s| s.files.last().cloned());
+        let Some(last) = last.filter(|_| growing) else {
+            return;
+        };
+        let inner = Arc::clone(&self.0);
+        let plays = blocking(move || {
+            let found = inner.parts.shelf.find(&last)?;
+            Ok(found.map(|entry| inner.measure(&entry).duration))
+        });
+        // One that cannot be read any more did not end by its length.
+        let plays = plays.await.ok().flatten().unwrap_or_default();
+        if !nudges.closed(device, plays, clock::mono()) {
+            return;
+        }
+        // Room is made first, where there is none.
+        if let Ok(Some(why)) = self.0.parts.storage.refusal().await {
+            warn!(device, why, "the recording cannot go on yet");
+            return;
+        }
+        let paths = &self.0.parts.paths;
+        let wished = paths.wished(device).and_then(|wish| wish.record);
+        let Some(mut record) = wished else { return };
+        record.path = spool::other_words(&record.path);
+        info!(
+            device,
+            "its file was closed: the recording goes on in another"
+        );
+        paths.wish(device, |wish| wish.record = Some(record));
+        self.ask_keyframe(device);
+        let (this, device) = (self.clone(), device.to_owned());
+        tokio::spawn(async move {
+            // Its log tells why there is none.
+            let _ = this.first_file(&device).await;
+            this.adopt_further(&device).await;
+        });
+    }
+}

@@ -1,0 +1,59 @@
+//! When MediaMTX is told to begin a file anew at once: after an error it would rest for two seconds.
+
+pub mod io;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::clock::Mono;
+
+/// From one time to the next, at least: on a medium that stays full, MediaMTX's own rest is soon enough.
+const AGAIN: Duration = Duration::from_secs(2);
+/// A file that plays so long was ended because of its length, and the next one has begun.
+const LONGEST: Duration = Duration::from_secs(24 * 3600 - 60);
+
+/// When each device's recorder was made to begin a file last.
+#[derive(Debug, Default)]
+pub struct Nudges(BTreeMap<String, Mono>);
+
+impl Nudges {
+    /// The recorder of a device was told to begin a file: that the one before is closed now is no news.
+    pub fn begun(&mut self, device: &str, now: Mono) {
+        self.0.insert(device.to_owned(), now);
+    }
+
+    /// The recorder has closed a file that plays so long, though it should go on. Whether to have it begin another now.
+    pub fn closed(&mut self, device: &str, plays: Duration, now: Mono) -> bool {
+        let soon = |at: &Mono| now.since(*at) < AGAIN;
+        if plays > LONGEST || self.0.get(device).is_some_and(soon) {
+            return false;
+        }
+        self.begun(device, now);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_answered_at_once_but_not_again_and_again_nor_where_there_was_none() {
+        let mut nudges = Nudges::default();
+        let at = |millis: u64| Mono::from_nanos(millis * 1_000_000);
+        let minute = Duration::from_secs(60);
+        assert!(nudges.closed("camera0", minute, at(10_000)));
+        assert!(
+            !nudges.closed("camera0", Duration::ZERO, at(10_300)),
+            "it fails again"
+        );
+        assert!(nudges.closed("camera1", minute, at(10_300)));
+        assert!(nudges.closed("camera0", minute, at(12_100)));
+        assert!(!nudges.closed("camera2", Duration::from_secs(24 * 3600), at(12_100)));
+        nudges.begun("camera3", at(13_000));
+        assert!(
+            !nudges.closed("camera3", minute, at(13_100)),
+            "it was told to"
+        );
+    }
+}

@@ -92,6 +92,7 @@ impl Records {
             block_percent: wanted.block_percent,
             quota: wanted.quota(),
             eyes: Box::new(trust::sight),
+            length: Box::new(recording::disk::io::length),
             events: Arc::clone(events),
         });
         let every = Duration::from_millis(u64::from(wanted.flush_interval_ms));
@@ -122,7 +123,8 @@ impl Records {
         let note = Box::new(Paper::new(wanted.data_dir.join("wear.json")));
         let observer = Observer::new(Kernel::default(), folders, Arc::clone(&payload), note);
         let (directory, events) = (Arc::clone(directory), Arc::clone(events));
-        let taker = Taker::new(snapshots, directory, pulled, events, decode);
+        let storage = Arc::new(warden.clone()) as Arc<dyn Storage>;
+        let taker = Taker::new(snapshots, storage, directory, pulled, events, decode);
         Self {
             recorder,
             index,

@@ -1,6 +1,6 @@
 //! Looks after the medium: asks the file system, keeps the policy, protects, has deleted what the limits say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ use super::concern::{self, Concern, Told, concerns};
 use super::marks::io::Marks;
 use super::medium::Home;
 use super::medium::io as medium;
+use super::moments::Moment;
+use super::moments::io::{Length, Timekeeper};
 use super::names::Stem;
 use super::note::Note;
 use super::order::io::{Chronicle, Eyes, Listed};
@@ -20,7 +22,7 @@ use super::quota::{Kind, Limits, Short, Why};
 use super::shelf::io::weight;
 use super::shelf::{Entry, Happened, Shelf};
 use super::{Cleaned, Erased, Figures, Protect, Storage};
-use crate::clock::{self, Mono};
+use crate::clock::{self, Mono, Wall};
 use crate::error::{Later, Result};
 use crate::events::Announce;
 use crate::supervise::blocking;
@@ -53,6 +55,8 @@ pub struct Parts {
     pub quota: Limits,
     /// How the clock is looked at.
     pub eyes: Eyes,
+    /// How long a recording plays.
+    pub length: Length,
     /// Told what people must know.
     pub events: Arc<dyn Announce>,
 }
@@ -63,6 +67,7 @@ pub(in crate::storage) struct Inner {
     pub(in crate::storage) protect: Arc<dyn Protect>,
     pub(in crate::storage) marks: Marks,
     pub(in crate::storage) chronicle: Chronicle,
+    timekeeper: Timekeeper,
     pub(in crate::storage) block_percent: u32,
     /// One clean-up at a time: two would count each other's victims.
     pub(in crate::storage) pass: Mutex<Pass>,
@@ -117,10 +122,16 @@ impl Warden {
         let root = parts.recordings.root();
         let shelves = [Arc::clone(&parts.recordings), Arc::clone(&parts.snapshots)];
         let [recordings, snapshots] = shelves.clone();
+        let timekeeper = Timekeeper::new(
+            Arc::clone(&recordings),
+            Arc::clone(&snapshots),
+            parts.length,
+        );
         let list = move || listed(&recordings.all()?, &snapshots.all()?);
         let inner = Arc::new(Inner {
             marks: Marks::new(&root, parts.recordings.extension()),
             chronicle: Chronicle::new(&root, parts.eyes, list),
+            timekeeper,
             recordings: parts.recordings,
             snapshots: parts.snapshots,
             protect: parts.protect,
@@ -213,7 +224,9 @@ impl Inner {
             }
             Happened::Deleted(entry, _) => {
                 held(&self.fresh).remove(&entry.stem);
-                self.chronicle.gone(&(kind, entry.stem.clone()));
+                let key = (kind, entry.stem.clone());
+                self.chronicle.gone(&key);
+                self.timekeeper.gone(&key);
             }
         }
     }
@@ -221,8 +234,14 @@ impl Inner {
     /// Looks at the clock while these files are being written.
     pub(in crate::storage) fn look_at_clock(&self) -> Result<(), super::trust::Doubt> {
         let running = self.protect.running().into_iter();
-        self.chronicle
-            .look(running.map(|stem| (Kind::Recording, stem)).collect())
+        let running: BTreeSet<_> = running.map(|stem| (Kind::Recording, stem)).collect();
+        let verdict = self.chronicle.look(running.clone());
+        let least = self.chronicle.least();
+        let truth = self.timekeeper.look(verdict.is_ok(), least, &running);
+        if !truth.is_empty() {
+            self.chronicle.corrected(&truth);
+        }
+        verdict
     }
 
     /// One look: the clock, the medium, and a clean-up where it is time for one.
@@ -395,6 +414,20 @@ impl Storage for Warden {
         self.0.trouble()
     }
 
+    fn wall_of(&self, moment: Mono) -> Wall {
+        self.0.timekeeper.wall_of(moment)
+    }
+
+    fn began(&self, kind: Kind, stem: &Stem, first: Option<Mono>, told: Option<Wall>) -> Wall {
+        let least = self.0.chronicle.least();
+        let key = (kind, stem.clone());
+        self.0.timekeeper.began(&key, first, told, least)
+    }
+
+    fn moment(&self, kind: Kind, stem: &Stem, own: Option<Wall>) -> Moment {
+        self.0.timekeeper.moment(&(kind, stem.clone()), own)
+    }
+
     fn is_away(&self) -> bool {
         let wrong = held(&self.0.wrong);
         wrong.iter().any(|c| c.about == Some(About::MediumGone))
@@ -410,7 +443,6 @@ mod tests {
     use crate::storage::quota::Share;
     use crate::storage::shelf::io::Folder;
     use crate::storage::trust::Sight;
-    use std::collections::BTreeSet;
     use std::fs::File;
     use std::path::{Path, PathBuf};
 
@@ -459,6 +491,7 @@ mod tests {
             block_percent,
             quota,
             eyes: eyes(right),
+            length: Box::new(|_| None),
             events: Arc::new(Bus::default()),
         }
     }

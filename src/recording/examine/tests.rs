@@ -86,10 +86,7 @@ fn mediamtx_own_box_tells_when_the_first_picture_was_taken() {
         file.splice(end..end, udta);
         facts(&file)
     };
-    assert_eq!(
-        with(high, low).begun,
-        Some(Wall::from_nanos(nanos))
-    );
+    assert_eq!(with(high, low).begun, Some(Wall::from_nanos(nanos)));
     assert_eq!(with(high | 1 << 31, low).begun, None, "before 1970");
     assert_eq!(with(0, 0).begun, None);
 }

@@ -101,7 +101,7 @@ impl Timekeeper {
         }
         let mut moments = self.moments();
         let own = moments.clone();
-        moments.learn(&text);
+        moments.learn(&text, clock::boottime());
         // What has just come may not have been there yet.
         moments.keep(|key| there.contains(key) || own.is_noted(key));
         let kept = moments.to_text();

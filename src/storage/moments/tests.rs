@@ -53,7 +53,7 @@ fn a_board_without_a_battery_tells_the_true_times_as_soon_as_the_network_has_set
     );
     // So it is after the next boot, by the lines alone.
     let mut again = Moments::new("b2");
-    again.learn(&lines);
+    again.learn(&lines, at(1, 0).boot);
     assert_eq!(shown(&again, "later", 50), (TRUE - 10, Standing::Corrected));
     assert_eq!(lines.lines().count(), 4, "one line told the truth of both");
 }
@@ -70,7 +70,7 @@ fn a_boot_that_never_met_the_network_stays_a_guess_and_says_so() {
         (TRUE + 10, Standing::Uncertain)
     );
     let mut again = Moments::new("b2");
-    again.learn(&lines);
+    again.learn(&lines, at(1, 0).boot);
     again.look(at(5, TRUE + 9000), true, newest, &none);
     assert_eq!(shown(&again, "lost", 20), (TRUE + 10, Standing::Uncertain));
 }
@@ -81,7 +81,10 @@ fn once_it_was_right_no_step_moves_anything() {
     let runs = BTreeSet::from([key("runs")]);
     moments.look(at(10, TRUE), true, Wall::default(), &runs);
     let lines = record(&mut moments, "runs", at(12, TRUE + 2));
-    assert!(lines.starts_with('@') && lines.lines().count() == 1, "{lines}");
+    assert!(
+        lines.starts_with('@') && lines.lines().count() == 1,
+        "{lines}"
+    );
     assert_eq!(record(&mut moments, "short", at(12, TRUE + 2)), "");
     // The clock is set to 2050 while it runs; another one begins before anybody has looked, and one in 1970.
     let far = TRUE + 24 * 366 * 86_400;
@@ -117,12 +120,12 @@ fn the_service_starts_anew_in_the_same_boot_and_still_corrects() {
     moments.look(at(10, 10), false, Wall::default(), &none);
     let mut text = record(&mut moments, "a", at(20, 20));
     let mut again = Moments::new("b1");
-    again.learn(&text);
+    again.learn(&text, at(25, 0).boot);
     text += &record(&mut again, "b", at(40, 40));
     text += &again.look(at(60, TRUE), true, Wall::default(), &none);
     for moments in [&again, &{
         let mut third = Moments::new("b2");
-        third.learn(&text);
+        third.learn(&text, at(1, 0).boot);
         third
     }] {
         assert_eq!(shown(moments, "a", 20), (TRUE - 40, Standing::Corrected));
@@ -137,10 +140,23 @@ fn the_service_starts_anew_while_the_clock_is_wrong_and_knows_the_time() {
     moments.look(at(10, TRUE), true, Wall::default(), &none);
     let text = record(&mut moments, "a", at(20, TRUE + 10));
     let mut again = Moments::new("b1");
-    again.learn(&text);
+    again.learn(&text, at(25, 0).boot);
     again.look(at(30, 5), false, Wall::default(), &none);
     record(&mut again, "b", at(40, 15));
     assert_eq!(shown(&again, "b", 15), (TRUE + 30, Standing::Corrected));
+}
+
+#[test]
+fn a_machine_that_was_saved_and_restored_moves_nothing_of_its_former_life() {
+    let none = BTreeSet::new();
+    let mut moments = Moments::new("b1");
+    moments.look(at(10, TRUE), false, Wall::default(), &none);
+    let text = record(&mut moments, "before", at(90, TRUE + 80));
+    let mut again = Moments::new("b1");
+    again.learn(&text, at(10, 0).boot);
+    again.look(at(10, TRUE + 500), false, Wall::default(), &none);
+    again.look(at(20, TRUE + 510), true, Wall::default(), &none);
+    assert_eq!(shown(&again, "before", 0), (TRUE + 80, Standing::Uncertain));
 }
 
 #[test]
@@ -170,10 +186,10 @@ proptest! {
     #[test]
     fn no_text_makes_the_reader_fail(text in "([@+-] ?(recording|snapshot|b1)? ?[a-z0-9]{0,4} ?-?[0-9]{0,22} ?[0-9]{0,22} ?(guess|held|right|exact|later|about)? ?[a-z.]{0,4}\n?|\\PC{0,20}\n?){0,8}") {
         let mut moments = Moments::new("b1");
-        moments.learn(&text);
+        moments.learn(&text, Boottime::from_nanos(u64::MAX));
         let written = moments.to_text();
         let mut again = Moments::new("b1");
-        again.learn(&written);
+        again.learn(&written, Boottime::from_nanos(u64::MAX));
         prop_assert_eq!(again.to_text(), written);
         let _ = moments.look(at(1, TRUE), true, Wall::default(), &BTreeSet::new());
         prop_assert!(moments.noted().count() <= 8);

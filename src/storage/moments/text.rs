@@ -50,9 +50,9 @@ impl Moments {
         epochs.chain(files).collect()
     }
 
-    /// Takes in what lies on the medium; what has become known since this run began stands. What is not a whole line says
-    /// nothing: a power cut tore it.
-    pub fn learn(&mut self, text: &str) {
+    /// Takes in what lies on the medium, at a moment of this boot; what has become known since this run began stands. What is
+    /// not a whole line says nothing: a power cut tore it.
+    pub fn learn(&mut self, text: &str, now: Boottime) {
         let mut book = Self::default();
         for line in text.split_inclusive('\n') {
             match line.strip_suffix('\n').and_then(read) {
@@ -67,6 +67,11 @@ impl Moments {
                 }
                 None => {}
             }
+        }
+        // A machine that was saved and restored has the same boot again, and its clock stands where it stood then.
+        let ahead = |n: &Noted| n.of.0 == self.boot && n.first > now;
+        if self.files.is_empty() && book.files.values().any(ahead) {
+            self.boot = format!("{:.32}x{:x}", self.boot, now.as_nanos());
         }
         for (of, epoch) in book.epochs {
             self.epochs.entry(of).or_insert(epoch);

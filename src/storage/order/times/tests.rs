@@ -115,7 +115,7 @@ impl World {
         let now = self.sight().now;
         self.times.learn(book, newest, now);
         self.moments = Moments::new(&format!("boot{}", self.booted));
-        self.moments.learn(&self.moment_lines);
+        self.moments.learn(&self.moment_lines, self.reading().boot);
         self.look();
     }
 

@@ -80,7 +80,7 @@ class ClockBox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
     ) -> None:
         if error is not None:
-            print(self.box.process.output()[-8000:])
+            print(self.box.process.output()[-40000:])
         self.guest.close()
 
     # The clock.

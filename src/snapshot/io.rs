@@ -17,7 +17,6 @@ use crate::encode::convert::Planar;
 use crate::error::{Error, Kind, Later, Result};
 use crate::events::{Announce, Event, Topic};
 use crate::storage::Storage;
-use crate::storage::moments::io::set_time;
 use crate::storage::names::Stem;
 use crate::storage::quota::{self, Why};
 use crate::storage::shelf::{Entry, Listing, Page, Shelf, cut};
@@ -119,10 +118,6 @@ impl Taker {
             let wish = name.unwrap_or_else(|| Stem::of(&device, at));
             let entry = shelf.put(&device, &wish, &bytes)?;
             let at = storage.began(quota::Kind::Snapshot, &entry.stem, Some(coded.captured), None);
-            // Lists go by it. It was written a little later, by a clock that may have been wrong.
-            if let Err(error) = set_time(&entry.path, entry.modified, at) {
-                warn!(file = %entry.path.display(), %error, "its time is that of its writing");
-            }
             Ok(Snapshot {
                 stem: entry.stem,
                 at,

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::{FILE, Moment, Moments, Reading};
 use crate::clock::{self, Mono, Wall};
-use crate::error::Result;
+use crate::error::{self, Error, Result};
 use crate::storage::order::Key;
 use crate::storage::order::io::Paper;
 use crate::storage::quota::Kind;
@@ -182,7 +182,28 @@ impl Timekeeper {
         let began = self.moments().began(key, (first, told), reading(), least);
         let (lines, at) = began;
         self.keep(&lines);
+        if key.0 == Kind::Snapshot
+            && let Err(error) = self.set_taken(key, at)
+        {
+            warn!(name = %key.1, %error, "the snapshot's file tells when it was written, and not when it was taken");
+        }
         at
+    }
+
+    /// A snapshot is written a while after its picture was taken, and by a clock that may be wrong. Lists go by its file's
+    /// time.
+    fn set_taken(&self, key: &Key, at: Wall) -> Result<()> {
+        for (_, shelf) in self.shelves.iter().filter(|(kind, _)| *kind == key.0) {
+            if let Some(entry) = shelf.find(&key.1)? {
+                set_time(&entry.path, entry.modified, at).map_err(|e| {
+                    let what = format!("cannot set the time of {}", entry.path.display());
+                    Error::new(error::Kind::Config, what)
+                        .because(e)
+                        .action("let the service's user own the file")
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// A file is gone.
@@ -215,10 +236,7 @@ fn reading() -> Reading {
 }
 
 /// Sets the time at which a file was written last, unless it is that already.
-///
-/// # Errors
-/// What the system says.
-pub fn set_time(path: &Path, is: Wall, at: Wall) -> std::io::Result<()> {
+fn set_time(path: &Path, is: Wall, at: Wall) -> std::io::Result<()> {
     let apart = Duration::from_nanos(is.as_nanos().abs_diff(at.as_nanos()));
     if apart <= NEAR {
         return Ok(());

@@ -50,6 +50,24 @@ impl std::ops::Add<Duration> for Mono {
     }
 }
 
+/// A moment on `CLOCK_BOOTTIME`, nanoseconds since boot: as [`Mono`], but it goes on while the machine sleeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Boottime(u64);
+
+impl Boottime {
+    /// From nanoseconds since boot.
+    #[must_use]
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since boot.
+    #[must_use]
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+}
+
 /// A moment of wall time, nanoseconds since the Unix epoch. May jump; never used to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Wall(u64);
@@ -136,6 +154,19 @@ fn read(id: ClockId) -> u64 {
 #[must_use]
 pub fn mono() -> Mono {
     Mono(read(ClockId::CLOCK_MONOTONIC))
+}
+
+/// Reads `CLOCK_BOOTTIME`.
+#[must_use]
+pub fn boottime() -> Boottime {
+    Boottime(read(ClockId::CLOCK_BOOTTIME))
+}
+
+/// The time since boot of a monotonic moment since the machine slept last.
+#[must_use]
+pub fn boottime_of(moment: Mono) -> Boottime {
+    let (boot, mono) = (boottime().0, mono().0);
+    Boottime(boot.saturating_sub(mono).saturating_add(moment.0))
 }
 
 /// Reads `CLOCK_REALTIME`.

@@ -145,6 +145,7 @@ impl Records {
             block_percent: wanted.block_percent,
             quota: wanted.quota(),
             eyes: Box::new(trust::sight),
+            length: Box::new(recording::disk::io::length),
             events: Arc::clone(events),
             lookout: Arc::clone(&lookout),
         });
@@ -185,7 +186,8 @@ impl Records {
         let note = Box::new(Paper::new(wanted.data_dir.join("wear.json")));
         let observer = Observer::new(Kernel::default(), folders, Arc::clone(&payload), note);
         let (directory, events) = (Arc::clone(directory), Arc::clone(events));
-        let taker = Taker::new(snapshots, directory, pulled, events, decode);
+        let storage = Arc::new(warden.clone()) as Arc<dyn Storage>;
+        let taker = Taker::new(snapshots, storage, directory, pulled, events, decode);
         let followed = Followed {
             roots: Arc::clone(roots),
             moves: lookout.moves(),

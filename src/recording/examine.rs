@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::time::Duration;
 
 use super::fmp4::{self, Told, bad, body, boxes, head, inside, times, u32_at, u64_at};
+use crate::clock::Wall;
 use crate::units::Size;
 
 /// Boxes looked at in one file: a day of parts of 0.5 s has 345,600.
@@ -45,6 +46,8 @@ pub struct Facts {
     pub unplayable: bool,
     /// Bytes from the beginning to the end of the last whole fragment, or of the last whole box of a plain file.
     pub whole: u64,
+    /// When its first picture was taken, as its writer was told.
+    pub begun: Option<Wall>,
 }
 
 impl Facts {
@@ -81,6 +84,7 @@ pub fn describe(file: &mut (impl Read + Seek), told: Told) -> Facts {
         duration: told.duration,
         closed: told.closed,
         whole: told.whole,
+        begun: told.begun,
         codec: track.as_ref().and_then(|t| t.codec.clone()),
         size: track.and_then(|t| t.size),
         ..Facts::default()
@@ -111,6 +115,7 @@ fn all_of(file: &mut (impl Read + Seek)) -> io::Result<Facts> {
         closed: told.closed,
         torn,
         whole,
+        begun: told.begun,
         codec: track.codec,
         size: track.size,
     })

@@ -7,6 +7,8 @@
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::time::Duration;
 
+use crate::clock::Wall;
+
 /// A `moov` or `moof` that claims more is damaged: 24 h at 240 pictures per second in one fragment would fit.
 const LARGEST: u64 = 16 << 20;
 
@@ -19,6 +21,8 @@ pub struct Told {
     pub closed: bool,
     /// Bytes from the beginning to the end of the last whole fragment.
     pub whole: u64,
+    /// When its first picture was taken, as its writer was told: MediaMTX's own box (`moov/udta/mtxi`), nanoseconds.
+    pub begun: Option<Wall>,
 }
 
 /// A box's head.
@@ -66,20 +70,22 @@ pub fn read_on(file: &mut (impl Read + Seek), memory: &mut Memory) -> io::Result
     let length = file.seek(SeekFrom::End(0))?;
     // The head is written anew when the file is closed, so it is read every time.
     let mut at = 0;
-    let head_end = loop {
+    let (head_end, begun) = loop {
         let head = head(file, at, length)?.ok_or_else(|| bad("it has no moov box"))?;
         if &head.kind == b"moov" {
-            let (duration, tracks) =
-                moov(&body(file, head)?).ok_or_else(|| bad("its moov box is damaged"))?;
+            let body = body(file, head)?;
+            let (duration, tracks) = moov(&body).ok_or_else(|| bad("its moov box is damaged"))?;
+            let begun = begun(&body);
             if !duration.is_zero() {
                 return Ok(Told {
                     duration,
                     closed: true,
                     whole: length,
+                    begun,
                 });
             }
             memory.tracks = tracks;
-            break head.end;
+            break (head.end, begun);
         }
         if &head.kind == b"moof" {
             return Err(bad("it begins in the middle"));
@@ -92,6 +98,7 @@ pub fn read_on(file: &mut (impl Read + Seek), memory: &mut Memory) -> io::Result
         duration: memory.last.saturating_sub(memory.first.unwrap_or_default()),
         closed: false,
         whole: memory.whole,
+        begun,
     })
 }
 
@@ -277,6 +284,16 @@ fn moof(bytes: &[u8], tracks: &[Track]) -> Option<(Duration, Duration)> {
     whole
 }
 
+/// The time of the first picture in a `moov`: an `mtxi` box is version and flags, the stream's UUID, the segment's number,
+/// its decode time and its wall time, of 8 bytes each.
+fn begun(moov: &[u8]) -> Option<Wall> {
+    let mtxi = inside(inside(moov, b"udta")?, b"mtxi")?;
+    let nanos = u64_at(mtxi, 4 + 16 + 8 + 8)?;
+    // It is a signed number: of a clock before 1970 nothing is believed.
+    let sound = nanos > 0 && i64::try_from(nanos).is_ok();
+    sound.then(|| Wall::from_nanos(nanos))
+}
+
 /// The sum of a `trun`'s sample durations (8.8.8).
 fn samples(trun: &[u8], default: u32) -> Option<u64> {
     let (flags, count) = (u32_at(trun, 0)?, u32_at(trun, 4)?);
@@ -348,6 +365,7 @@ pub(crate) mod tests {
             duration: Duration::from_millis(3250),
             closed: true,
             whole,
+            begun: None,
         };
         assert_eq!(told(&file).unwrap(), expected);
     }

@@ -76,6 +76,8 @@ pub(in crate::recording) struct Counts {
 
 pub(in crate::recording) struct Inner {
     pub(in crate::recording) parts: Parts,
+    /// Since when it is there: what it finds older than that was told in another run's time.
+    pub(in crate::recording) since: Mono,
     ledger: Mutex<Ledger>,
     /// The ledger is another one.
     pub(in crate::recording) changed: Notify,
@@ -152,6 +154,7 @@ impl Recorder {
         parts.witness.changed(&resumed, &[]);
         Self(Arc::new(Inner {
             parts,
+            since: clock::mono(),
             ledger: Mutex::new(ledger),
             changed: Notify::new(),
             keeping: tokio::sync::Mutex::new(()),
@@ -203,6 +206,8 @@ impl Recorder {
             let growing = self.growing();
             self.keep_watching(&growing);
             for device in growing {
+                // The camera may have come only now.
+                self.hold_time(&device, true);
                 self.look_for_stall(&device).await;
                 if self.rests(&device) {
                     continue;

@@ -144,10 +144,11 @@ pub struct Info {
 }
 
 impl Info {
-    /// When its first picture was taken, as far as the disk tells.
+    /// When its first picture was taken, as the file tells, or as far as the disk does.
     #[must_use]
     pub fn created(&self) -> Wall {
-        begun(self.entry.created, self.entry.modified, self.duration)
+        let disk = || begun(self.entry.created, self.entry.modified, self.duration);
+        self.facts.begun.unwrap_or_else(disk)
     }
 }
 

@@ -16,8 +16,9 @@ use crate::clock::{self, Mono};
 use crate::encode::convert::Planar;
 use crate::error::{Error, Kind, Later, Result};
 use crate::events::{Announce, Event, Topic};
+use crate::storage::Storage;
 use crate::storage::names::Stem;
-use crate::storage::quota::Why;
+use crate::storage::quota::{self, Why};
 use crate::storage::shelf::{Entry, Listing, Page, Shelf, cut};
 use crate::supervise::blocking;
 
@@ -41,6 +42,7 @@ pub type Decode = fn(&[Vec<u8>], Duration) -> Option<Planar>;
 #[derive(Clone)]
 pub struct Taker {
     shelf: Arc<dyn Shelf>,
+    storage: Arc<dyn Storage>,
     directory: Arc<Directory>,
     pulled: Arc<dyn KeyPictures>,
     events: Arc<dyn Announce>,
@@ -55,10 +57,11 @@ impl std::fmt::Debug for Taker {
 }
 
 impl Taker {
-    /// One that writes into `shelf`; `pulled` has the pictures of external streams.
+    /// One that writes into `shelf`; `storage` knows the time, `pulled` has the pictures of external streams.
     #[must_use]
     pub fn new(
         shelf: Arc<dyn Shelf>,
+        storage: Arc<dyn Storage>,
         directory: Arc<Directory>,
         pulled: Arc<dyn KeyPictures>,
         events: Arc<dyn Announce>,
@@ -66,6 +69,7 @@ impl Taker {
     ) -> Self {
         Self {
             shelf,
+            storage,
             directory,
             pulled,
             events,
@@ -95,7 +99,8 @@ impl Taker {
             Of::External(name) => self.pulled.newest(name, rest).await?,
         };
         let (decode, shelf) = (self.decode, Arc::clone(&self.shelf));
-        let at = clock::now().wall_of(coded.captured);
+        let storage = Arc::clone(&self.storage);
+        let at = storage.wall_of(coded.captured);
         let device = of.to_string();
         blocking(move || {
             let picture = decode(&coded.units, DECODE).ok_or_else(|| {
@@ -112,6 +117,7 @@ impl Taker {
             let bytes = jpeg::encode(&picture, matrix)?;
             let wish = name.unwrap_or_else(|| Stem::of(&device, at));
             let entry = shelf.put(&device, &wish, &bytes)?;
+            let at = storage.began(quota::Kind::Snapshot, &entry.stem, Some(coded.captured), None);
             Ok(Snapshot {
                 stem: entry.stem,
                 at,
@@ -225,6 +231,8 @@ mod tests {
     use crate::camera::remote::Answer;
     use crate::camera::{Camera, Counters, Device, Status};
     use crate::events::bus::Bus;
+    use crate::storage::io::{Parts as Medium, Warden};
+    use crate::storage::note::io::Paper;
     use crate::storage::shelf::io::Folder;
     use std::path::PathBuf;
     use std::sync::Mutex;
@@ -321,9 +329,31 @@ mod tests {
             note.lock().unwrap().push((**event).clone())
         }));
         let dir = std::env::temp_dir().join(format!("taker-{}", uuid::Uuid::new_v4()));
-        let shelf = Arc::new(Folder::new(dir.clone(), "jpg"));
+        let shelf: Arc<dyn Shelf> = Arc::new(Folder::new(dir.clone(), "jpg"));
+        let storage = Arc::new(Warden::new(Medium {
+            recordings: Arc::new(Folder::new(dir.join("recordings"), "mp4")),
+            snapshots: Arc::clone(&shelf),
+            protect: Arc::new(crate::recording::Running::default()),
+            note: Box::new(Paper::new(dir.join("retention.json"))),
+            warn_percent: 100,
+            block_percent: 100,
+            quota: quota::Limits::default(),
+            eyes: Box::new(crate::storage::trust::io::sight),
+            length: Box::new(|_| None),
+            events: Arc::new(Bus::default()),
+            lookout: Arc::new(crate::storage::medium::lookout::io::Lookout::plain(
+                &dir.join("recordings"),
+            )),
+        }));
         Bench {
-            taker: Taker::new(shelf, directory, Arc::new(Away), Arc::new(bus), decode),
+            taker: Taker::new(
+                Arc::clone(&shelf),
+                storage,
+                directory,
+                Arc::new(Away),
+                Arc::new(bus),
+                decode,
+            ),
             dir,
             heard,
         }

@@ -1,6 +1,6 @@
 //! Looks after the medium: asks the file system, keeps the policy, protects, has deleted what the limits say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use super::medium::io as medium;
 use super::medium::lookout::Glance;
 use super::medium::lookout::io::Lookout;
 use super::medium::roots::{Place, Roots};
+use super::moments::Moment;
+use super::moments::io::{Length, Timekeeper};
 use super::names::Stem;
 use super::note::Note;
 use super::order::io::{Chronicle, Eyes, Listed};
@@ -23,7 +25,7 @@ use super::quota::{Kind, Limits, Short, Why};
 use super::shelf::io::weight;
 use super::shelf::{Entry, Happened, Shelf, Weight};
 use super::{Cleaned, Erased, Figures, Protect, Spare, Storage};
-use crate::clock::{self, Mono};
+use crate::clock::{self, Mono, Wall};
 use crate::error::{Later, Result};
 use crate::events::Announce;
 use crate::supervise::blocking;
@@ -58,6 +60,8 @@ pub struct Parts {
     pub quota: Limits,
     /// How the clock is looked at.
     pub eyes: Eyes,
+    /// How long a recording plays.
+    pub length: Length,
     /// Told what people must know.
     pub events: Arc<dyn Announce>,
     /// Looks at the medium.
@@ -70,6 +74,7 @@ pub(in crate::storage) struct Inner {
     pub(in crate::storage) protect: Arc<dyn Protect>,
     pub(in crate::storage) marks: Marks,
     pub(in crate::storage) chronicle: Chronicle,
+    timekeeper: Timekeeper,
     pub(in crate::storage) block_percent: u32,
     /// One clean-up at a time: two would count each other's victims.
     pub(in crate::storage) pass: Mutex<Pass>,
@@ -124,10 +129,16 @@ impl Warden {
         let roots = Arc::clone(parts.lookout.recordings());
         let shelves = [Arc::clone(&parts.recordings), Arc::clone(&parts.snapshots)];
         let [recordings, snapshots] = shelves.clone();
+        let timekeeper = Timekeeper::new(
+            Arc::clone(&recordings),
+            Arc::clone(&snapshots),
+            parts.length,
+        );
         let list = move || listed(&recordings.all()?, &snapshots.all()?);
         let inner = Arc::new(Inner {
             marks: Marks::new(Arc::clone(&roots), parts.recordings.extension()),
             chronicle: Chronicle::new(roots, parts.eyes, list),
+            timekeeper,
             recordings: parts.recordings,
             snapshots: parts.snapshots,
             protect: parts.protect,
@@ -271,7 +282,9 @@ impl Inner {
             }
             Happened::Deleted(entry, _) => {
                 held(&self.fresh).remove(&entry.stem);
-                self.chronicle.gone(&(kind, entry.stem.clone()));
+                let key = (kind, entry.stem.clone());
+                self.chronicle.gone(&key);
+                self.timekeeper.gone(&key);
             }
         }
     }
@@ -279,8 +292,14 @@ impl Inner {
     /// Looks at the clock while these files are being written.
     pub(in crate::storage) fn look_at_clock(&self) -> Result<(), super::trust::Doubt> {
         let running = self.protect.running().into_iter();
-        self.chronicle
-            .look(running.map(|stem| (Kind::Recording, stem)).collect())
+        let running: BTreeSet<_> = running.map(|stem| (Kind::Recording, stem)).collect();
+        let verdict = self.chronicle.look(running.clone());
+        let least = self.chronicle.least();
+        let truth = self.timekeeper.look(verdict.is_ok(), least, &running);
+        if !truth.is_empty() {
+            self.chronicle.corrected(&truth);
+        }
+        verdict
     }
 
     /// One look: the medium, the clock, and a clean-up where it is time for one.
@@ -478,6 +497,20 @@ impl Storage for Warden {
         self.0.trouble()
     }
 
+    fn wall_of(&self, moment: Mono) -> Wall {
+        self.0.timekeeper.wall_of(moment)
+    }
+
+    fn began(&self, kind: Kind, stem: &Stem, first: Option<Mono>, told: Option<Wall>) -> Wall {
+        let least = self.0.chronicle.least();
+        let key = (kind, stem.clone());
+        self.0.timekeeper.began(&key, first, told, least)
+    }
+
+    fn moment(&self, kind: Kind, stem: &Stem, own: Option<Wall>) -> Moment {
+        self.0.timekeeper.moment(&(kind, stem.clone()), own)
+    }
+
     fn is_away(&self) -> bool {
         self.0.lookout.recordings().place() == Place::Nowhere
     }
@@ -492,7 +525,6 @@ mod tests {
     use crate::storage::quota::Share;
     use crate::storage::shelf::io::Folder;
     use crate::storage::trust::Sight;
-    use std::collections::BTreeSet;
     use std::fs::File;
     use std::path::{Path, PathBuf};
 
@@ -541,6 +573,7 @@ mod tests {
             block_percent,
             quota,
             eyes: eyes(right),
+            length: Box::new(|_| None),
             events: Arc::new(Bus::default()),
             lookout: Arc::new(Lookout::new(
                 Arc::new(Roots::new(dir.join("recordings"), None)),

@@ -4,12 +4,13 @@
 //! nor a protected one, and nothing is deleted by its age while the clock is not believed.
 //!
 //! [`quota`] decides who goes, [`trust`] whether the clock is believed, [`order`] where files stand whose own time says
-//! nothing, [`concern`] what people must know.
+//! nothing, [`moments`] when files were truly taken, [`concern`] what people must know.
 
 pub mod concern;
 pub mod io;
 pub mod marks;
 pub mod medium;
+pub mod moments;
 pub mod names;
 pub mod note;
 pub mod order;
@@ -20,13 +21,15 @@ pub mod space;
 pub mod trust;
 pub mod wear;
 
+use moments::Moment;
 use names::Stem;
 use policy::Policy;
-use quota::Limits;
+use quota::{Kind, Limits};
 use shelf::Weight;
 use space::Space;
 use trust::Doubt;
 
+use crate::clock::{Mono, Wall};
 use crate::error::Later;
 
 /// `get_storage_info`.
@@ -130,6 +133,17 @@ pub trait Storage: Send + Sync {
 
     /// Why nothing can be written now, if so; answers from memory.
     fn trouble(&self) -> Option<String>;
+
+    /// What the wall clock would have shown at a moment of this run, were it right, as well as that is known; answers from
+    /// memory.
+    fn wall_of(&self, moment: Mono) -> Wall;
+
+    /// A file has got its name. Its first picture was taken at `first`, where that is known, and the file itself tells
+    /// `told`, where it tells anything. Returns when that was. May wait for the disk.
+    fn began(&self, kind: Kind, stem: &Stem, first: Option<Mono>, told: Option<Wall>) -> Wall;
+
+    /// When a file was taken, which tells `own` itself; answers from memory.
+    fn moment(&self, kind: Kind, stem: &Stem, own: Option<Wall>) -> Moment;
 
     /// Whether there is no place for files: the medium is away, and nothing takes its place; answers from memory.
     fn is_away(&self) -> bool;

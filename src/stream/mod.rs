@@ -22,6 +22,7 @@ pub mod rtp;
 pub mod rtsp;
 pub mod sdp;
 pub mod session;
+pub mod timeline;
 
 use std::net::SocketAddr;
 use std::time::Duration;

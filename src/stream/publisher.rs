@@ -13,6 +13,7 @@ use super::ring::{Held, Ring};
 use super::rtp::Packetizer;
 use super::rtsp::{Client, Event};
 use super::session::Session;
+use super::timeline::Timeline;
 use super::{Limits, State, Target, sdp};
 use crate::camera::Counters;
 use crate::clock::{Mono, Now};
@@ -225,8 +226,8 @@ impl Machine {
         let session = Session::new(
             client,
             rtp,
-            &self.target.path,
-            &self.limits,
+            Timeline::new(Arc::clone(&self.counters)),
+            (&self.target.path, &self.limits),
             cursor,
             now.mono,
         );

@@ -12,11 +12,9 @@ use super::ring::Ring;
 use super::rtcp::{self, SenderReport};
 use super::rtp::{Chunk, Packetizer};
 use super::rtsp::{CHANNELS, Client};
+use super::timeline::Timeline;
 use crate::clock::{Mono, Now};
 use crate::latency::Stamps;
-
-/// A change of wall against monotonic time larger than this is a step and is reported at once.
-const CLOCK_STEP: Duration = Duration::from_millis(100);
 
 /// An access unit that is out in full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +40,9 @@ pub struct Session {
     begun: bool,
     /// What was held when the session began is out.
     caught_up: bool,
-    /// Wall less monotonic time as last reported, nanoseconds; `None` before the start sequence.
-    reported: Option<i128>,
+    timeline: Timeline,
+    /// The start sequence is made.
+    reported: bool,
     next_report: Mono,
     /// Since when the socket takes nothing although something waits.
     blocked: Option<Mono>,
@@ -58,8 +57,8 @@ impl Session {
     pub fn new(
         client: Client,
         rtp: Packetizer,
-        cname: &str,
-        limits: &Limits,
+        timeline: Timeline,
+        (cname, limits): (&str, &Limits),
         cursor: u64,
         now: Mono,
     ) -> Self {
@@ -72,7 +71,8 @@ impl Session {
             cursor,
             begun: false,
             caught_up: false,
-            reported: None,
+            timeline,
+            reported: false,
             next_report: now + limits.sender_report,
             blocked: None,
             pace: Pace::new(limits.catch_up, limits.burst),
@@ -126,7 +126,7 @@ impl Session {
         let mut ended = 0;
         self.paused = None;
         while let Some(held) = ring.look(self.cursor, fresh) {
-            if self.reported.is_none() {
+            if !self.reported {
                 self.rtp.primer(held.stamps.captured, outbox.control());
                 self.report(outbox, now);
             }
@@ -179,11 +179,10 @@ impl Session {
         self.cursor = number;
     }
 
-    /// True when the wall clock was set since the last report.
+    /// True when the wall clock was set since the last report, and no recording runs.
     #[must_use]
     pub fn clock_stepped(&self, now: Now) -> bool {
-        self.reported
-            .is_some_and(|told| told.abs_diff(mapping(now)) > CLOCK_STEP.as_nanos())
+        self.reported && self.timeline.is_off(now)
     }
 
     /// A regular report is due. While an earlier one still waits for the socket, that one does.
@@ -199,22 +198,15 @@ impl Session {
     pub fn report(&mut self, outbox: &mut Outbox, now: Now) {
         self.next_report = now.mono + self.every;
         // Before the start sequence MediaMTX ignores what a report says; it only shows that we live.
-        if self.rtp.totals().0 > 0 {
-            self.reported = Some(mapping(now));
-        }
+        self.reported |= self.rtp.totals().0 > 0;
         let (packets, octets) = self.rtp.totals();
         let report = SenderReport {
             ssrc: self.rtp.ssrc(),
-            wall: now.wall,
+            wall: self.timeline.tell(now),
             rtp: self.rtp.time(now.mono),
             packets,
             octets,
         };
         rtcp::write(&report, &self.cname, CHANNELS.1, outbox.control());
     }
-}
-
-/// Wall less monotonic time, nanoseconds.
-fn mapping(now: Now) -> i128 {
-    i128::from(now.wall.as_nanos()) - i128::from(now.mono.as_nanos())
 }

@@ -558,13 +558,13 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
         assert!(hole < 2.5, "{stopped}");
     }
     for (folder, name) in [(slot, "run"), (slot, "run-2")] {
-        playable(
+        probed(
             &Path::new(folder)
                 .join("camera0")
                 .join(format!("{name}.mp4")),
         );
     }
-    playable(&spare.join("recordings/camera0/run-fallback.mp4"));
+    probed(&spare.join("recordings/camera0/run-fallback.mp4"));
     for name in ["run", "run-fallback"] {
         let by_hand = admin
             .call("delete_recording", json!({ "filename": name }))

@@ -185,6 +185,18 @@ async fn what_is_recorded_is_as_long_and_as_large_as_the_answer_says() {
         (&listed["total"], &listed["files"][0]["filename"]),
         (&json!(1), stem)
     );
+    // When it was made is said by all answers alike, and is not when its file was.
+    let second = |text: &Value| -> f64 { text.as_str().unwrap()[17..23].parse().unwrap() };
+    let known = info(&mut operator, stem).await;
+    let told = [
+        &stopped["start_time"],
+        &known["created_time"],
+        &known["extensions"]["start_time"],
+    ];
+    for told in told {
+        let apart = (second(told) - second(&started["start_time"])).rem_euclid(60.0);
+        assert!(apart.min(60.0 - apart) < 0.003, "{started} {told}");
+    }
     // Examined soon after its end, by what the file itself tells.
     let held = eventually(Duration::from_secs(10), async || {
         let listed = result(&mut operator, "list_recordings", json!({})).await;

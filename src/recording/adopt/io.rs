@@ -1,18 +1,22 @@
 //! Gives files their names.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tracing::warn;
 
-use crate::clock;
+use crate::camera::{CameraId, Counters};
+use crate::clock::{self, Mono, Wall};
 use crate::error::{Error, Kind, Result};
 use crate::events::Topic;
 use crate::recording::disk::io as disk;
 use crate::recording::io::Recorder;
 use crate::recording::spool;
 use crate::storage::names::Stem;
+use crate::storage::quota::Kind as Of;
+use crate::stream::timeline::taken;
 use crate::supervise::blocking;
 
 impl Recorder {
@@ -81,7 +85,7 @@ impl Recorder {
     async fn adopt_strangers(&self, device: &str, folder: PathBuf) {
         let found = blocking(move || disk::fresh(&folder).map_err(unreadable)).await;
         for file in found.unwrap_or_default() {
-            let wish = Stem::of(device, spool::begun(&file).unwrap_or_else(clock::wall));
+            let wish = Stem::of(device, self.start_of(device, &file));
             match self.adopt(device, wish, file).await {
                 Ok(stem) => {
                     warn!(device, name = %stem, "a recording that was left without a name has one now");
@@ -99,13 +103,57 @@ impl Recorder {
         wish: Stem,
         file: PathBuf,
     ) -> Result<Stem> {
+        let (first, told) = (self.first_picture(device, &file), spool::begun(&file));
         let (inner, device) = (Arc::clone(&self.0), device.to_owned());
         blocking(move || {
             let entry = inner.parts.shelf.adopt(&device, &wish, &file)?;
             inner.parts.flush.named(&entry.path);
+            let storage = &inner.parts.storage;
+            storage.began(Of::Recording, &entry.stem, first, told);
             Ok(entry.stem)
         })
         .await
+    }
+
+    /// When the first picture of a file of MediaMTX's was taken, as well as that is known.
+    pub(in crate::recording) fn start_of(&self, device: &str, file: &Path) -> Wall {
+        let first = self.first_picture(device, file);
+        let first = first.map(|first| self.0.parts.storage.wall_of(first));
+        first
+            .or_else(|| spool::begun(file))
+            .unwrap_or_else(clock::wall)
+    }
+
+    /// The same on the clock that cannot jump. `None`: the file was begun before the service was, or names no time of which
+    /// that can be told.
+    fn first_picture(&self, device: &str, file: &Path) -> Option<Mono> {
+        let told = spool::begun(file)?;
+        let now = clock::now();
+        let first = match self.counters(device) {
+            Some(counters) => taken(&counters, told)?,
+            // Of other streams MediaMTX takes the time from the wall clock.
+            None => {
+                let ago = now.wall.as_nanos().checked_sub(told.as_nanos())?;
+                Mono::from_nanos(now.mono.as_nanos().checked_sub(ago)?)
+            }
+        };
+        (first >= self.0.since && first <= now.mono).then_some(first)
+    }
+
+    fn counters(&self, device: &str) -> Option<Arc<Counters>> {
+        let camera = self
+            .0
+            .parts
+            .directory
+            .get(device.parse::<CameraId>().ok()?)?;
+        Some(camera.counters)
+    }
+
+    /// Has MediaMTX told a time that does not jump while a recording of a camera runs, or one that follows the clock.
+    pub(in crate::recording) fn hold_time(&self, device: &str, held: bool) {
+        if let Some(counters) = self.counters(device) {
+            counters.recorded.store(held, Ordering::Relaxed);
+        }
     }
 }
 

@@ -69,10 +69,17 @@ pub(in crate::recording) fn measure(path: &Path, memory: &mut Memory) -> Told {
         .unwrap_or_default()
 }
 
+/// How long a file plays; `None` where it cannot be read as a recording.
+pub(crate) fn length(path: &Path) -> Option<Duration> {
+    let told = File::open(path).and_then(|mut file| fmp4::read(&mut file));
+    told.ok().map(|told| told.duration)
+}
+
 /// What the head of a file that is still written tells, beside what was measured.
 pub(in crate::recording) fn describe(path: &Path, told: Told) -> Facts {
     let known = Facts {
         duration: told.duration,
+        begun: told.begun,
         ..Facts::default()
     };
     File::open(path).map_or(known, |mut file| examine::describe(&mut file, told))

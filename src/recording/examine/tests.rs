@@ -65,8 +65,30 @@ fn a_finished_recording_tells_all_of_itself() {
         torn: false,
         unplayable: false,
         whole: file.len() as u64,
+        begun: None,
     };
     assert_eq!(facts(&file), expected);
+}
+
+#[test]
+fn mediamtx_own_box_tells_when_the_first_picture_was_taken() {
+    let nanos = 1_790_000_000_123_456_789_u64;
+    let [high, low] = [nanos >> 32, nanos & 0xFFFF_FFFF].map(|n| u32::try_from(n).unwrap());
+    let with = |high, low| {
+        let mtxi = words(&[0, 1, 2, 3, 4, 0, 0, 0, 0, high, low]);
+        let udta = boxed(b"udta", &[&boxed(b"mtxi", &[&mtxi])]);
+        let mut file = recording(3);
+        let moov = file.windows(4).position(|w| w == b"moov").unwrap() - 4;
+        let size = u32::from_be_bytes(file[moov..moov + 4].try_into().unwrap());
+        let end = moov + size as usize;
+        let longer = size + u32::try_from(udta.len()).unwrap();
+        file[moov..moov + 4].copy_from_slice(&longer.to_be_bytes());
+        file.splice(end..end, udta);
+        facts(&file)
+    };
+    assert_eq!(with(high, low).begun, Some(Wall::from_nanos(nanos)));
+    assert_eq!(with(high | 1 << 31, low).begun, None, "before 1970");
+    assert_eq!(with(0, 0).begun, None);
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub struct Cells {
     pub inode: i64,
     /// Moment.
     pub created: Option<i64>,
-    /// Moment of the first picture, as far as the file tells.
+    /// Moment of the first picture, where the file tells it.
     pub begun: Option<i64>,
     /// Nanoseconds.
     pub duration: Option<i64>,
@@ -141,14 +141,6 @@ impl Row {
     #[must_use]
     pub fn cells(&self) -> Cells {
         let facts = self.facts.as_ref();
-        let begun = facts.map(|facts| {
-            let mark = &self.mark;
-            moment(super::super::begun(
-                mark.created,
-                mark.modified,
-                facts.duration,
-            ))
-        });
         let mut cells = Cells {
             stem: self.stem.as_str().to_owned(),
             device: self.device.clone(),
@@ -156,7 +148,7 @@ impl Row {
             modified: moment(self.mark.modified),
             inode: self.mark.inode.cast_signed(),
             created: self.mark.created.map(moment),
-            begun,
+            begun: facts.and_then(|f| f.begun).map(moment),
             duration: facts.map(|f| nanos(f.duration)),
             codec: facts.and_then(|f| f.codec.clone()),
             width: facts.and_then(|f| f.size).map(|s| s.width.into()),
@@ -197,6 +189,7 @@ impl Cells {
                 torn: flags & TORN != 0,
                 unplayable: flags & UNPLAYABLE != 0,
                 whole: whole(self.whole.ok_or(Damaged)?)?,
+                begun: self.begun.map(whole).transpose()?.map(Wall::from_nanos),
             }),
         };
         let is_folder = !self.device.starts_with('.') && !self.device.contains('/');
@@ -318,6 +311,7 @@ mod tests {
                 torn: bits & 2 != 0,
                 unplayable: bits & 4 != 0,
                 whole,
+                begun: (bits & 1 != 0).then(|| Wall::from_nanos(whole)),
             },
         )
     }
@@ -337,7 +331,7 @@ mod tests {
                 1 => &mut cells.modified,
                 2 => &mut cells.inode,
                 3 => cells.created.get_or_insert_default(),
-                4 => cells.begun.get_or_insert_default(),
+                4 => cells.begun.get_or_insert(i64::MAX),
                 5 => cells.duration.get_or_insert_default(),
                 6 => cells.flags.get_or_insert_default(),
                 7 => cells.whole.get_or_insert_default(),

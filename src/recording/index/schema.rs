@@ -2,7 +2,7 @@
 
 /// The version in the database's head. Another one is another service's: the index is made anew, which costs no more
 /// than a look at each file, so there is nothing to migrate.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 /// "CamR": tells file(1), and us, whose database it is.
 pub const APPLICATION: i64 = 0x4361_6d52;
 

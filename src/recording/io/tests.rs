@@ -13,7 +13,9 @@ use crate::recording::plain;
 use crate::recording::plain::tests::closed;
 use crate::recording::{EXTENSION, Format, Order};
 use crate::storage::io::{self as medium, Warden};
+use crate::storage::moments::Moment;
 use crate::storage::note::io::Paper;
+use crate::storage::quota::Kind as Of;
 use crate::storage::shelf::io::Folder;
 use crate::storage::{Cleaned, Figures, policy::Policy};
 
@@ -121,6 +123,15 @@ impl Storage for Room {
     fn trouble(&self) -> Option<String> {
         self.0.clone()
     }
+    fn wall_of(&self, moment: Mono) -> Wall {
+        self.1.wall_of(moment)
+    }
+    fn began(&self, kind: Of, stem: &Stem, first: Option<Mono>, told: Option<Wall>) -> Wall {
+        self.1.began(kind, stem, first, told)
+    }
+    fn moment(&self, kind: Of, stem: &Stem, own: Option<Wall>) -> Moment {
+        self.1.moment(kind, stem, own)
+    }
     fn is_away(&self) -> bool {
         false
     }
@@ -164,6 +175,7 @@ impl Bench {
             block_percent: 100,
             quota: Default::default(),
             eyes: Box::new(crate::storage::trust::io::sight),
+            length: Box::new(crate::recording::disk::io::length),
             events: Arc::clone(&events),
             lookout: Arc::new(crate::storage::medium::lookout::io::Lookout::plain(
                 &media.root,

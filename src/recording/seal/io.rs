@@ -471,7 +471,8 @@ impl Inner {
         let Some(digest) = digest_file(&entry.path, Some(RATE), &self.halt).map_err(failed)? else {
             return Ok(());
         };
-        let begin = crate::recording::begun(entry.created, entry.modified, told.duration);
+        let disk = || crate::recording::begun(entry.created, entry.modified, told.duration);
+        let begin = told.begun.unwrap_or_else(disk);
         let played = u64::try_from(told.duration.as_nanos()).unwrap_or(u64::MAX);
         let end = Wall::from_nanos(begin.as_nanos().saturating_add(played));
         let sealed = self.with(|chain| {

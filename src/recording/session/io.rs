@@ -8,7 +8,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use crate::camera::CameraId;
-use crate::clock::{self, Wall};
+use crate::clock::{self, Now, Wall};
 use crate::error::{Error, Kind, Result};
 use crate::events::Topic;
 use crate::recording::adopt::io::unreadable;
@@ -17,6 +17,7 @@ use crate::recording::io::Recorder;
 use crate::recording::ledger::Session;
 use crate::recording::{Order, Start, Started, Stop, Stopped, spool};
 use crate::storage::names::Stem;
+use crate::storage::quota::Kind as Of;
 use crate::supervise::blocking;
 
 /// MediaMTX takes a wish within milliseconds while it runs.
@@ -46,6 +47,7 @@ impl Recorder {
             )
             .action("choose a storage.recordings_dir in UTF-8 without a % in its path")
         })?;
+        self.hold_time(device, true);
         self.0.parts.paths.wish(device, |w| w.record = Some(record));
         Ok(())
     }
@@ -63,8 +65,8 @@ impl Recorder {
             }
         };
         self.tell_recorder(Topic::MediamtxRecordingStarted, device, None);
-        let now = clock::now();
-        let start = spool::begun(&file).unwrap_or(now.wall);
+        let now = self.now();
+        let start = self.start_of(device, &file);
         let wish = order
             .name
             .clone()
@@ -80,6 +82,21 @@ impl Recorder {
         self.keep().await;
         self.0.changed.notify_one();
         Ok(Started { stem, start, until })
+    }
+
+    /// Both clocks, the one on the wall set right as far as that can be done now.
+    fn now(&self) -> Now {
+        let mono = clock::mono();
+        Now {
+            mono,
+            wall: self.0.parts.storage.wall_of(mono),
+        }
+    }
+
+    /// When a file's first picture was taken, as it is known by now.
+    fn known_start(&self, stem: &Stem, own: Wall) -> Wall {
+        let moment = self.0.parts.storage.moment(Of::Recording, stem, Some(own));
+        moment.at.unwrap_or(own)
     }
 
     /// Waits until MediaMTX records, which its first file shows.
@@ -137,6 +154,7 @@ impl Recorder {
         if let Err(error) = cleared.await {
             warn!(device, %error, "files may be left");
         }
+        self.hold_time(device, false);
         self.ledger().remove(device);
     }
 
@@ -185,6 +203,7 @@ impl Recorder {
             warn!(device, %error, "MediaMTX has not been told to stop recording; it is told as soon as it answers");
         }
         let session = self.closed(&device, session).await;
+        self.hold_time(&device, false);
         let delivered = self.deliver(&device, &session).await;
         let mut files = Vec::new();
         for stem in &session.files {
@@ -195,13 +214,14 @@ impl Recorder {
         }
         let duration: Duration = files.iter().map(|f| f.duration).sum();
         let played = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let start = self.known_start(&session.stem, session.start);
         let end = match files.as_slice() {
-            [_, .., last] => last.entry.modified,
-            _ => Wall::from_nanos(session.start.as_nanos().saturating_add(played)),
+            [_, .., last] => self.known_start(&last.entry.stem, last.created()) + last.duration,
+            _ => Wall::from_nanos(start.as_nanos().saturating_add(played)),
         };
         let stopped = Stopped {
             stem: session.stem,
-            start: session.start,
+            start,
             end,
             duration,
             size: files.iter().map(|f| f.entry.size).sum(),

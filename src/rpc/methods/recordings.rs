@@ -9,13 +9,18 @@ use super::files::{self, PAGE};
 use super::{STREAM, Target, target_of};
 use crate::access::Role;
 use crate::camera::Status;
+use crate::clock::Wall;
 use crate::error::{Error, Kind};
 use crate::recording::examine::{Facts, Gap};
-use crate::recording::{Deletion, EXTENSION, Format, Info, Order, Start, Started, Stop, Stopped};
+use crate::recording::{
+    Deletion, EXTENSION, Format, Info, Order, Start, Started, Stop, Stopped, begun,
+};
 use crate::rpc::error::{Code, Fault};
 use crate::rpc::io::{known_or_later, later};
 use crate::rpc::params::{Param, Rule};
 use crate::rpc::table::{Call, Method, Outcome};
+use crate::storage::moments::Moment;
+use crate::storage::quota::Kind as Of;
 
 /// Where they are downloaded.
 const KIND: (&str, &str) = ("recordings", EXTENSION);
@@ -294,6 +299,12 @@ fn list(call: Call) -> Outcome {
             told["recording"] = running.into();
             let held = call.desk.storage.is_protected(&item.entry.stem);
             told["protected"] = held.into();
+            let disk = || begun(item.entry.created, item.entry.modified, facts?.duration).into();
+            let own = facts.and_then(|f| f.begun).or_else(disk);
+            let storage = &call.desk.storage;
+            let moment = storage.moment(Of::Recording, &item.entry.stem, own);
+            told["start_time"] = moment.at.map(Wall::rfc3339).into();
+            told["time"] = moment.standing.as_str().into();
             (&item.entry, told)
         });
         Ok(files::list(all, listing.total, page, KIND))
@@ -339,24 +350,30 @@ fn info(call: &Call) -> Outcome {
         match came.map_err(|e| files::disk(&e))? {
             Some(info) => {
                 let held = storage.is_protected(&info.entry.stem);
-                Ok(info_json(&info, recordings.is_finalising(&stem), held))
+                let own = Some(info.created());
+                let moment = storage.moment(Of::Recording, &info.entry.stem, own);
+                let finalising = recordings.is_finalising(&stem);
+                Ok(info_json(&info, finalising, held, moment))
             }
             None => Err(files::no_such("recording", &stem, LIST.name)),
         }
     })
 }
 
-fn info_json(info: &Info, finalising: bool, protected: bool) -> Value {
+fn info_json(info: &Info, finalising: bool, protected: bool, moment: Moment) -> Value {
+    let created = moment.at.unwrap_or_else(|| info.created()).rfc3339();
     let mut told = facts_json(Some(&info.facts), info.running, finalising);
     told["device"] = info.entry.device.as_str().into();
     told["recording"] = info.running.into();
     told["protected"] = protected.into();
     told["whole_bytes"] = info.facts.whole.into();
+    told["start_time"] = created.as_str().into();
+    told["time"] = moment.standing.as_str().into();
     json!({
         "filename": info.entry.stem.as_str(),
         "file_size": info.entry.size,
         "duration": seconds(info.duration),
-        "created_time": info.created().rfc3339(),
+        "created_time": created,
         "download_url": files::url(KIND.0, &info.entry.stem, KIND.1),
         "extensions": told,
     })

@@ -1,5 +1,6 @@
 //! `take_snapshot`, `list_snapshots`, `get_snapshot_info`, `delete_snapshot`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ use crate::rpc::io::{known_or_later, later};
 use crate::rpc::params::{Param, Rule};
 use crate::rpc::table::{Call, Method, Outcome};
 use crate::snapshot::{EXTENSION, Of, Snapshot};
+use crate::storage::quota;
 
 /// Where they are downloaded.
 const KIND: (&str, &str) = ("snapshots", EXTENSION);
@@ -57,7 +59,7 @@ pub const LIST: Method = Method {
     result: "SnapshotList",
     errors: &[],
     doc: "Lists snapshots, the newest first.",
-    handler: |_, call| list(&call),
+    handler: |_, call| list(call),
 };
 
 /// `get_snapshot_info`.
@@ -191,12 +193,17 @@ fn external_failed(device: &str, error: &Error) -> Fault {
     )
 }
 
-fn list(call: &Call) -> Outcome {
-    let page = files::page(call);
+fn list(call: Call) -> Outcome {
+    let page = files::page(&call);
     known_or_later(call.desk.snapshots.list(page), move |came| {
         let listing = came.map_err(|e| files::disk(&e))?;
         let all = listing.files.iter();
-        let all = all.map(|entry| (entry, json!({ "device": entry.device })));
+        let all = all.map(|entry| {
+            let storage = &call.desk.storage;
+            let moment = storage.moment(quota::Kind::Snapshot, &entry.stem, Some(entry.modified));
+            let time = moment.standing.as_str();
+            (entry, json!({ "device": entry.device, "time": time }))
+        });
         Ok(files::list(all, listing.total, page, KIND))
     })
 }
@@ -205,16 +212,22 @@ fn info(call: &Call) -> Outcome {
     let Some(stem) = files::stem(call, EXTENSION) else {
         return Outcome::Now(Err(absent(call)));
     };
+    let storage = Arc::clone(&call.desk.storage);
     later(
         call.desk.snapshots.info(stem.clone()),
         move |came| match came.map_err(|e| files::disk(&e))? {
-            Some(entry) => Ok(json!({
-                "filename": entry.stem.as_str(),
-                "file_size": entry.size,
-                "created_time": entry.created.unwrap_or(entry.modified).rfc3339(),
-                "download_url": files::url(KIND.0, &entry.stem, KIND.1),
-                "extensions": { "device": entry.device },
-            })),
+            Some(entry) => {
+                let moment =
+                    storage.moment(quota::Kind::Snapshot, &entry.stem, Some(entry.modified));
+                let at = moment.at.unwrap_or(entry.modified);
+                Ok(json!({
+                    "filename": entry.stem.as_str(),
+                    "file_size": entry.size,
+                    "created_time": at.rfc3339(),
+                    "download_url": files::url(KIND.0, &entry.stem, KIND.1),
+                    "extensions": { "device": entry.device, "time": moment.standing.as_str() },
+                }))
+            }
             None => Err(files::no_such("snapshot", &stem, LIST.name)),
         },
     )

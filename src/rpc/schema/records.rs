@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{closed, count, link, text, told, words};
+use crate::storage::moments::Standing;
 use crate::storage::policy::Type;
 
 pub(super) fn shapes() -> Vec<(&'static str, Value)> {
@@ -11,7 +12,10 @@ pub(super) fn shapes() -> Vec<(&'static str, Value)> {
         ("RecStop", rec_stop()),
         ("RecordingFile", recording_file()),
         ("RecordingList", list(recording(&[]))),
-        ("SnapshotList", list(json!({ "device": text() }))),
+        (
+            "SnapshotList",
+            list(json!({ "device": text(), "time": standing() })),
+        ),
         (
             "RecInfo",
             closed(&json!({
@@ -33,7 +37,7 @@ pub(super) fn shapes() -> Vec<(&'static str, Value)> {
                 "file_size": count(),
                 "created_time": time(),
                 "download_url": text(),
-                "extensions": closed(&json!({ "device": text() })),
+                "extensions": closed(&json!({ "device": text(), "time": standing() })),
             })),
         ),
         (
@@ -84,6 +88,12 @@ fn recording(more: &[(&str, Value)]) -> Value {
         "device": text(),
         "recording": told("boolean", "it runs"),
         "protected": told("boolean", "it is never deleted"),
+        "start_time": {
+            "type": ["string", "null"],
+            "format": "date-time",
+            "description": "when its first picture was taken; in a list null until it has been examined",
+        },
+        "time": standing(),
         "duration_ms": or_null("integer", "how long it plays, exactly; in a list null while it runs"),
         "codec": or_null("string", "of its pictures, as RFC 6381 names it, or the sample entry alone"),
         "width": or_null("integer", "pixels per line"),
@@ -103,6 +113,13 @@ fn recording(more: &[(&str, Value)]) -> Value {
         fields[*name] = shape.clone();
     }
     fields
+}
+
+/// How well it is known when a file was taken.
+fn standing() -> Value {
+    let mut shape = words(&Standing::ALL.map(Standing::as_str));
+    shape["description"] = "how well the time is known: exact: the clock was believed; corrected: it was wrong, and the time was computed once it was right; uncertain: it was never right since that start of the machine, and the time is a guess".into();
+    shape
 }
 
 fn time() -> Value {

@@ -21,42 +21,41 @@ use crate::storage::trust::{Doubt, Sight};
 /// Its name in the recordings' folder: hidden, so that it is no camera's folder.
 pub const FILE: &str = ".order";
 
-/// Where the book lies.
+/// Where a book lies.
 #[derive(Debug)]
 pub struct Paper(PathBuf);
 
 impl Paper {
-    /// In the recordings' folder.
+    /// A file of this name in the recordings' folder.
     #[must_use]
-    pub fn new(root: &Path) -> Self {
-        Self(root.join(FILE))
+    pub fn new(root: &Path, name: &str) -> Self {
+        Self(root.join(name))
     }
 
     /// Reads it; empty when there is none.
     ///
     /// # Errors
     /// What the disk says, with the path.
-    pub fn read(&self) -> Result<Book> {
+    pub fn read(&self) -> Result<String> {
         match fs::read(&self.0) {
-            Ok(bytes) => Ok(Book::from_text(&String::from_utf8_lossy(&bytes))),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(Book::default()),
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(String::new()),
             Err(e) => Err(self.cannot("read", e)),
         }
     }
 
-    /// Writes it anew, without what was struck.
+    /// Writes it anew, without what was struck; what is empty is removed.
     ///
     /// # Errors
     /// What the disk says, with the path; the former one stays then.
-    pub fn write(&self, book: &Book) -> Result<()> {
-        if book.is_empty() {
+    pub fn write(&self, text: &str) -> Result<()> {
+        if text.is_empty() {
             return match fs::remove_file(&self.0) {
                 Err(e) if e.kind() != ErrorKind::NotFound => Err(self.cannot("remove", e)),
                 _ => Ok(()),
             };
         }
-        durable::replace(&self.0, book.to_text().as_bytes(), 0o600)
-            .map_err(|e| self.cannot("write", e))
+        durable::replace(&self.0, text.as_bytes(), 0o600).map_err(|e| self.cannot("write", e))
     }
 
     /// Adds lines; they are on the medium when this comes back.
@@ -117,7 +116,7 @@ impl Chronicle {
         list: impl Fn() -> Result<Listed> + Send + Sync + 'static,
     ) -> Self {
         Self {
-            paper: Paper::new(roots.medium()),
+            paper: Paper::new(roots.medium(), FILE),
             roots,
             eyes,
             times: Mutex::default(),
@@ -138,13 +137,13 @@ impl Chronicle {
             return times;
         }
         let read = || {
-            let mut book = self.paper.read()?;
+            let mut book = Book::from_text(&self.paper.read()?);
             let listed = (self.list)()?;
             let there: BTreeSet<&Key> = listed.iter().map(|(key, _)| key).collect();
             let lines = book.len();
             book.keep(|key| there.contains(key));
             if book.len() != lines {
-                self.paper.write(&book)?;
+                self.paper.write(&book.to_text())?;
             }
             let own = listed
                 .iter()
@@ -205,6 +204,20 @@ impl Chronicle {
         seen.verdict
     }
 
+    /// What the time is at least, by the last moment that could be believed.
+    #[must_use]
+    pub fn least(&self) -> Wall {
+        self.times().least(clock::now())
+    }
+
+    /// The own times of these files are the truth now: they need no places.
+    pub fn corrected(&self, keys: &[Key]) {
+        let mut times = self.times();
+        let lines: String = keys.iter().map(|key| times.corrected(key)).collect();
+        drop(times);
+        self.keep(&lines);
+    }
+
     /// A file has got its name.
     pub fn written(&self, key: &Key) {
         let mut times = self.learned(Some(key));
@@ -246,7 +259,7 @@ mod tests {
     #[test]
     fn lines_are_added_and_the_book_is_read_again() {
         let dir = std::env::temp_dir().join(format!("order-{}", uuid::Uuid::new_v4()));
-        let paper = Paper::new(&dir);
+        let paper = Paper::new(&dir, FILE);
         assert!(paper.read().unwrap().is_empty());
         let mut book = Book::default();
         for name in ["a", "b"] {
@@ -254,9 +267,9 @@ mod tests {
             let line = book.doubt(&key, Wall::from_secs(5), 0).unwrap();
             paper.add(&line).unwrap();
         }
-        assert_eq!(paper.read().unwrap().to_text(), book.to_text());
+        assert_eq!(paper.read().unwrap(), book.to_text());
         book.keep(|_| false);
-        paper.write(&book).unwrap();
+        paper.write(&book.to_text()).unwrap();
         assert!(!dir.join(FILE).exists());
         fs::remove_dir_all(dir).unwrap();
     }

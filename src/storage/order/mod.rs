@@ -145,24 +145,34 @@ impl Book {
 
 /// `+ recording NANOSECONDS NUMBER NAME` or `- recording NAME`.
 fn line((kind, stem): &Key, place: Option<Place>) -> String {
-    let kind = match kind {
-        Kind::Recording => "recording",
-        Kind::Snapshot => "snapshot",
-    };
+    let kind = word(*kind);
     match place {
         Some(Place { after, number }) => format!("+ {kind} {} {number} {stem}\n", after.as_nanos()),
         None => format!("- {kind} {stem}\n"),
     }
 }
 
+/// The word for a kind of file in books on the medium.
+pub(super) const fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Recording => "recording",
+        Kind::Snapshot => "snapshot",
+    }
+}
+
+/// The kind that a word stands for.
+pub(super) fn read_kind(word: &str) -> Option<Kind> {
+    match word {
+        "recording" => Some(Kind::Recording),
+        "snapshot" => Some(Kind::Snapshot),
+        _ => None,
+    }
+}
+
 fn read(line: &str) -> Option<(Key, Option<Place>)> {
     let mut words = line.split(' ');
     let sign = words.next()?;
-    let kind = match words.next()? {
-        "recording" => Kind::Recording,
-        "snapshot" => Kind::Snapshot,
-        _ => return None,
-    };
+    let kind = read_kind(words.next()?)?;
     let place = match sign {
         "+" => Some(Place {
             after: Wall::from_nanos(words.next()?.parse().ok()?),

@@ -145,6 +145,17 @@ impl Times {
         self.book.strike(key).unwrap_or_default()
     }
 
+    /// The own time of a file has been set right.
+    pub fn corrected(&mut self, key: &Key) -> String {
+        self.book.strike(key).unwrap_or_default()
+    }
+
+    /// What the time is at least.
+    #[must_use]
+    pub fn least(&self, now: Now) -> Wall {
+        self.estimate(now)
+    }
+
     /// What lies on the medium now, with its times. Lines for the book come back.
     pub fn listed(&mut self, files: &[(Key, Wall)], now: Wall) -> String {
         let mut lines = String::new();

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::clock::{Mono, Wall};
 use crate::error::{Error, Kind, Later};
 use crate::recording::examine::{Facts, Gap};
 use crate::recording::index::{Inventory, Item};
@@ -11,8 +12,10 @@ use crate::recording::{
 };
 use crate::rpc::schema::tests::departure;
 use crate::snapshot::{Of, Snapshot, Snapshots};
+use crate::storage::moments::{Moment, Standing};
 use crate::storage::names::Stem;
 use crate::storage::policy::Policy;
+use crate::storage::quota::Kind as FileKind;
 use crate::storage::shelf::Weight;
 use crate::storage::shelf::{Entry, Listing, Page};
 use crate::storage::space::Space;
@@ -83,6 +86,7 @@ fn facts() -> Facts {
         torn: false,
         unplayable: false,
         whole: 4_300,
+        begun: Some(Wall::from_secs(1_790_000_000)),
     }
 }
 
@@ -257,6 +261,21 @@ impl Storage for StandIn {
 
     fn trouble(&self) -> Option<String> {
         None
+    }
+
+    fn wall_of(&self, moment: Mono) -> Wall {
+        NOW.wall_of(moment)
+    }
+
+    fn began(&self, _: FileKind, _: &Stem, first: Option<Mono>, _: Option<Wall>) -> Wall {
+        first.map_or(NOW.wall, |first| NOW.wall_of(first))
+    }
+
+    fn moment(&self, _: FileKind, _: &Stem, own: Option<Wall>) -> Moment {
+        Moment {
+            at: own,
+            standing: Standing::Exact,
+        }
     }
 
     fn is_away(&self) -> bool {
@@ -544,12 +563,14 @@ async fn a_list_tells_what_each_recording_holds_and_what_is_not_known_yet_is_nul
     let nothing = json!({
         "device": "camera0", "recording": true, "protected": false, "flags": [], "gaps": null,
         "duration_ms": null, "codec": null, "width": null, "height": null,
+        "start_time": null, "time": "exact",
     });
     assert_eq!(told(0), nothing);
     let all = json!({
         "device": "camera0", "recording": false, "protected": false, "flags": ["closed"],
         "gaps": [{ "at_ms": 1000, "length_ms": 1500 }],
         "duration_ms": 3500, "codec": "avc1.64001f", "width": 1280, "height": 720,
+        "start_time": "2026-09-21T14:13:20.000Z", "time": "exact",
     });
     assert_eq!(told(1), all);
     assert_eq!(

@@ -1,8 +1,9 @@
 //! A box whose clock steps by years, whose service restarts and which lies in a drawer: what it deletes is held against
-//! what it would delete if it knew the true time.
+//! what it would delete if it knew the true time, and the times it tells against the true ones.
 
 use super::*;
-use crate::clock::Mono;
+use crate::clock::{Boottime, Mono};
+use crate::storage::moments::{Moments, Reading, Standing};
 use crate::storage::quota::{Case, File, Limits, Why, judge};
 use crate::storage::shelf::Entry;
 use proptest::prelude::*;
@@ -22,6 +23,10 @@ struct Recorded {
     modified: u64,
     /// The true second in which it was written last.
     truly: u64,
+    /// The true second of its first picture, what the file tells of that, and the boot.
+    began: u64,
+    told: u64,
+    booted: u64,
 }
 
 struct World {
@@ -33,6 +38,8 @@ struct World {
     synchronised: bool,
     times: Times,
     lines: String,
+    moments: Moments,
+    moment_lines: String,
     files: Vec<Recorded>,
     running: Option<Recorded>,
     next: u32,
@@ -67,6 +74,8 @@ impl World {
             synchronised: true,
             times: Times::default(),
             lines: String::new(),
+            moments: Moments::default(),
+            moment_lines: String::new(),
             files: Vec::new(),
             running: None,
             next: 0,
@@ -105,7 +114,65 @@ impl World {
         self.times = Times::default();
         let now = self.sight().now;
         self.times.learn(book, newest, now);
+        self.moments = Moments::new(&format!("boot{}", self.booted));
+        self.moments.learn(&self.moment_lines, self.reading().boot);
         self.look();
+    }
+
+    fn reading(&self) -> Reading {
+        Reading {
+            boot: Boottime::from_nanos((self.truly - self.booted) * 1_000_000_000),
+            wall: Wall::from_secs(self.wall()),
+        }
+    }
+
+    /// What is known of files' times is known, and their own times say so.
+    fn settle(&mut self) {
+        let least = self.times.least(self.sight().now);
+        let believed = self.times.verdict().is_ok();
+        let (reading, running) = (self.reading(), self.running());
+        self.moment_lines += &self.moments.look(reading, believed, least, &running);
+        let noted: Vec<(Key, Wall, bool)> = self
+            .moments
+            .noted()
+            .map(|(key, at, right)| (key.clone(), at, right))
+            .collect();
+        for (key, at, right) in noted {
+            if let Some(file) = self.files.iter_mut().find(|f| f.key == key) {
+                file.modified = at.as_secs() + (file.truly - file.began);
+                if right {
+                    self.lines += &self.times.corrected(&key);
+                }
+            }
+        }
+        self.check();
+    }
+
+    /// Every time that is said to be known is the true one, every one of a boot whose clock is believed now is known, and the
+    /// order of a boot's recordings is the true one, known or not.
+    fn check(&self) {
+        let believed = self.times.verdict().is_ok();
+        let mut last: BTreeMap<u64, (u64, Wall)> = BTreeMap::new();
+        for file in self.files.iter().chain(&self.running) {
+            let own = Some(Wall::from_secs(file.told));
+            let moment = self.moments.get(&file.key, own);
+            let at = moment.at.unwrap();
+            let known = moment.standing != Standing::Uncertain;
+            assert!(
+                !known || at == Wall::from_secs(file.began),
+                "{moment:?} {file:?}"
+            );
+            assert!(
+                known || !believed || file.booted != self.booted,
+                "{moment:?} {file:?}"
+            );
+            if let Some((began, before)) = last.insert(file.booted, (file.began, at)) {
+                assert!(
+                    began < file.began && before < at,
+                    "{before:?} {at:?} {file:?}"
+                );
+            }
+        }
     }
 
     fn running(&self) -> BTreeSet<Key> {
@@ -116,6 +183,7 @@ impl World {
         let sight = self.sight();
         let seen = self.times.look(sight, self.running());
         self.lines += &seen.lines;
+        self.settle();
     }
 
     /// What runs is written at this moment.
@@ -189,6 +257,7 @@ impl World {
                 assert!(older.is_none(), "{older:?} stays, {gone:?} goes");
             }
             self.lines += &self.times.gone(&gone.key);
+            self.moment_lines += &self.moments.gone(&gone.key);
         }
     }
 
@@ -213,10 +282,18 @@ impl World {
                 let key = (Kind::Recording, stem);
                 let sight = self.sight();
                 self.lines += &self.times.written(&key, sight);
+                let least = self.times.least(sight.now);
+                let reading = self.reading();
+                let known = (Some(reading.boot), Some(reading.wall));
+                let (lines, _) = self.moments.began(&key, known, reading, least);
+                self.moment_lines += &lines;
                 self.running = Some(Recorded {
                     key,
                     modified: self.wall(),
                     truly: self.truly,
+                    began: self.truly,
+                    told: self.wall(),
+                    booted: self.booted,
                 });
             }
             Happens::Ends => self.end(),

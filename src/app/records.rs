@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tracing::warn;
 
 use crate::camera::Directory;
@@ -14,7 +13,7 @@ use crate::events::Announce;
 use crate::events::bus::Bus;
 use crate::mediamtx::paths::Paths;
 use crate::recording::flush::io::{Flusher, News, Told};
-use crate::recording::follow::io::Followed;
+use crate::recording::follow::io::{Followed, closings};
 use crate::recording::index::io::Index;
 use crate::recording::io::{Parts as RecorderParts, Recorder};
 use crate::recording::seal::Witness;
@@ -61,9 +60,6 @@ pub struct Records {
     pub followed: Followed,
     payload: Arc<Payload>,
 }
-
-/// Files that were closed at the same time.
-const CLOSED: usize = 64;
 
 /// Looks at the medium, once already: what is missing is not to be begun anew beneath its place.
 fn lookout(wanted: &Wanted) -> Arc<Lookout> {
@@ -149,14 +145,13 @@ impl Records {
             events: Arc::clone(events),
             lookout: Arc::clone(&lookout),
         });
-        let (closing, closed) = mpsc::channel(CLOSED);
+        let (closing, closed) = closings();
         let distrust = Arc::clone(&lookout);
         let told: Told = Box::new(move |news| match news {
             News::Failed(_) => distrust.failed(),
             News::Closed(device, path) => {
                 distrust.look_now();
-                // Of so many at once, MediaMTX goes on with the rest by itself.
-                let _ = closing.try_send((device.to_owned(), path.to_owned()));
+                closing.tell(device, path);
             }
         });
         let every = Duration::from_millis(u64::from(wanted.flush_interval_ms));

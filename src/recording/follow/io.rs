@@ -1,6 +1,6 @@
 //! Has running recordings go where files go now, and go on at once after an error.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,6 +19,27 @@ use crate::supervise::blocking;
 
 /// The files of a medium that does not answer are not waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Files that were closed at the same time.
+const CLOSED: usize = 64;
+
+/// Tells of files that were closed by whoever wrote them.
+#[derive(Debug)]
+pub struct Closing(mpsc::Sender<(String, PathBuf)>);
+
+impl Closing {
+    /// A file of this device was closed. Does not wait: of too many at once, MediaMTX goes on with the rest by itself.
+    pub fn tell(&self, device: &str, file: &Path) {
+        let _ = self.0.try_send((device.to_owned(), file.to_owned()));
+    }
+}
+
+/// One who tells, and who is told.
+#[must_use]
+pub fn closings() -> (Closing, mpsc::Receiver<(String, PathBuf)>) {
+    let (send, receive) = mpsc::channel(CLOSED);
+    (Closing(send), receive)
+}
 
 /// What is followed.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod evidence;
+mod range;
 #[allow(dead_code, reason = "shared with the demo's own scenarios")]
 #[path = "../demo/stage.rs"]
 mod stage;

@@ -77,7 +77,10 @@ impl<T: Fn(usize, u64) -> i128, E: FnMut(Found) -> Result<()>> Gather<T, E> {
     /// The file has no more samples.
     pub(super) fn finish(&mut self) -> Result<()> {
         let From::AtOrBefore(from) = self.from else {
-            return self.pass();
+            return match self.begun {
+                Some(_) => self.pass(),
+                None => Ok(()),
+            };
         };
         let mut pictures = self.waiting.iter().rev();
         let last = pictures.find(|found| found.track == self.lead);

@@ -114,7 +114,13 @@ impl Inner {
         };
         let inputs: Vec<Input> = near.items.iter().map(input).collect();
         if let Some(known) = self.known(&device, stretch, &inputs) {
-            return Ok(Ok(known));
+            let (this, same) = (Arc::clone(&self), Arc::clone(&known));
+            // The last one may have grown since, or have been replaced.
+            let last = known.origins.len().saturating_sub(1);
+            let there = blocking(move || Ok(reopen(&this, &same, last).is_ok()));
+            if there.await? {
+                return Ok(Ok(known));
+            }
         }
         if near.items.len() > MOST {
             return Ok(Err(Trouble::TooMany));

@@ -345,3 +345,39 @@ async fn a_recording_that_runs_is_played_and_its_past_stays_the_same_also_as_a_p
         .await;
     assert_eq!(gone.status, 404, "{}", gone.head);
 }
+
+#[tokio::test]
+async fn a_recording_of_another_size_follows_in_the_same_file() {
+    let mut place = Place::new().await;
+    let first = record(&mut place.operator, "small", Duration::from_millis(1500)).await;
+    let wish = json!({ "device": "camera0", "resolution": "854x480" });
+    result(&mut place.operator, "set_video", wish).await;
+    eventually(Duration::from_secs(20), async || {
+        let params = json!({ "device": "camera0" });
+        let camera = place.operator.call("get_camera_status", params).await;
+        let is = &camera["result"];
+        (is["resolution"] == "854x480" && is["status"] == "CONNECTED").then_some(())
+    })
+    .await;
+    record(&mut place.operator, "large", Duration::from_millis(1500)).await;
+    let link = place.link(&first, json!({ "duration": 120 })).await;
+    assert_eq!(link["recordings"].as_array().unwrap().len(), 2, "{link}");
+    let path = place.fetched(&link, "sizes.mp4");
+    decodes(&path);
+    let out = Command::new("ffprobe")
+        .args(["-v", "error", "-show_entries", "frame=width,height"])
+        .args(["-of", "csv=p=0"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    let mut sizes: Vec<&str> = text.lines().map(|l| l.trim_end_matches(',')).collect();
+    let frames = sizes.len();
+    sizes.dedup();
+    assert_eq!(sizes, ["640,360", "854,480"]);
+    let parts = ["small", "large"].map(|name| hashes(&file(&place.demo, &json!(name))).len());
+    assert_eq!(frames, parts[0] + parts[1]);
+    if let Some(keep) = std::env::var_os("KEEP_SIZES") {
+        std::fs::copy(&path, keep).unwrap();
+    }
+}

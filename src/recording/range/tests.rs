@@ -44,19 +44,19 @@ fn moov(entry: &[u8], begun: Option<Wall>) -> Vec<u8> {
 
 /// How a test's recording is made: a picture each 1/10 s, sound each 1/20 s, five pictures a fragment.
 #[derive(Debug, Clone)]
-struct Made {
-    name: &'static str,
-    begun: u64,
-    pictures: u32,
+pub(crate) struct Made {
+    pub(crate) name: &'static str,
+    pub(crate) begun: u64,
+    pub(crate) pictures: u32,
     /// From one sync sample to the next.
     group: u32,
     entry: Vec<u8>,
     /// Bytes of a picture, about.
-    large: usize,
+    pub(crate) large: usize,
 }
 
 impl Made {
-    fn new(name: &'static str, begun: u64, pictures: u32) -> Self {
+    pub(crate) fn new(name: &'static str, begun: u64, pictures: u32) -> Self {
         Self {
             name,
             begun,
@@ -67,7 +67,7 @@ impl Made {
         }
     }
 
-    fn begun(&self) -> Wall {
+    pub(crate) fn begun(&self) -> Wall {
         Wall::from_secs(self.begun)
     }
 
@@ -82,7 +82,7 @@ impl Made {
         format!("{} sound {n}", self.name).into_bytes()
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut file = moov(&self.entry, Some(self.begun()));
         for from in (0..self.pictures).step_by(5) {
             let until = (from + 5).min(self.pictures);

@@ -543,3 +543,6 @@ fn reopen(inner: &Inner, ready: &Ready, part: usize) -> io::Result<File> {
         false => Err(gone()),
     }
 }
+
+#[cfg(test)]
+mod tests;

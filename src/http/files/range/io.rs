@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use http_body_util::BodyExt as _;
 use hyper::body::{Bytes, Frame, Incoming, SizeHint};
@@ -227,7 +227,8 @@ impl Inner {
             match took.map_err(unreadable)? {
                 Took::Some => origins.push(Origin {
                     filename,
-                    identity: (meta.dev(), meta.ino()),
+                    identity: identity(&meta),
+                    length: meta.len(),
                 }),
                 Took::Nothing => {}
                 Took::Refused => break,
@@ -533,12 +534,19 @@ fn read(
     Ok((chunk, file))
 }
 
+fn identity(meta: &std::fs::Metadata) -> (u64, u64, Option<Wall>) {
+    let made = meta.created().ok();
+    let made = made.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    let made = made.and_then(|since| u64::try_from(since.as_nanos()).ok());
+    (meta.dev(), meta.ino(), made.map(Wall::from_nanos))
+}
+
 fn reopen(inner: &Inner, ready: &Ready, part: usize) -> io::Result<File> {
     let gone = || io::Error::other("a recording was deleted or replaced while it was sent");
     let origin = ready.origins.get(part).ok_or_else(gone)?;
     let file = open_in(&inner.root, &ready.device, &origin.filename)?.ok_or_else(gone)?;
     let meta = file.metadata()?;
-    match (meta.dev(), meta.ino()) == origin.identity {
+    match identity(&meta) == origin.identity && meta.len() >= origin.length {
         true => Ok(file),
         false => Err(gone()),
     }

@@ -112,8 +112,11 @@ impl Query {
 pub struct Origin {
     /// Its name in the device's folder.
     pub filename: String,
-    /// File system and number.
-    pub identity: (u64, u64),
+    /// File system, number, and when it was made, where the file system remembers it: a number is given again as soon as
+    /// its file is deleted.
+    pub identity: (u64, u64, Option<Wall>),
+    /// Bytes when it was read; it may have grown since.
+    pub length: u64,
 }
 
 /// A recording that may lie in a stretch: its name, its bytes, and when it was written last.

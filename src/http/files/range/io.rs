@@ -50,6 +50,9 @@ const ROOM: usize = 96 << 20;
 /// How far what lists tell of a beginning or an end may be wrong.
 const BLUR: Duration = Duration::from_secs(5);
 
+/// How long a recording's file lasts: a day, and what it takes to notice that it is over.
+const LONGEST_FILE: Duration = Duration::from_secs(25 * 3600);
+
 /// Makes stretches of what lies in a folder.
 pub struct Assembler(Arc<Inner>);
 
@@ -166,6 +169,11 @@ impl Inner {
                 let entry = &item.entry;
                 let begin = begun(entry.created, entry.modified, lasts.unwrap_or_default());
                 let end = lasts.map_or(entry.modified, |lasts| begin + lasts);
+                // Neither examined yet, nor is its time of making to be believed: any of it may lie there.
+                let begin = match lasts.is_none() && begin == entry.modified {
+                    true => less(begin, LONGEST_FILE),
+                    false => begin,
+                };
                 if begin >= stretch.end {
                     near.after = Some(near.after.map_or(begin, |after| after.min(begin)));
                 } else if end <= stretch.start {
@@ -532,6 +540,11 @@ fn read(
         file = Some((part, opened));
     }
     Ok((chunk, file))
+}
+
+fn less(at: Wall, by: Duration) -> Wall {
+    let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+    Wall::from_nanos(at.as_nanos().saturating_sub(by))
 }
 
 fn identity(meta: &std::fs::Metadata) -> (u64, u64, Option<Wall>) {

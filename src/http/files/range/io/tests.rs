@@ -9,7 +9,7 @@ use crate::storage::names::Stem;
 use crate::storage::shelf::Entry;
 
 /// Recordings that lie in a folder, dated as the test says.
-struct Shelf(PathBuf, Vec<Made>);
+struct Shelf(PathBuf, Vec<Made>, bool);
 
 impl Recordings for Shelf {
     fn start(&self, _: Order) -> Later<Start> {
@@ -31,10 +31,11 @@ impl Recordings for Shelf {
                 device: "camera0".to_owned(),
                 size: file.metadata().ok()?.len(),
                 modified: made.begun() + facts.duration,
-                created: Some(made.begun()),
+                // A plain MP4 was made after its last picture.
+                created: Some(made.begun() + Duration::from_secs(if self.2 { 0 } else { 60 })),
                 path,
             };
-            let facts = Some(facts);
+            let facts = Some(facts).filter(|_| self.2);
             Some(Item { entry, facts })
         };
         let files: Vec<Item> = self.1.iter().rev().filter_map(item).collect();
@@ -63,6 +64,10 @@ struct Place(PathBuf);
 
 impl Place {
     fn new() -> (Self, Assembler, Stretch) {
+        Self::with(true)
+    }
+
+    fn with(examined: bool) -> (Self, Assembler, Stretch) {
         let name = format!("camera-service-range-{}", uuid::Uuid::new_v4().simple());
         let root = std::env::temp_dir().join(name);
         fs::create_dir_all(root.join("camera0")).unwrap();
@@ -74,7 +79,7 @@ impl Place {
             let path = root.join("camera0").join(format!("{}.mp4", made.name));
             fs::write(path, made.bytes()).unwrap();
         }
-        let shelf = Arc::new(Shelf(root.clone(), made.to_vec()));
+        let shelf = Arc::new(Shelf(root.clone(), made.to_vec(), examined));
         let signer = Signer::new(b"the key of this test");
         let at = |secs: u64| Wall::from_secs(1_800_000_000 + secs);
         let stretch = Stretch::new(at(0), at(60)).unwrap();
@@ -165,4 +170,14 @@ async fn what_is_nearest_is_told_where_nothing_was_recorded() {
             after: Some(at(10))
         }
     );
+}
+
+#[tokio::test]
+async fn a_recording_that_has_not_been_examined_is_found_by_what_it_says_itself() {
+    let (_place, assembler, _) = Place::with(false);
+    let at = |secs: u64| Wall::from_secs(1_800_000_000 + secs);
+    let stretch = Stretch::new(at(0), at(2)).unwrap();
+    let ready = assembler.find("camera0", stretch).await.unwrap().unwrap();
+    assert_eq!(ready.plan.parts.len(), 1);
+    assert_eq!(ready.plan.begin(), at(0));
 }

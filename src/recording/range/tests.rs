@@ -17,6 +17,10 @@ fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap()
 }
 
+fn place(at: u64) -> usize {
+    usize::try_from(at).unwrap()
+}
+
 fn trak(id: u32, scale: u32, handler: &[u8; 4], entry: &[u8]) -> Vec<u8> {
     let tkhd = boxed(b"tkhd", &[&words(&[3, 0, 0, id, 0, 0]), &[0; 60]]);
     let mdhd = boxed(b"mdhd", &[&words(&[0, 0, 0, scale, 0, 0])]);
@@ -118,8 +122,8 @@ impl Made {
         let plan = plain::Plan::of(&mut Cursor::new(&bytes)).unwrap().unwrap();
         let mut made = plan.head;
         for span in plan.spans {
-            let at = span.at as usize;
-            made.extend(&bytes[at..at + span.length as usize]);
+            let at = place(span.at);
+            made.extend(&bytes[at..at + place(span.length)]);
         }
         made
     }
@@ -164,7 +168,7 @@ fn read(plan: &Plan, files: &[(&Made, Vec<u8>)], mut at: u64, most: usize) -> Ve
             Some(Slice::Of { part, from, length }) => {
                 let name = plan.parts[part].stem.as_str();
                 let (_, bytes) = files.iter().find(|(m, _)| m.name == name).unwrap();
-                out.extend(&bytes[from as usize..(from + length) as usize]);
+                out.extend(&bytes[place(from)..place(from + length)]);
             }
         }
         out.truncate(most);
@@ -184,7 +188,7 @@ fn played(bytes: &[u8]) -> Vec<Vec<(u64, u64, String, bool)>> {
     impl gather::Sink for Seen<'_> {
         fn show(&mut self, found: plain::fragment::Found) -> std::io::Result<()> {
             let scale = u64::from(self.scales[found.track]);
-            let text = &self.bytes[found.at as usize..][..found.sample.size as usize];
+            let text = &self.bytes[place(found.at)..][..found.sample.size as usize];
             let text = String::from_utf8_lossy(text)
                 .trim_end_matches('.')
                 .to_owned();

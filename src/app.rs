@@ -43,6 +43,8 @@ use crate::http::bind::io::bind;
 use crate::http::files::Downloads;
 use crate::http::files::io::Library;
 use crate::http::files::permit::Signer;
+use crate::http::files::range::Ranges;
+use crate::http::files::range::io::Assembler;
 use crate::http::tls::io::Certificate;
 use crate::http::{self, Services};
 use crate::kept::io::Store;
@@ -148,10 +150,11 @@ impl App {
 
         // Control. MediaMTX must exist before the doors can show its state, and the doors must be
         // open before MediaMTX asks them: so its state starts as a place that is filled later.
+        let signer = Signer::new(access.judge().keyring.derive(DOWNLOAD_KEY).as_bytes());
         let library = Library::new(
             config.storage.recordings(),
             config.storage.snapshots(),
-            Signer::new(access.judge().keyring.derive(DOWNLOAD_KEY).as_bytes()),
+            signer.clone(),
         );
         let spare = config.storage.fallback_recordings();
         let library = Arc::new(library.and(spare.zip(config.storage.fallback_snapshots())));
@@ -184,6 +187,11 @@ impl App {
         )?;
         let viewing = Arc::new(Viewing::default());
         let gate = Arc::new(Gate::new(rules(&config.security)));
+        let ranges = Arc::new(Assembler::new(
+            Arc::new(records.recorder.clone()),
+            config.storage.recordings(),
+            signer,
+        ));
         let services = Services {
             desk: Arc::new(Desk {
                 directory: Arc::clone(&directory),
@@ -191,6 +199,7 @@ impl App {
                 office: Arc::new(access.clone()) as Arc<dyn Office>,
                 media: Arc::clone(&media_state) as Arc<dyn MediaServer>,
                 downloads: Arc::clone(&library) as Arc<dyn Downloads>,
+                ranges: Arc::clone(&ranges) as Arc<dyn Ranges>,
                 configuration: Arc::new(configuration.clone()),
                 events: Arc::clone(&bus) as Arc<dyn Announce>,
                 recordings: Arc::new(records.recorder.clone()),
@@ -218,6 +227,7 @@ impl App {
             ),
             limits: limits(&config.server),
             library,
+            ranges,
             origins: config.security.cors_origins.clone(),
             ws_path: config.server.websocket_path.clone(),
             webrtc: settings.webrtc,

@@ -20,6 +20,7 @@ use camera_service::events::bus::Bus;
 use camera_service::external::{self, Fixed};
 use camera_service::http::files::io::Library;
 use camera_service::http::files::permit::Signer;
+use camera_service::http::files::range::io::Assembler;
 use camera_service::mediamtx::auth::Secret;
 use camera_service::mediamtx::paths::io::PathKeeper;
 use camera_service::rpc::Desk;
@@ -173,8 +174,8 @@ fn external() -> Fixed {
     Fixed(book.into())
 }
 
-/// A fresh desk, and the shelf of its downloads. Where nobody may log in, every token is refused.
-pub(crate) fn desk(logins: bool, bus: &Arc<Bus>) -> (Desk, Arc<Library>) {
+/// A fresh desk, and the shelves of its downloads. Where nobody may log in, every token is refused.
+pub(crate) fn desk(logins: bool, bus: &Arc<Bus>) -> (Desk, Arc<Library>, Arc<Assembler>) {
     let directory = Arc::new(Directory::default());
     directory.put(camera());
     let events = Arc::clone(bus) as Arc<dyn Announce>;
@@ -194,6 +195,11 @@ pub(crate) fn desk(logins: bool, bus: &Arc<Bus>) -> (Desk, Arc<Library>) {
         format!("{NOWHERE}/snapshots").into(),
         Signer::new(b"the key of this target's links!!"),
     ));
+    let ranges = Arc::new(Assembler::new(
+        Arc::new(records.recorder.clone()),
+        format!("{NOWHERE}/recordings").into(),
+        Signer::new(b"the key of this target's links!!"),
+    ));
     let verifier: Arc<dyn Verify> = if logins {
         Arc::new(Words)
     } else {
@@ -205,6 +211,7 @@ pub(crate) fn desk(logins: bool, bus: &Arc<Bus>) -> (Desk, Arc<Library>) {
         office: Arc::new(Closed),
         media: Arc::new(Media),
         downloads: Arc::clone(&library) as _,
+        ranges: Arc::clone(&ranges) as _,
         configuration: Arc::new(Settled),
         events,
         recordings: Arc::new(records.recorder),
@@ -218,7 +225,7 @@ pub(crate) fn desk(logins: bool, bus: &Arc<Bus>) -> (Desk, Arc<Library>) {
         rtsp_port: 8554,
         guard: Guard::default(),
     };
-    (desk, library)
+    (desk, library, ranges)
 }
 
 /// Nobody listens there.

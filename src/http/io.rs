@@ -387,7 +387,7 @@ async fn answer(visit: &Visit, request: Request<Incoming>, wanted: Route) -> Res
         Route::Whep { upstream } => proxy::io::whep(visit, request, &upstream).await,
         Route::Whip { upstream } => proxy::io::whip(visit, request, &upstream).await,
         // Only browsers ask so, before a request of another site's page; [`handle`] answers them.
-        Route::File { .. } if request.method() == "OPTIONS" => {
+        Route::File { .. } | Route::Range { .. } if request.method() == "OPTIONS" => {
             let message = "OPTIONS is for the preflights of browsers; use GET or HEAD";
             let verbs = wanted.shared_verbs().unwrap_or_default();
             ready(
@@ -396,6 +396,7 @@ async fn answer(visit: &Visit, request: Request<Incoming>, wanted: Route) -> Res
             )
         }
         Route::File { kind, name } => files::io::download(visit, &request, kind, &name).await,
+        Route::Range { device } => files::range::io::download(visit, &request, &device).await,
         Route::Hls { upstream } => proxy::io::hls(visit, request, &upstream).await,
         Route::Playlist { location } => {
             let location = match request.uri().query() {

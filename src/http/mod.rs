@@ -51,6 +51,8 @@ pub struct Services {
     pub limits: Limits,
     /// Recordings and snapshots to download.
     pub library: Arc<files::io::Library>,
+    /// Stretches of time to download.
+    pub ranges: Arc<files::range::io::Assembler>,
     /// Origins of other sites whose pages may open the WebSocket and read what HTTP answers, such as
     /// `https://panel.example`.
     pub origins: Vec<String>,

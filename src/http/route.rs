@@ -38,6 +38,11 @@ pub enum Route {
         /// Its name as it stood in the path, not yet decoded or checked.
         name: String,
     },
+    /// A stretch of time of one camera or stream.
+    Range {
+        /// Its name as it stood in the path, not yet decoded or checked.
+        device: String,
+    },
     /// The documented HLS link; leads on to the playlist's own folder, which its relative links need.
     Playlist {
         /// `/hls/camera0/index.m3u8`.
@@ -78,7 +83,9 @@ impl Route {
     pub const fn shared_verbs(&self) -> Option<&'static str> {
         match self {
             Self::Whep { .. } | Self::Whip { .. } => Some(SIGNALLING),
-            Self::Playlist { .. } | Self::Hls { .. } | Self::File { .. } => Some(FETCHING),
+            Self::Playlist { .. } | Self::Hls { .. } | Self::File { .. } | Self::Range { .. } => {
+                Some(FETCHING)
+            }
             _ => None,
         }
     }
@@ -158,6 +165,11 @@ fn session(rest: &str, what: &str) -> Option<String> {
 
 fn file(rest: &str) -> Option<Route> {
     let (folder, name) = rest.split_once('/')?;
+    if folder == "range" {
+        return (!name.is_empty() && !name.contains('/')).then(|| Route::Range {
+            device: name.to_owned(),
+        });
+    }
     let kind = Kind::ALL.into_iter().find(|k| k.folder() == folder)?;
     (!name.is_empty() && !name.contains('/')).then(|| Route::File {
         kind,
@@ -243,6 +255,12 @@ mod tests {
                 Route::File {
                     kind: Kind::Recording,
                     name: "camera0_1.mp4".into()
+                }
+            );
+            assert_eq!(
+                go("GET", "/files/range/camera0"),
+                Route::Range {
+                    device: "camera0".into()
                 }
             );
             assert_eq!(

@@ -401,7 +401,7 @@ impl Holes {
 }
 
 /// Reads a little ahead, so that a fragment costs one call to the system and not six. A seek costs none.
-struct Window<'a, F> {
+pub(super) struct Window<'a, F> {
     file: &'a mut F,
     length: Option<u64>,
     at: u64,
@@ -410,7 +410,7 @@ struct Window<'a, F> {
 }
 
 impl<'a, F> Window<'a, F> {
-    const fn new(file: &'a mut F) -> Self {
+    pub(super) const fn new(file: &'a mut F) -> Self {
         Self {
             file,
             length: None,

@@ -14,6 +14,7 @@ pub mod index;
 pub mod io;
 pub mod ledger;
 pub mod plain;
+pub mod range;
 pub mod scrub;
 pub mod seal;
 pub mod session;

@@ -30,6 +30,7 @@ use crate::events::Announce;
 use crate::events::subscriptions::Registry;
 use crate::external::Streams;
 use crate::http::files::Downloads;
+use crate::http::files::range::Ranges;
 use crate::recording::Recordings;
 use crate::snapshot::Snapshots;
 use crate::storage::Storage;
@@ -53,6 +54,8 @@ pub struct Desk {
     pub media: Arc<dyn MediaServer>,
     /// Where recordings and snapshots are to be had.
     pub downloads: Arc<dyn Downloads>,
+    /// Stretches of time over the recordings of one camera.
+    pub ranges: Arc<dyn Ranges>,
     /// The configuration: what holds, and the way to read it anew.
     pub configuration: Arc<dyn Configuration>,
     /// Takes what happened, for whoever subscribed.

@@ -13,7 +13,7 @@ use super::Desk;
 use super::error::{Code, Fault};
 use super::links::Reached;
 use super::methods::{
-    audit, cameras, configuration, controls, core, credentials, downloads, events, external,
+    audit, cameras, configuration, controls, core, credentials, downloads, events, external, range,
     recordings, snapshots, storage, streams, system, video,
 };
 use super::params::Param;
@@ -127,6 +127,7 @@ pub const METHODS: &[Method] = &[
     system::METRICS,
     audit::LOG,
     downloads::DOWNLOAD_URL,
+    range::RANGE_URL,
     configuration::GET,
     configuration::RELOAD,
     recordings::START,

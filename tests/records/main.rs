@@ -4,6 +4,7 @@
 mod evidence;
 #[path = "../support/probe.rs"]
 mod probe;
+mod range;
 #[allow(dead_code, reason = "shared with the demo's own scenarios")]
 #[path = "../demo/stage.rs"]
 mod stage;

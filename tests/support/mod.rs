@@ -22,6 +22,8 @@ use camera_service::http::bind::io::bind;
 use camera_service::http::files::Downloads;
 use camera_service::http::files::io::Library;
 use camera_service::http::files::permit::Signer;
+use camera_service::http::files::range::Ranges;
+use camera_service::http::files::range::io::Assembler;
 use camera_service::http::io::{Listeners, serve};
 use camera_service::http::{Limits, Live, Services};
 use camera_service::mediamtx::auth::Secret;
@@ -247,6 +249,11 @@ impl Rig {
         }));
         let nowhere: SocketAddr = "127.0.0.1:1".parse().unwrap();
         let library = Arc::new(library("/nowhere/camera-service"));
+        let ranges = Arc::new(Assembler::new(
+            Arc::new(records.recorder.clone()),
+            storage.recordings(),
+            Signer::new(b"the key of this test's links"),
+        ));
         let mut services = Services {
             desk: Arc::new(Desk {
                 directory: Arc::clone(&directory),
@@ -254,6 +261,7 @@ impl Rig {
                 office: Arc::new(NoOffice),
                 media: Arc::new(media.clone()),
                 downloads: Arc::clone(&library) as Arc<dyn Downloads>,
+                ranges: Arc::clone(&ranges) as Arc<dyn Ranges>,
                 configuration: Arc::new(Settled),
                 events: Arc::clone(&events),
                 recordings: Arc::new(records.recorder),
@@ -272,6 +280,7 @@ impl Rig {
             auth: Arc::new(|question| if question == b"{\"ok\":1}" { 200 } else { 401 }),
             limits: Limits::default(),
             library,
+            ranges,
             origins: Vec::new(),
             ws_path: "/ws".to_owned(),
             webrtc: nowhere,

@@ -68,6 +68,71 @@ test('an operator records, watches, downloads and deletes; and keeps a picture',
   await page.close();
 });
 
+test('a time is played over two recordings, to its end, and from any place', { timeout: 60_000 }, async () => {
+  const { page, complaints } = await open(product.tokens.operator);
+  const bar = page.getByRole('region', { name: 'Recording', exact: true });
+  const from = new Date();
+  for (const pause of [1500, 0]) {
+    await bar.getByRole('button', { name: 'Record' }).click();
+    const stop = bar.getByRole('button', { name: 'Stop recording' });
+    await stop.waitFor(SOON);
+    await page.waitForTimeout(2000);
+    await stop.click();
+    await bar.getByText(/It is under Files/).waitFor(SOON);
+    await page.waitForTimeout(pause);
+  }
+  await tab(page, 'Files');
+  const time = page.getByRole('region', { name: 'A time' });
+  const field = (at) => new Date(at - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+  await time.getByLabel('From').fill(field(from));
+  await time.getByRole('button', { name: 'Play' }).click();
+  await time.getByText(/of 2 recordings · nothing was recorded in between once/).waitFor(SOON);
+  const video = time.locator('video');
+  const state = () =>
+    video.evaluate(({ currentTime, duration, ended, error, videoWidth, seekable }) => ({
+      currentTime,
+      duration,
+      ended,
+      error: error?.message,
+      videoWidth,
+      seekable: seekable.length && seekable.end(0),
+    }));
+  const reaches = async (what, so) => {
+    for (let now = Date.now(); !so(await state()); await page.waitForTimeout(50)) {
+      assert.ok(Date.now() - now < 20_000, `${what}: ${JSON.stringify(await state())}`);
+    }
+  };
+  await reaches('the end', ({ ended }) => ended);
+  const end = await state();
+  assert.ok(end.duration > 5 && end.duration < 30 && end.videoWidth > 0, JSON.stringify(end));
+  assert.ok(Math.abs(end.seekable - end.duration) < 0.1 && !end.error, JSON.stringify(end));
+
+  // Into the second recording, back into the first, and on over the hole.
+  for (const at of [end.duration - 1, 0.5]) {
+    await video.evaluate((element, to) => void (element.currentTime = to), at);
+    await reaches(`a picture at ${at}`, ({ currentTime }) => Math.abs(currentTime - at) < 0.3);
+    await video.evaluate((element) => new Promise((shown) => (element.requestVideoFrameCallback(shown), void element.play())));
+  }
+  await video.evaluate((element) => void (element.playbackRate = 4));
+  await reaches('the end again', ({ ended }) => ended);
+  assert.equal((await state()).error, undefined);
+  await shot(page, 'time');
+  await staysWithin(page, 'a time');
+
+  await time.getByLabel('To').fill('2001-01-01T00:00:00');
+  await time.getByRole('button', { name: 'Play' }).click();
+  await time.getByRole('alert').waitFor(SOON);
+  const files = page.getByRole('region', { name: 'Recordings' });
+  for (let left = await files.locator('[data-file]').count(); left > 0; left--) {
+    const name = await files.locator('[data-file]').first().getAttribute('data-file');
+    await files.getByRole('button', { name: `Delete ${name}` }).click();
+    await files.getByRole('button', { name: `Really delete ${name}?` }).click();
+    await files.getByText(`${name} is deleted.`).waitFor(SOON);
+  }
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
 test('an API key is shown once, opens the page, and ends it when it is revoked', { timeout: 40_000 }, async () => {
   const { page, complaints } = await open(product.tokens.admin);
   await tab(page, 'Access');

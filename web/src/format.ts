@@ -56,3 +56,15 @@ export function moment(rfc3339: string): string {
   if (Number.isNaN(at.getTime())) return rfc3339;
   return at.toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'medium' });
 }
+
+/** A moment as the browser's own field for dates and times wants it: this device's time, to the second. */
+export function local(millis: number): string {
+  const at = new Date(millis);
+  return new Date(millis - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
+/** What such a field says, as RFC 3339; what is no moment stays as it is, for the box to refuse. */
+export function instant(field: string): string {
+  const at = new Date(field);
+  return Number.isNaN(at.getTime()) ? field : at.toISOString();
+}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { backoff } from '../src/backoff.ts';
-import { bitrate, bytes, duration, rate, resolution, secondsUntil } from '../src/format.ts';
+import { bitrate, bytes, duration, instant, local, rate, resolution, secondsUntil } from '../src/format.ts';
 import { parseFragment, visibleFragment } from '../src/fragment.ts';
 
 test('bytes and bit rates keep two or three digits', () => {
@@ -21,6 +21,13 @@ test('rates, resolutions, countdowns', () => {
   assert.equal(resolution('1920x1080'), '1920 × 1080');
   assert.equal(resolution('unknown'), 'unknown');
   assert.deepEqual([5000, 4001, 1, 0, -10].map((at) => secondsUntil(at, 0)), [5, 5, 1, 1, 1]);
+});
+
+test("a field's moment is this device's time and comes back as it was", () => {
+  const at = Date.UTC(2026, 10, 21, 10, 15, 7);
+  assert.match(local(at), /^2026-11-2[12]T\d\d:\d\d:07$/);
+  assert.equal(instant(local(at)), '2026-11-21T10:15:07.000Z');
+  assert.equal(instant(''), '');
 });
 
 test('the fragment gives token and camera', () => {

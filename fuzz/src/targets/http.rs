@@ -31,7 +31,7 @@ thread_local! {
 fn house() -> House {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let bus = Arc::new(Bus::default());
-    let (desk, library) = world::desk(false, &bus);
+    let (desk, library, ranges) = world::desk(false, &bus);
     let services = Services {
         desk: Arc::new(desk),
         bus,
@@ -43,6 +43,7 @@ fn house() -> House {
             ..Limits::default()
         },
         library,
+        ranges,
         origins: vec!["https://panel.example".to_owned()],
         ws_path: "/ws".to_owned(),
         webrtc: world::nowhere(),

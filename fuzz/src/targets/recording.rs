@@ -1,9 +1,12 @@
-//! Recordings as they lie on the disk after a power cut: how long they play, and the plain file made of them.
+//! Recordings as they lie on the disk after a power cut: how long they play, the plain file made of them, and stretches of
+//! time of them.
 
 use std::io::Cursor;
 
+use camera_service::clock::Wall;
 use camera_service::recording::fmp4::{Memory, read, read_on};
 use camera_service::recording::plain::Plan;
+use camera_service::recording::range::{Joiner, Slice, Stretch};
 
 use crate::input::Input;
 
@@ -27,6 +30,8 @@ pub(crate) fn run(data: &[u8]) {
         assert!(grown.whole <= length);
     }
 
+    stretch(file, u64::try_from(cut).unwrap());
+
     let Ok(Some(plan)) = Plan::of(&mut Cursor::new(file)) else {
         return;
     };
@@ -47,4 +52,33 @@ pub(crate) fn run(data: &[u8]) {
     assert!(matches!(Plan::of(&mut Cursor::new(&plain)), Ok(None)));
     let told = read(&mut Cursor::new(&plain)).unwrap();
     assert!(told.whole <= plain.len() as u64);
+}
+
+/// Two of the same after each other, from the `from`th millisecond on.
+fn stretch(file: &[u8], from: u64) {
+    let begun = Wall::from_secs(1_800_000_000);
+    let start = Wall::from_nanos(begun.as_nanos() + from * 1_000_000);
+    let end = Wall::from_secs(begun.as_secs() + 3600);
+    let mut joiner = Joiner::new(Stretch::new(start, end).unwrap());
+    for (name, begun) in [("a", begun), ("b", Wall::from_secs(begun.as_secs() + 100))] {
+        joiner
+            .take(&name.parse().unwrap(), begun, &mut Cursor::new(file))
+            .unwrap();
+    }
+    let Ok(plan) = joiner.finish() else {
+        return;
+    };
+    assert!(plan.head().len() <= 256 * file.len() + 4096);
+    // It can be read from its beginning to its end, and all of it lies within the recordings.
+    let mut at = 0;
+    while let Some(slice) = plan.slice(at) {
+        at += match slice {
+            Slice::Made(bytes) => bytes.len() as u64,
+            Slice::Of { from, length, .. } => {
+                assert!(length > 0 && from + length <= file.len() as u64);
+                length
+            }
+        };
+    }
+    assert_eq!(at, plan.size());
 }

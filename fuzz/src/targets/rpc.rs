@@ -24,7 +24,7 @@ pub(crate) fn run(data: &[u8]) {
     let runtime = Builder::new_current_thread().build().unwrap();
     let _inside = runtime.enter();
     let bus = Arc::new(Bus::default());
-    let (desk, _) = world::desk(true, &bus);
+    let (desk, ..) = world::desk(true, &bus);
     let room = Room {
         methods: METHODS,
         desk: Arc::new(desk),

@@ -37,7 +37,7 @@ use crate::system::doors::{Limited, Login, NoDownload};
 /// Who may download.
 const LEAST: Role = Role::Viewer;
 /// Read and handed over at once; with one in the socket's queue, what a download costs in memory.
-const CHUNK: u64 = 128 << 10;
+pub(super) const CHUNK: u64 = 128 << 10;
 /// Folders looked through: one per camera or stream that ever was.
 const FOLDERS: usize = 1024;
 
@@ -189,7 +189,7 @@ fn search(root: &Path, names: &[String]) -> io::Result<Option<Found>> {
 }
 
 /// One step down; `None` where there is nothing of that name, or a symbolic link, or not what was wanted.
-fn step(folder: &OwnedFd, name: &str, what: OFlag) -> io::Result<Option<OwnedFd>> {
+pub(super) fn step(folder: &OwnedFd, name: &str, what: OFlag) -> io::Result<Option<OwnedFd>> {
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | what;
     match openat(folder, name, flags, Mode::empty()) {
         Ok(fd) => Ok(Some(fd)),
@@ -316,7 +316,7 @@ pub(in crate::http) async fn download(
 }
 
 /// How a download without a place is answered.
-const fn beyond(whose: NoDownload) -> (u16, &'static str) {
+pub(super) const fn beyond(whose: NoDownload) -> (u16, &'static str) {
     match whose {
         NoDownload::User => (
             429,
@@ -333,7 +333,7 @@ const fn beyond(whose: NoDownload) -> (u16, &'static str) {
     }
 }
 
-fn asked(request: &Request<Incoming>, head: bool) -> Asked<'_> {
+pub(super) fn asked(request: &Request<Incoming>, head: bool) -> Asked<'_> {
     Asked {
         if_match: text(request, "if-match"),
         if_unmodified_since: text(request, "if-unmodified-since"),
@@ -346,7 +346,7 @@ fn asked(request: &Request<Incoming>, head: bool) -> Asked<'_> {
 }
 
 /// Who asks, by header or by the link's own signature; else the refusal (RFC 9110 §15.5.2, RFC 6750 §3).
-fn bearer(
+pub(super) fn bearer(
     visit: &Visit,
     request: &Request<Incoming>,
     kind: Kind,

@@ -1,12 +1,14 @@
-//! Recordings and snapshots over HTTP: `/files/recordings/{name}` and `/files/snapshots/{name}`.
+//! Recordings and snapshots over HTTP: `/files/recordings/{name}` and `/files/snapshots/{name}`, and stretches of time
+//! of one camera: `/files/range/{device}`.
 //!
 //! [`name`] says what a name may be, [`permit`] signs links that work without a header, [`terms`]
 //! reads conditions and ranges (RFC 9110 §13, §14), [`slots`] says how many may run at once, [`io`] finds, opens and
-//! streams.
+//! streams; [`range`] is for stretches of time.
 
 pub mod io;
 pub mod name;
 pub mod permit;
+pub mod range;
 pub mod slots;
 pub mod terms;
 

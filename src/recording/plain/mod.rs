@@ -4,10 +4,11 @@
 //! is finished, [`Plan::of`] reads the heads of the fragments and says what the plain file is: its first bytes, and which
 //! bytes of the fragmented file follow them. No sample is decoded or changed.
 
+pub(super) mod fragment;
 pub mod io;
-mod read;
-mod samples;
-mod write;
+pub(super) mod read;
+pub(super) mod samples;
+pub(super) mod write;
 
 use std::io::{Read, Result, Seek};
 

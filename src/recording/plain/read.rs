@@ -2,39 +2,28 @@
 
 use std::io::{Read, Result, Seek, SeekFrom};
 
-use super::samples::{Chunk, Sample, Span, Tables};
-use crate::recording::fmp4::{Head, bad, body, boxes, head, inside, times, u32_at, u64_at};
+use super::fragment::{Traits, samples_of};
+use super::samples::{Chunk, Span, Tables};
+use crate::recording::fmp4::{Head, bad, body, boxes, head, inside, times, u32_at};
 
 /// What a torn end may leave at most: one part of MediaMTX's. More is damage in the middle, which is not cut away.
 const TORN: u64 = 64 << 20;
 
-/// `sample_is_non_sync_sample` (8.8.3.1).
-const NON_SYNC: u32 = 0x0001_0000;
-
-/// What `trex` or `tfhd` say of samples that say nothing themselves (8.8.3, 8.8.7).
-#[derive(Debug, Clone, Copy, Default)]
-struct Defaults {
-    description: u32,
-    duration: u32,
-    size: u32,
-    flags: u32,
-}
-
 /// One track.
 #[derive(Debug, Clone)]
-pub(super) struct Track {
-    pub id: u32,
+pub(in crate::recording) struct Track {
     /// Ticks per second.
     pub scale: u32,
     /// The body of its `trak`.
     pub trak: Vec<u8>,
     pub tables: Tables,
-    defaults: Defaults,
+    /// What its fragments are read by.
+    pub traits: Traits,
 }
 
 /// All of a file.
 #[derive(Debug, Clone)]
-pub(super) struct Movie {
+pub(in crate::recording) struct Movie {
     /// The body of its `moov`.
     pub moov: Vec<u8>,
     pub tracks: Vec<Track>,
@@ -94,7 +83,7 @@ pub(super) fn movie(file: &mut (impl Read + Seek)) -> Result<Option<Movie>> {
 }
 
 /// A movie without its fragments; `None`: the `moov` is damaged.
-fn begun(moov: Vec<u8>) -> Option<Result<Movie>> {
+pub(in crate::recording) fn begun(moov: Vec<u8>) -> Option<Result<Movie>> {
     let mut tracks: Vec<Track> = Vec::new();
     for (_, trak) in boxes(&moov).filter(|(kind, _)| kind == b"trak") {
         if inside(trak, b"edts").is_some() {
@@ -106,21 +95,21 @@ fn begun(moov: Vec<u8>) -> Option<Result<Movie>> {
         let (scale, _) = times(inside(mdia, b"mdhd")?)?;
         // What its samples are (8.5.2); the tables will stand beside it.
         inside(inside(inside(mdia, b"minf")?, b"stbl")?, b"stsd")?;
-        if scale == 0 || tracks.iter().any(|t| t.id == id) {
+        if scale == 0 || tracks.iter().any(|t| t.traits.id == id) {
             return None;
         }
         tracks.push(Track {
-            id,
             scale,
             trak: trak.to_vec(),
             tables: Tables::default(),
-            defaults: Defaults::default(),
+            traits: Traits::of(id),
         });
     }
     for (_, trex) in boxes(inside(&moov, b"mvex")?).filter(|(kind, _)| kind == b"trex") {
         let id = u32_at(trex, 4)?;
-        for track in tracks.iter_mut().filter(|t| t.id == id) {
-            track.defaults = Defaults {
+        for track in tracks.iter_mut().filter(|t| t.traits.id == id) {
+            track.traits = Traits {
+                id,
                 description: u32_at(trex, 8)?,
                 duration: u32_at(trex, 12)?,
                 size: u32_at(trex, 16)?,
@@ -137,158 +126,35 @@ fn begun(moov: Vec<u8>) -> Option<Result<Movie>> {
     }))
 }
 
-/// Reads numbers one after the other.
-struct Fields<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Fields<'_> {
-    fn u32(&mut self) -> Option<u32> {
-        let value = u32_at(self.bytes, self.at)?;
-        self.at += 4;
-        Some(value)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        let value = u64_at(self.bytes, self.at)?;
-        self.at += 8;
-        Some(value)
-    }
-}
-
 impl Movie {
     /// Takes a whole fragment: the body of the `moof` that stands at `from`, and the `mdat` behind it.
     fn fragment(&mut self, moof: &[u8], from: u64, mdat: Head) -> Result<()> {
-        let damaged = || bad("one of its fragments is damaged");
-        // Where the samples of a traf without a base begin: behind those of the one before it (8.8.7.1).
-        let mut behind = from;
-        for (_, traf) in boxes(moof).filter(|(kind, _)| kind == b"traf") {
-            let tfhd = inside(traf, b"tfhd").ok_or_else(damaged)?;
-            let (id, base, defaults) = self.track_head(tfhd, from, behind).ok_or_else(damaged)?;
-            let Some(index) = self.tracks.iter().position(|t| t.id == id) else {
-                return Err(bad("one of its fragments is of a track it does not have"));
-            };
-            let truns = || boxes(traf).filter(|(kind, _)| kind == b"trun");
-            if truns().next().is_none() {
-                continue;
+        let traits: Vec<Traits> = self.tracks.iter().map(|t| t.traits).collect();
+        samples_of(moof, from, mdat, &traits, &mut |found| {
+            let track = self.tracks.get_mut(found.track);
+            let track = track.ok_or_else(|| bad("one of its fragments is damaged"))?;
+            track.tables.push(found.time, found.sample)?;
+            // A `trun` is one chunk of the plain file.
+            if found.begins_run {
+                track.tables.chunks.push(Chunk {
+                    at: self.bytes,
+                    samples: 0,
+                    description: found.description,
+                });
             }
-            let mut time = inside(traf, b"tfdt")
-                .and_then(|tfdt| match tfdt.first()? {
-                    0 => u32_at(tfdt, 4).map(u64::from),
-                    _ => u64_at(tfdt, 4),
-                })
-                .ok_or_else(damaged)?;
-            let mut at = base;
-            for (_, trun) in truns() {
-                at = self.run(index, trun, (base, at), &mut time, defaults, mdat)?;
+            if let Some(chunk) = track.tables.chunks.last_mut() {
+                chunk.samples = chunk.samples.saturating_add(1);
             }
-            behind = at;
-        }
-        Ok(())
-    }
-
-    /// A `tfhd` (8.8.7): the track, where its data begins, and its defaults.
-    fn track_head(&self, tfhd: &[u8], moof: u64, behind: u64) -> Option<(u32, u64, Defaults)> {
-        let mut fields = Fields { bytes: tfhd, at: 0 };
-        let (flags, id) = (fields.u32()?, fields.u32()?);
-        let known = self.tracks.iter().find(|t| t.id == id);
-        let mut defaults = known.map(|t| t.defaults).unwrap_or_default();
-        let base = if flags & 0x1 != 0 {
-            fields.u64()?
-        } else if flags & 0x2_0000 != 0 {
-            moof
-        } else {
-            behind
-        };
-        for (flag, field) in [
-            (0x2, &mut defaults.description),
-            (0x8, &mut defaults.duration),
-            (0x10, &mut defaults.size),
-            (0x20, &mut defaults.flags),
-        ] {
-            if flags & flag != 0 {
-                *field = fields.u32()?;
-            }
-        }
-        Some((id, base, defaults))
-    }
-
-    /// A `trun` (8.8.8), which is one chunk of the plain file; returns where its data ends.
-    fn run(
-        &mut self,
-        index: usize,
-        trun: &[u8],
-        (base, behind): (u64, u64),
-        time: &mut u64,
-        defaults: Defaults,
-        mdat: Head,
-    ) -> Result<u64> {
-        let damaged = || bad("one of its fragments is damaged");
-        let track = self.tracks.get_mut(index).ok_or_else(damaged)?;
-        let mut fields = Fields { bytes: trun, at: 0 };
-        let flags = fields.u32().ok_or_else(damaged)?;
-        let count = fields.u32().ok_or_else(damaged)?;
-        let begin = if flags & 0x1 != 0 {
-            let offset = fields.u32().ok_or_else(damaged)?;
-            base.checked_add_signed(i64::from(offset.cast_signed()))
-        } else {
-            Some(behind)
-        };
-        let begin = begin.ok_or_else(damaged)?;
-        let first_flags = if flags & 0x4 != 0 {
-            Some(fields.u32().ok_or_else(damaged)?)
-        } else {
-            None
-        };
-        // Where neither a row nor a byte of data stands for a sample, any count could be told (8.8.8.1).
-        if flags & 0xF00 == 0 && defaults.size == 0 && count > 0 {
-            return Err(bad("one of its fragments has samples without a byte"));
-        }
-        let mut end = begin;
-        for n in 0..count {
-            let mut field = |flag: u32, otherwise: u32| match flags & flag {
-                0 => Ok(otherwise),
-                _ => fields.u32().ok_or_else(damaged),
-            };
-            let duration = field(0x100, defaults.duration)?;
-            let size = field(0x200, defaults.size)?;
-            let own = match first_flags {
-                Some(first) if n == 0 => first,
-                _ => defaults.flags,
-            };
-            let own = field(0x400, own)?;
-            let shift = field(0x800, 0)?;
-            let sample = Sample {
-                duration,
-                size,
-                shift: match flags >> 24 {
-                    0 => i64::from(shift),
-                    _ => i64::from(shift.cast_signed()),
-                },
-                sync: own & NON_SYNC == 0,
-            };
-            end = end.checked_add(u64::from(size)).ok_or_else(damaged)?;
-            // Checked as it grows, so that an absurd count ends here.
-            if begin < mdat.body || end > mdat.end {
-                return Err(bad("the samples of one of its fragments lie outside it"));
-            }
-            track.tables.push(*time, sample)?;
-            *time = time.checked_add(u64::from(duration)).ok_or_else(damaged)?;
-        }
-        if count > 0 {
-            track.tables.chunks.push(Chunk {
-                at: self.bytes,
-                samples: count,
-                description: defaults.description,
-            });
-            let length = end - begin;
-            self.bytes += length;
+            let length = u64::from(found.sample.size);
+            self.bytes = self.bytes.saturating_add(length);
             match self.spans.last_mut() {
-                Some(last) if last.at + last.length == begin => last.length += length,
-                _ => self.spans.push(Span { at: begin, length }),
+                Some(last) if last.at + last.length == found.at => last.length += length,
+                _ => self.spans.push(Span {
+                    at: found.at,
+                    length,
+                }),
             }
-        }
-        Ok(end)
+            Ok(())
+        })
     }
 }

@@ -18,7 +18,7 @@ pub struct Span {
 
 /// Samples that lie one after the other: one `trun`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Chunk {
+pub(in crate::recording) struct Chunk {
     /// Where it begins, counted from the first sample of the plain file.
     pub at: u64,
     pub samples: u32,
@@ -28,7 +28,7 @@ pub(super) struct Chunk {
 
 /// One sample, as a fragment tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sample {
+pub(in crate::recording) struct Sample {
     pub duration: u32,
     pub size: u32,
     /// From decoding to composition; may be below zero.
@@ -38,7 +38,7 @@ pub(super) struct Sample {
 
 /// The tables of one track.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Tables {
+pub(in crate::recording) struct Tables {
     /// Decode time of the first sample, in the fragments' count.
     pub first: Option<u64>,
     /// Where the last sample begins and how long it lasts.
@@ -58,7 +58,7 @@ impl Tables {
     ///
     /// # Errors
     /// `InvalidData`: it is, or there are too many.
-    pub(super) fn push(&mut self, time: u64, sample: Sample) -> Result<()> {
+    pub(in crate::recording) fn push(&mut self, time: u64, sample: Sample) -> Result<()> {
         if self.sizes.len() >= MOST {
             return Err(bad("it has too many samples"));
         }
@@ -84,7 +84,7 @@ impl Tables {
     }
 
     /// Runs of equal durations: how many, how long.
-    pub(super) fn durations(&self) -> Vec<(u32, u32)> {
+    pub(in crate::recording) fn durations(&self) -> Vec<(u32, u32)> {
         let mut all = self.durations.clone();
         if self.first.is_some() {
             run(&mut all, self.last.1);
@@ -93,7 +93,7 @@ impl Tables {
     }
 
     /// From the first sample's beginning to the last one's end (8.4.2.3).
-    pub(super) fn duration(&self) -> u64 {
+    pub(in crate::recording) fn duration(&self) -> u64 {
         let end = self.last.0.saturating_add(u64::from(self.last.1));
         end.saturating_sub(self.first.unwrap_or(end))
     }

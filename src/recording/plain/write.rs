@@ -51,7 +51,7 @@ fn number(count: usize) -> u32 {
 }
 
 /// What the plain file of a movie is.
-pub(super) fn plan(movie: &Movie) -> Result<Plan> {
+pub(in crate::recording) fn plan(movie: &Movie) -> Result<Plan> {
     let mut head = Vec::new();
     copied(&mut head, b"ftyp", FTYP)?;
     // Where samples begin depends on how long the head is, which does not depend on where they begin.

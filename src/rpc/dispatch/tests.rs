@@ -20,9 +20,11 @@ use crate::encode::Route;
 use crate::error::Later;
 use crate::events::Announce;
 use crate::events::bus::Bus;
+use crate::http::files::range::{self as ranged, Ranges};
 use crate::http::files::{Downloads, Kind, Located};
 use crate::latency::{Recorder, Stamps};
 use crate::mediamtx::paths::io::PathKeeper;
+use crate::recording::range::Stretch;
 use crate::rpc::media::{MediaServer, MediaState, PathState};
 use crate::rpc::session::{Login, Refused, Verify};
 use crate::rpc::table::METHODS;
@@ -98,6 +100,20 @@ impl Downloads for Shelf {
             who.user_id,
             until.as_secs()
         )
+    }
+}
+
+impl Ranges for Shelf {
+    fn find(&self, _: &str, _: Stretch) -> Later<ranged::Found> {
+        let nothing = ranged::Trouble::Nothing {
+            before: Some(NOW.wall),
+            after: None,
+        };
+        Box::pin(async move { Ok(Err(nothing)) })
+    }
+
+    fn link(&self, _: &str, _: Stretch, _: &Login, _: Wall) -> String {
+        unreachable!("nothing is found")
     }
 }
 
@@ -229,6 +245,7 @@ pub(crate) fn room(media: MediaState) -> Room {
             office: Arc::new(NoOffice),
             media: Arc::new(Fixed(media)),
             downloads: Arc::new(Shelf),
+            ranges: Arc::new(Shelf),
             configuration: Arc::new(Settled),
             events,
             recordings: Arc::new(records.recorder),

@@ -382,6 +382,36 @@ export interface Protection {
   protected: boolean;
 }
 
+export interface RangeUrl {
+  /** it goes to the end that was asked for; false: it ends with the last recording, which may grow */
+  complete: boolean;
+  /** recordings of that time that could not be read, or not to their end */
+  damaged: string[];
+  device: string;
+  /** path and query of the same link */
+  download_url: string;
+  duration_ms: number;
+  /** when its last picture ends */
+  end_time: string;
+  expires_at: string;
+  file_size: number;
+  /** the name it is downloaded under */
+  filename: string;
+  gaps: {
+    length_ms: number;
+    start_time: string;
+  }[];
+  recordings: {
+    end_time: string;
+    filename: string;
+    start_time: string;
+  }[];
+  /** when its first picture was taken: a key frame at or before the start */
+  start_time: string;
+  /** the whole link, built on the name the client used to reach the service */
+  url: string;
+}
+
 export interface RecInfo {
   created_time: string;
   download_url: string;
@@ -1129,6 +1159,22 @@ export interface Methods {
       ttl_s?: number;
     };
     result: DownloadUrl;
+  };
+  /** A link to what was recorded of a camera or stream from one moment to another, 12 hours at most, as one MP4 over all recordings. It begins at the key frame at or before the start. */
+  get_range_url: {
+    params: {
+      /** the camera's id, such as camera0, or the name of an external stream */
+      device: string;
+      /** from when, as RFC 3339 writes it, with any offset */
+      start: string;
+      /** until when, likewise; this or duration */
+      end?: string;
+      /** for how many seconds, in the place of end */
+      duration?: number;
+      /** seconds the link is good for; 3600 when absent, never longer than this login */
+      ttl_s?: number;
+    };
+    result: RangeUrl;
   };
   /** Tells what holds of the configuration now (secrets left out), which keys wait for a restart of the service, when it was read, and why the last reading was refused, if it was. */
   get_configuration: {

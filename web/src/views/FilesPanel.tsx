@@ -5,6 +5,7 @@ import type { Filed } from '../rpc/types.ts';
 import { useAttempts } from './attempt.ts';
 import { FileRow } from './FileRow.tsx';
 import { Note } from './Note.tsx';
+import { RangePanel } from './RangePanel.tsx';
 import { Retention } from './Retention.tsx';
 import { SpaceBar } from './SpaceBar.tsx';
 
@@ -19,6 +20,7 @@ export function FilesPanel({ box, model }: { box: Box; model: Model }) {
         {model.role === 'admin' && <Retention box={box} />}
       </section>
       <Shelf box={box} model={model} kind="recording" title="Recordings" />
+      {model.selected && <RangePanel key={model.selected} box={box} device={model.selected} />}
       <Shelf box={box} model={model} kind="snapshot" title="Snapshots" />
     </>
   );

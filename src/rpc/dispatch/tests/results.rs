@@ -21,6 +21,7 @@ fn results_have_the_documented_shape_and_no_field_more() {
             "_api_keys",
             "get_audit_log",
             "_download_url",
+            "_range_url",
             "_configuration",
         ]
         .iter()

@@ -167,6 +167,7 @@ impl App {
         let events = Arc::clone(&bus) as Arc<dyn Announce>;
         let records = Records::new(
             &config.storage,
+            &config.recording,
             path_keeper.paths(),
             Arc::new(Hls::new(settings.hls, &secret)),
             &directory,
@@ -306,6 +307,7 @@ impl App {
                 camera: config.camera.clone(),
                 test: test_camera(&config.test_camera),
                 kept: kept.shelf(),
+                recording: config.recording.clone(),
             },
             Arc::clone(&directory),
         )?;

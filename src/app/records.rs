@@ -7,7 +7,7 @@ use tracing::warn;
 
 use crate::camera::Directory;
 use crate::clock;
-use crate::config::Storage as Wanted;
+use crate::config::{self, Storage as Wanted};
 use crate::encode::convert::Planar;
 use crate::events::Announce;
 use crate::events::bus::Bus;
@@ -59,6 +59,7 @@ impl Records {
     #[must_use]
     pub fn new(
         wanted: &Wanted,
+        recording: &config::Recording,
         paths: Paths,
         pulled: Arc<dyn KeyPictures>,
         directory: &Arc<Directory>,
@@ -112,6 +113,7 @@ impl Records {
             directory: Arc::clone(directory),
             flush: flush.clone(),
             mark: Box::new(Paper::new(wanted.data_dir.join("recordings-scrubbed.json"))),
+            longest_lead: recording.pre_event(),
         });
         let payload = Arc::new(Payload::default());
         let folders = Folders {

@@ -247,6 +247,9 @@ pub struct Counters {
     pub tick_nanos: AtomicU64,
     /// Set by anyone to ask for a key frame; cleared by the camera's thread.
     pub keyframe_wanted: std::sync::atomic::AtomicBool,
+    /// Nanoseconds on the monotonic clock from which on the camera's second path is to be fed; 0 = it is not. Set by who
+    /// records it, obeyed by the camera's thread.
+    pub second_from_nanos: AtomicU64,
 }
 
 impl Counters {

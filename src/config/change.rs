@@ -95,6 +95,9 @@ pub fn effect(path: &str) -> Option<Effect> {
         | "storage.quota_camera_bytes"
         | "storage.quota_camera_days"
         | "storage.quota_cameras"
+        // Rings are as large as they were when their camera's thread began.
+        | "recording.pre_event_ms"
+        | "recording.pre_event_bytes"
         // set_discovery_interval changes the pace of a running service.
         | "external_discovery.enabled"
         | "external_discovery.scan_interval"

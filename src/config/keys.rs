@@ -106,6 +106,8 @@ keys! {
     storage.quota_camera_bytes: "Bytes that the files of each camera or stream take at most. 0: no limit.",
     storage.quota_camera_days: "Days after which files of each camera or stream are deleted. 0: no limit.",
     storage.quota_cameras: "Cameras and streams with limits of their own in the place of the two above, such as [camera0=20GB, door=5GB/7d, yard=90d].",
+    recording.pre_event_ms: "Milliseconds of each camera's last pictures that are held in memory, so that a recording begins so long before start_recording (up to 60000). Memory: so long, and two groups of pictures and 2 s more, at the camera's bit rate. 0: none are held.",
+    recording.pre_event_bytes: "Bytes of memory that takes for each camera at most; at a higher bit rate less time is held.",
     logging.level: "error, warn, info, debug or trace; or a tracing filter such as info,camera_service::stream=debug.",
     logging.format: "auto (journald under systemd, else text), text or json.",
     logging.file: "A log file beside that, as text or, where the format says so, as json; empty: none.",

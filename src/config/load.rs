@@ -6,7 +6,7 @@ use serde_json::Value;
 use tracing_subscriber::filter::EnvFilter;
 
 use super::keys::{KEYS, Key};
-use super::{Config, FILE_COUNTS, FILE_SIZES, FLUSHES, Tls};
+use super::{Config, FILE_COUNTS, FILE_SIZES, FLUSHES, PRE_EVENT, PRE_EVENT_BYTES, Tls};
 use crate::camera::remote::KEYFRAME_SECONDS;
 use crate::nearest::nearest;
 use crate::units::Rate;
@@ -273,6 +273,23 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
             "storage.warn_percent",
             "is more than storage.block_percent: the warning would come too late",
         );
+    }
+    for (path, value, allowed) in [
+        (
+            "recording.pre_event_ms",
+            config.recording.pre_event_ms,
+            PRE_EVENT,
+        ),
+        (
+            "recording.pre_event_bytes",
+            config.recording.pre_event_bytes,
+            PRE_EVENT_BYTES,
+        ),
+    ] {
+        if !allowed.contains(&value) {
+            let (least, most) = (allowed.start(), allowed.end());
+            wrong(path, &format!("must be from {least} to {most}"));
+        }
     }
     for (key, what) in config.storage.quota_mistakes() {
         wrong(key, &what);

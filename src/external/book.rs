@@ -8,7 +8,7 @@ use super::url::StreamUrl;
 use super::{Kind, Refusal, Seen, Stream};
 use crate::camera::CameraId;
 use crate::clock::Wall;
-use crate::mediamtx::paths::is_name;
+use crate::mediamtx::paths::{camera_of_second, is_name};
 
 /// Streams in the list at most: each is a connection and a decoder's worth of traffic for the box.
 pub const MOST: usize = 64;
@@ -22,6 +22,7 @@ const LIVE: &str = "live-";
 pub fn is_free_name(name: &str) -> bool {
     is_name(name)
         && name.parse::<CameraId>().is_err()
+        && camera_of_second(name).is_none()
         && !name.starts_with(LIVE)
         && !matches!(name, "all" | "all_others")
 }

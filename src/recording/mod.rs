@@ -18,6 +18,7 @@ pub mod seal;
 pub mod session;
 pub mod spool;
 pub mod stall;
+pub mod track;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -69,6 +70,23 @@ pub struct Order {
     pub duration: Option<Duration>,
     /// What the finished file is.
     pub format: Format,
+    /// It begins so long before it was asked for, as far as pictures are held.
+    pub lead: Duration,
+    /// Who wants it.
+    pub origin: Origin,
+}
+
+/// Who wants a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// A client, until it is ended.
+    #[default]
+    Call,
+    /// The camera's mode; a new recording begins after so long, at the next key frame.
+    Mode {
+        /// After so long.
+        roll: Duration,
+    },
 }
 
 /// A recording that runs.
@@ -80,6 +98,8 @@ pub struct Started {
     pub start: Wall,
     /// When it ends by itself.
     pub until: Option<Wall>,
+    /// So long before it was asked for.
+    pub lead: Duration,
 }
 
 /// What became of an [`Order`].
@@ -173,6 +193,9 @@ pub enum Deletion {
 
 /// Recordings, as the methods ask for them.
 pub trait Recordings: Send + Sync {
+    /// The longest lead of a recording: how long pictures of cameras are held. Zero: none are.
+    fn longest_lead(&self) -> Duration;
+
     /// Starts one; comes back when its file is on the disk.
     fn start(&self, order: Order) -> Later<Start>;
 

@@ -70,6 +70,18 @@ impl Publisher {
         self.settle(written, now);
     }
 
+    /// Ends the session, and keeps what is pushed without sending it, until [`Publisher::release`].
+    pub fn hold(&mut self, now: Now) {
+        self.machine.hold();
+        self.obey(now);
+    }
+
+    /// Sends again, from the last key frame on that was taken at or before `from`, or else from the first held.
+    pub fn release(&mut self, from: Mono, now: Now) {
+        self.machine.release(from, now);
+        self.obey(now);
+    }
+
     /// The newest group of pictures held, from its key frame to the newest access unit; nothing when
     /// that key frame is gone.
     pub fn last_group(&self) -> impl Iterator<Item = Held<'_>> {

@@ -31,7 +31,7 @@ pub enum Order {
 
 #[derive(Debug)]
 enum Link {
-    /// Left on the first key frame.
+    /// Left on the first key frame, unless the publisher is held.
     Idle,
     /// Left when the handshake ends or at the deadline.
     Connecting { deadline: Mono },
@@ -62,6 +62,8 @@ pub struct Machine {
     keyframe_wanted: bool,
     /// What came cannot be decoded without what was lost; drop until a key frame.
     await_keyframe: bool,
+    /// What is pushed is kept and not sent.
+    held: bool,
 }
 
 impl Machine {
@@ -82,6 +84,32 @@ impl Machine {
             failures: 0,
             keyframe_wanted: false,
             await_keyframe: true,
+            held: false,
+        }
+    }
+
+    /// Ends the session, and keeps what is pushed without sending it until [`Machine::release`]. What the peer has not
+    /// taken by now is not sent any more.
+    pub fn hold(&mut self) {
+        if matches!(self.link, Link::Stopped) {
+            return;
+        }
+        self.held = true;
+        self.failures = 0;
+        self.link = Link::Idle;
+        self.outbox.clear();
+        self.order = Some(Order::Close);
+        self.publishing_since(0);
+    }
+
+    /// Sends again, from the last key frame on that was taken at or before `from`, or else from the first held.
+    pub fn release(&mut self, from: Mono, now: Now) {
+        if !std::mem::take(&mut self.held) || !matches!(self.link, Link::Idle) {
+            return;
+        }
+        self.ring.rewind(from);
+        if !self.ring.is_empty() {
+            self.connect(now);
         }
     }
 
@@ -109,7 +137,9 @@ impl Machine {
             }
             Link::Idle => {
                 self.store(au.data);
-                self.connect(now);
+                if !self.held {
+                    self.connect(now);
+                }
             }
             _ => self.store(au.data),
         }

@@ -233,6 +233,7 @@ impl Rig {
         };
         let records = Records::new(
             &storage,
+            &Config::default().recording,
             PathKeeper::default().paths(),
             Arc::new(Hls::new(
                 "127.0.0.1:1".parse().unwrap(),

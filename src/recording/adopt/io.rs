@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::events::Topic;
 use crate::recording::disk::io as disk;
 use crate::recording::io::Recorder;
-use crate::recording::spool;
+use crate::recording::{spool, track};
 use crate::storage::names::Stem;
 use crate::supervise::blocking;
 
@@ -63,7 +63,8 @@ impl Recorder {
         let folder = self.spool(device);
         let found = blocking(move || disk::fresh(&folder).map_err(unreadable)).await;
         for file in found.unwrap_or_default() {
-            let wish = Stem::of(device, spool::begun(&file).unwrap_or_else(clock::wall));
+            let begun = spool::begun(&file).unwrap_or_else(clock::wall);
+            let wish = Stem::of(&track::device(device), begun);
             match self.adopt(device, wish, file).await {
                 Ok(stem) => {
                     warn!(device, name = %stem, "a recording that was left without a name has one now");
@@ -81,7 +82,7 @@ impl Recorder {
         wish: Stem,
         file: PathBuf,
     ) -> Result<Stem> {
-        let (inner, device) = (Arc::clone(&self.0), device.to_owned());
+        let (inner, device) = (Arc::clone(&self.0), track::device(device));
         blocking(move || {
             let entry = inner.parts.shelf.adopt(&device, &wish, &file)?;
             inner.parts.flush.named(&entry.path);

@@ -11,7 +11,7 @@ use crate::mediamtx::paths::{Keeper, PathWish};
 use crate::recording::fmp4::tests::{fragment, head};
 use crate::recording::plain;
 use crate::recording::plain::tests::closed;
-use crate::recording::{EXTENSION, Format, Order};
+use crate::recording::{EXTENSION, Format, Order, Origin};
 use crate::storage::io::{self as medium, Warden};
 use crate::storage::note::io::Paper;
 use crate::storage::shelf::io::Folder;
@@ -178,6 +178,7 @@ impl Bench {
             directory: Arc::default(),
             flush: Flusher::default(),
             mark: Box::new(Paper::new(dir.join("mark.json"))),
+            longest_lead: Duration::ZERO,
         });
         Self {
             recorder,
@@ -198,6 +199,8 @@ impl Bench {
             name: name.parse().ok(),
             duration: None,
             format: Format::Fmp4,
+            lead: Duration::ZERO,
+            origin: Origin::Call,
         };
         self.recorder.start(order).await.unwrap()
     }
@@ -316,6 +319,8 @@ async fn a_start_that_fails_leaves_nothing_behind_and_can_be_tried_again() {
             name: None,
             duration: None,
             format: Format::Fmp4,
+            lead: Duration::ZERO,
+            origin: Origin::Call,
         };
         bench.recorder.start(order).await.unwrap_err();
     }
@@ -439,6 +444,8 @@ async fn what_cannot_be_made_plain_stays_as_it_was_and_that_is_said() {
         name: "night".parse().ok(),
         duration: None,
         format: Format::Mp4,
+        lead: Duration::ZERO,
+        origin: Origin::Call,
     };
     // The stand-in's files do not say what their pictures are.
     bench.recorder.start(order).await.unwrap();
@@ -464,6 +471,8 @@ async fn a_plain_file_that_takes_long_keeps_neither_the_answer_nor_the_camera() 
         name: "night".parse().ok(),
         duration: None,
         format: Format::Mp4,
+        lead: Duration::ZERO,
+        origin: Origin::Call,
     };
     bench.recorder.start(order).await.unwrap();
     let asked = clock::mono();

@@ -213,6 +213,7 @@ pub(crate) fn room(media: MediaState) -> Room {
     };
     let records = Records::new(
         &storage,
+        &Config::default().recording,
         PathKeeper::default().paths(),
         Arc::new(crate::snapshot::pulled::io::Hls::new(
             "127.0.0.1:1".parse().unwrap(),

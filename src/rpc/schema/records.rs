@@ -122,6 +122,7 @@ fn rec_start() -> Value {
                 "format": "date-time",
                 "description": "when it ends by itself",
             },
+            "pre_event_ms": told("integer", "how long before the call its first picture was taken"),
         })),
     }))
 }

@@ -91,6 +91,10 @@ fn known(stem: &Stem) -> bool {
 }
 
 impl Recordings for StandIn {
+    fn longest_lead(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
     fn start(&self, order: Order) -> Later<Start> {
         let stem = order
             .name
@@ -103,6 +107,7 @@ impl Recordings for StandIn {
                 stem,
                 start: NOW.wall,
                 until: None,
+                lead: Duration::ZERO,
             })),
         }
     }

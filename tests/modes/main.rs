@@ -1,0 +1,220 @@
+//! When is recorded, as its user meets it: the real binary, the real MediaMTX, and the time code in every picture as the
+//! judge of what is in a file, what is missing, and what is in it twice.
+#![allow(clippy::unwrap_used)]
+
+#[allow(dead_code, reason = "shared with the demo's own scenarios")]
+#[path = "../demo/stage.rs"]
+mod stage;
+#[allow(dead_code, reason = "every scenario uses its part")]
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use camera_service::capture::testcard::timecode::{self, Timecode};
+use camera_service::clock::{self, Wall};
+use serde_json::{Value, json};
+use stage::Demo;
+use support::Client;
+
+/// The test camera's size in these tests, which `stage` has chosen.
+const SIZE: (usize, usize) = (640, 360);
+
+async fn client(demo: &Demo, role: &str) -> Client {
+    let url = demo.text("/ws");
+    let addr = url.trim_start_matches("ws://").trim_end_matches("/ws");
+    let mut client = Client::connect(addr.parse().unwrap()).await;
+    let token = demo.text(&format!("/tokens/{role}"));
+    let answer = client
+        .call("authenticate", json!({ "auth_token": token }))
+        .await;
+    assert_eq!(answer["result"]["authenticated"], true, "{answer}");
+    client
+}
+
+async fn result(client: &mut Client, method: &str, params: Value) -> Value {
+    let mut answer = client.call(method, params).await;
+    assert!(answer["error"].is_null(), "{method}: {answer}");
+    answer["result"].take()
+}
+
+async fn eventually<T>(patience: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let begin = clock::mono();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(
+            clock::mono().since(begin) < patience,
+            "nothing within {patience:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn file(demo: &Demo, stem: &str) -> PathBuf {
+    Path::new(&demo.text("/state_dir"))
+        .join("data/recordings/camera0")
+        .join(format!("{stem}.mp4"))
+}
+
+/// What every picture of a file says of itself. ffmpeg must have nothing to complain of.
+fn pictures(path: &Path) -> Vec<Timecode> {
+    let mut reader = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(path)
+        .args(["-fps_mode", "passthrough", "-f", "rawvideo"])
+        .args(["-pix_fmt", "gray", "-"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = reader.stdout.take().unwrap();
+    let mut picture = vec![0u8; SIZE.0 * SIZE.1];
+    let mut codes = Vec::new();
+    while out.read_exact(&mut picture).is_ok() {
+        let code = timecode::decode(&picture, SIZE.0, SIZE.1, SIZE.0);
+        codes.push(code.unwrap_or_else(|why| panic!("picture {}: {why}", codes.len())));
+    }
+    let ended = reader.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success() && said.is_empty(), "{said}");
+    codes
+}
+
+/// Every picture is the one after the one before: none is missing, none is there twice.
+fn unbroken(pictures: &[Timecode]) {
+    assert!(!pictures.is_empty());
+    for pair in pictures.windows(2) {
+        assert_eq!(pair[0].counter + 1, pair[1].counter, "{pair:?}");
+    }
+}
+
+fn millis_between(earlier: Wall, later: Wall) -> i64 {
+    let micros = |wall: Wall| i64::try_from(wall.as_nanos() / 1000).unwrap();
+    (micros(later) - micros(earlier)) / 1000
+}
+
+/// How long ffprobe says a file plays, in milliseconds.
+fn probed(path: &Path) -> i64 {
+    let out = Command::new("ffprobe")
+        .args(["-v", "error", "-show_entries", "format=duration"])
+        .args(["-of", "csv=p=0"])
+        .arg(path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&out.stdout);
+    let seconds: f64 = said.trim().parse().unwrap();
+    (seconds * 1000.0) as i64
+}
+
+#[tokio::test]
+async fn a_recording_begins_before_its_trigger_in_one_unbroken_file() {
+    let demo = Demo::start_with(&[], &[("CAMERA_SERVICE_RECORDING_PRE_EVENT_MS", "5000")]);
+    let mut operator = client(&demo, "operator").await;
+    let refused = operator
+        .call(
+            "start_recording",
+            json!({ "device": "camera0", "pre_event_ms": 6000 }),
+        )
+        .await;
+    assert_eq!(refused["error"]["code"], -32030, "{refused}");
+    assert_eq!(refused["error"]["data"]["pre_event_ms"], 5000, "{refused}");
+    // So long pictures have been coming.
+    tokio::time::sleep(Duration::from_millis(7500)).await;
+
+    for (name, pre_event) in [("first", None), ("second", Some(3000))] {
+        let triggered = clock::now();
+        let mut params = json!({ "device": "camera0", "filename": name });
+        if let Some(pre_event) = pre_event {
+            params["pre_event_ms"] = pre_event.into();
+        }
+        let started = result(&mut operator, "start_recording", params).await;
+        let took = clock::mono().since(triggered.mono);
+        println!("recording {took:?} after the call: {started}");
+        let asked = pre_event.unwrap_or(5000);
+        let told = started["extensions"]["pre_event_ms"].as_i64().unwrap();
+        // Pictures can be decoded from a key frame on, of which there is one a second.
+        assert!((asked..asked + 1200).contains(&told), "{started}");
+        let again = operator
+            .call("start_recording", json!({ "device": "camera0" }))
+            .await;
+        assert_eq!(again["error"]["data"]["state"], "RECORDING", "{again}");
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        let stopped = result(
+            &mut operator,
+            "stop_recording",
+            json!({ "device": "camera0" }),
+        )
+        .await;
+        assert_eq!(stopped["filename"], name);
+        assert_eq!(stopped["extensions"]["files"].as_array().unwrap().len(), 1);
+        let path = file(&demo, name);
+        let pictures = pictures(&path);
+        unbroken(&pictures);
+        let before = millis_between(pictures[0].captured, triggered.wall);
+        assert!((before - told).abs() < 150, "{before} ms against {told}");
+        let after = millis_between(triggered.wall, pictures.last().unwrap().captured);
+        assert!((1800..6000).contains(&after), "{after} ms");
+        let plays = probed(&path);
+        assert!((plays - before - after).abs() < 300, "{plays} ms");
+        let length = stopped["extensions"]["duration_ms"].as_i64().unwrap();
+        assert!((plays - length).abs() < 100, "{plays} against {length}");
+        assert_eq!(stopped["file_size"], path.metadata().unwrap().len());
+        let begun = pictures[0].captured.as_nanos() / 1_000_000_000;
+        let said = started["start_time"].as_str().unwrap();
+        let near = [begun.saturating_sub(1), begun, begun + 1];
+        assert!(
+            near.iter()
+                .any(|s| Wall::from_secs(*s).rfc3339()[..19] == said[..19]),
+            "{said} is not when its first picture was taken"
+        );
+    }
+    // The second path is gone with the recording, and the camera's own never stopped.
+    assert!(!demo.log().contains("do not reach MediaMTX"), "{}", demo.log());
+}
+
+#[tokio::test]
+async fn a_timed_recording_with_a_lead_plays_its_time_after_the_trigger_and_a_killed_mediamtx_costs_a_seam() {
+    let demo = Demo::start_with(&[], &[("CAMERA_SERVICE_RECORDING_PRE_EVENT_MS", "4000")]);
+    let mut operator = client(&demo, "operator").await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let triggered = clock::now();
+    let params = json!({ "device": "camera0", "filename": "timed", "duration": 3 });
+    result(&mut operator, "start_recording", params).await;
+    let done = eventually(Duration::from_secs(20), async || {
+        let answer = operator
+            .call("get_recording_info", json!({ "filename": "timed" }))
+            .await;
+        (answer["result"]["extensions"]["recording"] == false).then_some(answer)
+    })
+    .await;
+    let shown = pictures(&file(&demo, "timed"));
+    unbroken(&shown);
+    let after = millis_between(triggered.wall, shown.last().unwrap().captured);
+    assert!((2000..4500).contains(&after), "{after} ms: {done}");
+    assert!(millis_between(shown[0].captured, triggered.wall) >= 3900);
+
+    let params = json!({ "device": "camera0", "filename": "killed", "pre_event_ms": 1000 });
+    result(&mut operator, "start_recording", params).await;
+    stage::kill(demo.mediamtx_pid().unwrap(), "KILL");
+    eventually(Duration::from_secs(20), async || {
+        let found = operator
+            .call("get_recording_info", json!({ "filename": "killed-2" }))
+            .await;
+        (found["result"]["extensions"]["duration_ms"].as_u64()? > 500).then_some(())
+    })
+    .await;
+    let stopped = result(
+        &mut operator,
+        "stop_recording",
+        json!({ "device": "camera0" }),
+    )
+    .await;
+    assert_eq!(stopped["extensions"]["files"].as_array().unwrap().len(), 2);
+    unbroken(&pictures(&file(&demo, "killed-2")));
+}

@@ -193,6 +193,7 @@ impl App {
                 configuration: Arc::new(configuration.clone()),
                 events: Arc::clone(&bus) as Arc<dyn Announce>,
                 recordings: Arc::new(records.recorder.clone()),
+                modes: Arc::new(records.modes.clone()),
                 snapshots: Arc::new(records.taker),
                 storage: Arc::new(records.warden.clone()),
                 wear: Arc::new(records.observer.clone()),
@@ -280,6 +281,8 @@ impl App {
         let stopping = supervisor.stopping();
         let recorder = records.recorder.clone();
         supervisor.spawn("the recorder", records.recorder.run(stopping));
+        let stopping = supervisor.stopping();
+        supervisor.spawn("the recording modes", records.modes.run(stopping));
         let warden = records.warden.clone();
         system.alarms.ask(move |_| warden.alarms());
         let stopping = supervisor.stopping();

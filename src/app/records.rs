@@ -15,6 +15,8 @@ use crate::mediamtx::paths::Paths;
 use crate::recording::flush::io::Flusher;
 use crate::recording::index::io::Index;
 use crate::recording::io::{Parts as RecorderParts, Recorder};
+use crate::recording::modes::io::Keeper;
+use crate::recording::modes::{Modes, Wish};
 use crate::recording::seal::Witness;
 use crate::recording::seal::guard::Guarded;
 use crate::recording::seal::io::Sealer;
@@ -39,6 +41,8 @@ use crate::system::System;
 pub struct Records {
     /// Recordings.
     pub recorder: Recorder,
+    /// When they are made by themselves.
+    pub modes: Keeper,
     /// What recordings there are.
     pub index: Index,
     /// Snapshots.
@@ -114,7 +118,18 @@ impl Records {
             flush: flush.clone(),
             mark: Box::new(Paper::new(wanted.data_dir.join("recordings-scrubbed.json"))),
             longest_lead: recording.pre_event(),
+            roll: Duration::from_secs(u64::from(recording.roll_seconds)),
         });
+        let wish = Wish {
+            mode: recording.mode,
+            schedule: recording.schedule.clone(),
+        };
+        let modes = Keeper::new(
+            Modes::new(wish, recording.time_zone.clone()),
+            recorder.clone(),
+            Arc::clone(directory),
+            Box::new(Paper::new(wanted.data_dir.join("recording-modes.json"))),
+        );
         let payload = Arc::new(Payload::default());
         let folders = Folders {
             recordings: wanted.recordings(),
@@ -127,6 +142,7 @@ impl Records {
         let taker = Taker::new(snapshots, directory, pulled, events, decode);
         Self {
             recorder,
+            modes,
             index,
             taker,
             warden,

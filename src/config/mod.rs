@@ -16,6 +16,8 @@ use crate::access::store::Expiry;
 use crate::camera::CameraId;
 use crate::capture::PixelFormat;
 use crate::encode::Choice;
+use crate::recording::modes::Mode;
+use crate::recording::schedule::{Schedule, Zone};
 use crate::units::{BitRate, Size};
 
 pub mod change;
@@ -258,6 +260,14 @@ pub struct Recording {
     pub pre_event_ms: u32,
     /// Bytes of memory that takes for each camera at most; in [`PRE_EVENT_BYTES`].
     pub pre_event_bytes: u32,
+    /// When cameras are recorded that have no mode of their own.
+    pub mode: Mode,
+    /// In which windows, where that is what counts.
+    pub schedule: Schedule,
+    /// Where those windows are local time.
+    pub time_zone: Zone,
+    /// Seconds of one recording that a mode makes; in [`ROLLS`].
+    pub roll_seconds: u32,
 }
 
 impl Recording {
@@ -270,6 +280,8 @@ impl Recording {
 
 /// Milliseconds that pictures may be held.
 pub const PRE_EVENT: RangeInclusive<u32> = 0..=60_000;
+/// Seconds that one recording of a mode may have.
+pub const ROLLS: RangeInclusive<u32> = 5..=86_400;
 /// Bytes that they may take.
 pub const PRE_EVENT_BYTES: RangeInclusive<u32> = (1 << 20)..=(1 << 30);
 
@@ -388,6 +400,10 @@ impl Default for Config {
                 pre_event_ms: 0,
                 // 14 s at 18 Mbit/s; only what is held takes any.
                 pre_event_bytes: 32 << 20,
+                mode: Mode::default(),
+                schedule: Schedule::default(),
+                time_zone: Zone::default(),
+                roll_seconds: 600,
             },
             logging: Logging {
                 level: "info".into(),

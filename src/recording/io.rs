@@ -63,6 +63,8 @@ pub struct Parts {
     pub witness: Arc<dyn Witness>,
     /// How long pictures of cameras are held before a trigger.
     pub longest_lead: Duration,
+    /// How long one recording is that a camera's mode wants; then the next begins.
+    pub roll: Duration,
 }
 
 /// What the look after an interruption did.

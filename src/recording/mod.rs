@@ -12,7 +12,9 @@ pub mod fmp4;
 pub mod index;
 pub mod io;
 pub mod ledger;
+pub mod modes;
 pub mod plain;
+pub mod schedule;
 pub mod scrub;
 pub mod seal;
 pub mod session;
@@ -82,11 +84,8 @@ pub enum Origin {
     /// A client, until it is ended.
     #[default]
     Call,
-    /// The camera's mode; a new recording begins after so long, at the next key frame.
-    Mode {
-        /// After so long.
-        roll: Duration,
-    },
+    /// The camera's mode; it goes on as a new recording again and again.
+    Mode,
 }
 
 /// A recording that runs.

@@ -11,7 +11,7 @@ const FOLDER: &str = ".recording";
 /// Loss at most when the process dies, and the wait for a recording's file at least.
 const PART: Duration = Duration::from_millis(500);
 /// The longest MediaMTX offers: a recording is one file, up to a day.
-const SEGMENT: Duration = Duration::from_secs(24 * 3600);
+pub const SEGMENT: Duration = Duration::from_secs(24 * 3600);
 /// A part of 0.5 s at 100 Mbit/s, and room for a key frame.
 const PART_BYTES: u64 = 32 << 20;
 
@@ -27,16 +27,16 @@ pub fn all(root: &Path) -> PathBuf {
     root.join(FOLDER)
 }
 
-/// How MediaMTX is told to record into `root`; `None` when the folder's name means something else to MediaMTX.
+/// How MediaMTX is told to record into `root`, in files of at most so long; `None` when the folder's name means something else to MediaMTX.
 #[must_use]
-pub fn record(root: &Path) -> Option<Record> {
+pub fn record(root: &Path, segment: Duration) -> Option<Record> {
     let folder = all(root);
     let root = folder.to_str().filter(|text| !text.contains('%'))?;
     Some(Record {
         path: format!("{root}/%path/%s-%f"),
         format: RecordFormat::Fmp4,
         part: PART,
-        segment: SEGMENT,
+        segment,
         max_part_bytes: PART_BYTES,
     })
 }
@@ -75,8 +75,8 @@ mod tests {
 
     #[test]
     fn a_folder_whose_name_is_a_pattern_is_not_given_to_mediamtx() {
-        let record = record(Path::new("/var/r")).unwrap();
+        let record = record(Path::new("/var/r"), SEGMENT).unwrap();
         assert_eq!(record.path, "/var/r/.recording/%path/%s-%f");
-        assert_eq!(super::record(Path::new("/var/%Y")), None);
+        assert_eq!(super::record(Path::new("/var/%Y"), SEGMENT), None);
     }
 }

@@ -54,7 +54,7 @@ pub fn choose(
     origin: Origin,
 ) -> Result<String, State> {
     let first = ledger.state(device);
-    if let Origin::Mode { .. } = origin {
+    if origin == Origin::Mode {
         return first.map_or_else(|| Ok(device.to_owned()), Err);
     }
     if let Some(state) = asked_for(ledger, device).and_then(|track| ledger.state(&track)) {
@@ -71,9 +71,7 @@ pub fn choose(
 mod tests {
     use super::*;
 
-    const MODE: Origin = Origin::Mode {
-        roll: Duration::from_secs(600),
-    };
+    const MODE: Origin = Origin::Mode;
     const NONE: Duration = Duration::ZERO;
     const LEAD: Duration = Duration::from_secs(5);
 

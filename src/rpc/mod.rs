@@ -31,6 +31,7 @@ use crate::events::subscriptions::Registry;
 use crate::external::Streams;
 use crate::http::files::Downloads;
 use crate::recording::Recordings;
+use crate::recording::modes::Moding;
 use crate::snapshot::Snapshots;
 use crate::storage::Storage;
 use crate::storage::wear::Wearing;
@@ -59,6 +60,8 @@ pub struct Desk {
     pub events: Arc<dyn Announce>,
     /// Starts, stops and lists recordings.
     pub recordings: Arc<dyn Recordings>,
+    /// When cameras are recorded by themselves.
+    pub modes: Arc<dyn Moding>,
     /// Takes and lists snapshots.
     pub snapshots: Arc<dyn Snapshots>,
     /// Looks after the medium.

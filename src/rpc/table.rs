@@ -14,7 +14,7 @@ use super::error::{Code, Fault};
 use super::links::Reached;
 use super::methods::{
     audit, cameras, configuration, controls, core, credentials, downloads, events, external,
-    recordings, snapshots, storage, streams, system, video,
+    modes, recordings, snapshots, storage, streams, system, video,
 };
 use super::params::Param;
 use super::session::Session;
@@ -134,6 +134,8 @@ pub const METHODS: &[Method] = &[
     recordings::LIST,
     recordings::INFO,
     recordings::DELETE,
+    modes::GET,
+    modes::SET,
     snapshots::TAKE,
     snapshots::LIST,
     snapshots::INFO,

@@ -218,3 +218,204 @@ async fn a_timed_recording_with_a_lead_plays_its_time_after_the_trigger_and_a_ki
     assert_eq!(stopped["extensions"]["files"].as_array().unwrap().len(), 2);
     unbroken(&pictures(&file(&demo, "killed-2")));
 }
+
+/// All recordings there are, the oldest first: name and whether it runs.
+async fn recordings(client: &mut Client) -> Vec<(String, bool)> {
+    let listed = result(client, "list_recordings", json!({ "limit": 100 })).await;
+    let mut files: Vec<(String, bool)> = listed["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| {
+            let running = f["extensions"]["recording"].as_bool().unwrap();
+            (f["filename"].as_str().unwrap().to_owned(), running)
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+async fn set_mode(client: &mut Client, mode: &str) -> Value {
+    let params = json!({ "device": "camera0", "mode": mode });
+    result(client, "set_recording_mode", params).await
+}
+
+#[tokio::test]
+async fn continuous_recordings_follow_each_other_without_a_picture_missing_and_beside_what_somebody_asks_for()
+ {
+    let demo = Demo::start_with(&[], &[("CAMERA_SERVICE_RECORDING_ROLL_SECONDS", "5")]);
+    let mut admin = client(&demo, "admin").await;
+    let mut operator = client(&demo, "operator").await;
+    let manual = result(
+        &mut operator,
+        "get_recording_mode",
+        json!({ "device": "camera0" }),
+    )
+    .await;
+    assert_eq!(
+        (&manual["mode"], &manual["from_configuration"]),
+        (&json!("manual"), &json!(true))
+    );
+    let refused = operator
+        .call(
+            "set_recording_mode",
+            json!({ "device": "camera0", "mode": "continuous" }),
+        )
+        .await;
+    assert_eq!(refused["error"]["code"], -32003, "{refused}");
+    let set = set_mode(&mut admin, "continuous").await;
+    assert_eq!((&set["wanted"], &set["reason"]), (&json!(true), &json!("continuous")));
+    eventually(Duration::from_secs(10), async || {
+        (!recordings(&mut operator).await.is_empty()).then_some(())
+    })
+    .await;
+
+    // Nobody has asked for it, so nobody can stop it.
+    let idle = operator
+        .call("stop_recording", json!({ "device": "camera0" }))
+        .await;
+    assert_eq!(idle["error"]["data"]["state"], "IDLE", "{idle}");
+    let params = json!({ "device": "camera0", "filename": "asked" });
+    result(&mut operator, "start_recording", params).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let stopped = result(
+        &mut operator,
+        "stop_recording",
+        json!({ "device": "camera0" }),
+    )
+    .await;
+    assert_eq!(stopped["filename"], "asked");
+    let asked = pictures(&file(&demo, "asked"));
+    unbroken(&asked);
+    assert!(asked.len() > 20, "{} pictures", asked.len());
+
+    eventually(Duration::from_secs(30), async || {
+        (recordings(&mut operator).await.len() >= 5).then_some(())
+    })
+    .await;
+    set_mode(&mut admin, "manual").await;
+    let all = eventually(Duration::from_secs(10), async || {
+        let all = recordings(&mut operator).await;
+        all.iter().all(|(_, runs)| !runs).then_some(all)
+    })
+    .await;
+    let mut whole = Vec::new();
+    let rolled = all.iter().filter(|(name, _)| name != "asked");
+    for (name, _) in rolled {
+        let path = file(&demo, name);
+        let shown = pictures(&path);
+        let seconds = probed(&path) / 1000;
+        println!("{name}: {} pictures, {seconds} s", shown.len());
+        assert!(seconds <= 7, "{name} was not rolled");
+        whole.extend(shown);
+    }
+    unbroken(&whole);
+    assert!(!demo.log().contains("interrupted"), "{}", demo.log());
+    let gone = recordings(&mut operator).await.len();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(recordings(&mut operator).await.len(), gone, "it began again");
+}
+
+#[tokio::test]
+async fn a_mode_outlives_a_killed_service_and_its_recording_goes_on_by_itself() {
+    let state = stage::scratch("modes");
+    let folder = state.to_str().unwrap().to_owned();
+    let mut demo = Demo::start(&["--state", &folder]);
+    {
+        let mut admin = client(&demo, "admin").await;
+        set_mode(&mut admin, "continuous").await;
+        eventually(Duration::from_secs(10), async || {
+            (!recordings(&mut admin).await.is_empty()).then_some(())
+        })
+        .await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    demo.kill_hard();
+    let demo = Demo::start(&["--state", &folder]);
+    let mut admin = client(&demo, "admin").await;
+    let all = eventually(Duration::from_secs(15), async || {
+        let all = recordings(&mut admin).await;
+        let (last, rest) = all.split_last()?;
+        (last.1 && !rest.is_empty() && rest.iter().all(|(_, runs)| !runs)).then_some(all)
+    })
+    .await;
+    for (name, _) in &all {
+        assert!(name.starts_with("camera0_20"), "{name}");
+    }
+    // Nor does a killed MediaMTX end it.
+    stage::kill(demo.mediamtx_pid().unwrap(), "KILL");
+    let more = eventually(Duration::from_secs(20), async || {
+        let now = recordings(&mut admin).await;
+        (now.len() > all.len() && now.last()?.1).then_some(now)
+    })
+    .await;
+    let told = result(
+        &mut admin,
+        "get_recording_mode",
+        json!({ "device": "camera0" }),
+    )
+    .await;
+    assert_eq!(
+        (&told["mode"], &told["recording"], &told["from_configuration"]),
+        (&json!("continuous"), &json!(true), &json!(false))
+    );
+    let back = set_mode(&mut admin, "default").await;
+    assert_eq!(back["mode"], "manual", "{back}");
+    eventually(Duration::from_secs(10), async || {
+        let all = recordings(&mut admin).await;
+        all.iter().all(|(_, runs)| !runs).then_some(())
+    })
+    .await;
+    for (name, _) in &more {
+        unbroken(&pictures(&file(&demo, name)));
+    }
+    drop(demo);
+    std::fs::remove_dir_all(state).unwrap();
+}
+
+#[tokio::test]
+async fn a_window_begins_a_recording_when_it_opens_and_ends_it_when_it_closes() {
+    let zone = ("CAMERA_SERVICE_RECORDING_TIME_ZONE", "+05:30");
+    let demo = Demo::start_with(&[], &[zone]);
+    let mut admin = client(&demo, "admin").await;
+    for bad in ["", "always", "mon 25:00-26:00"] {
+        let params = json!({ "device": "camera0", "mode": "scheduled", "schedule": bad });
+        let refused = admin.call("set_recording_mode", params).await;
+        assert_eq!(refused["error"]["code"], -32602, "{refused}");
+    }
+    // A minute of local time that has begun, or is about to.
+    let now = clock::wall().as_secs();
+    let from = now / 60 + u64::from(now % 60 > 40);
+    let shown = |minute: u64| {
+        let local = minute + 5 * 60 + 30;
+        format!("{:02}:{:02}", local / 60 % 24, local % 60)
+    };
+    let schedule = format!("daily {}-{}", shown(from), shown(from + 1));
+    let params = json!({ "device": "camera0", "mode": "scheduled", "schedule": schedule });
+    let set = result(&mut admin, "set_recording_mode", params).await;
+    assert_eq!(set["schedule"], schedule, "{set}");
+    assert_eq!(set["wanted"], from * 60 <= now, "{set}");
+    eventually(Duration::from_secs(30), async || {
+        (!recordings(&mut admin).await.is_empty()).then_some(())
+    })
+    .await;
+    assert!(clock::wall().as_secs() >= from * 60, "it began early");
+    eventually(Duration::from_secs(75), async || {
+        recordings(&mut admin)
+            .await
+            .iter()
+            .all(|(_, runs)| !runs)
+            .then_some(())
+    })
+    .await;
+    let late = clock::wall().as_secs() - (from + 1) * 60;
+    assert!(late < 5, "it ended {late} s after its window");
+    let all = recordings(&mut admin).await;
+    assert_eq!(all.len(), 1, "{all:?}");
+    let shown = pictures(&file(&demo, &all[0].0));
+    unbroken(&shown);
+    let last = shown.last().unwrap().captured;
+    let off = millis_between(Wall::from_secs((from + 1) * 60), last);
+    println!("the last picture was taken {off} ms after the window closed");
+    assert!((-1500..3000).contains(&off), "{off} ms");
+}

@@ -258,6 +258,7 @@ impl Rig {
                 configuration: Arc::new(Settled),
                 events: Arc::clone(&events),
                 recordings: Arc::new(records.recorder),
+                modes: Arc::new(records.modes),
                 snapshots: Arc::new(records.taker),
                 storage: Arc::new(records.warden),
                 wear: Arc::new(camera_service::storage::wear::Unseen),

@@ -3,10 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tracing::warn;
+use tracing::{info, warn};
 
-use crate::clock;
+use crate::clock::{self, Wall};
 use crate::error::{Error, Kind, Result};
 use crate::events::Topic;
 use crate::recording::disk::io as disk;
@@ -14,6 +15,15 @@ use crate::recording::io::Recorder;
 use crate::recording::{spool, track};
 use crate::storage::names::Stem;
 use crate::supervise::blocking;
+
+/// Between two recordings of a camera's mode there is no more than a picture's time, unless something was interrupted.
+const SEAM: Duration = Duration::from_secs(1);
+
+/// From the last picture of one file to the first of the next, as their times tell.
+fn gap(start: Wall, length: Duration, next: Wall) -> Duration {
+    let end = start + length;
+    Duration::from_nanos(next.as_nanos().saturating_sub(end.as_nanos()))
+}
 
 impl Recorder {
     /// Gives the files of an interrupted recording their names.
@@ -27,6 +37,12 @@ impl Recorder {
             let Some(first) = self.ledger().get(device).map(|s| s.stem.clone()) else {
                 return;
             };
+            if self.ledger().is_by_mode(device) {
+                if let Err(error) = self.roll(device, file).await {
+                    warn!(device, %error, "a recording has no name yet");
+                }
+                continue;
+            }
             match self.adopt(device, first.clone(), file).await {
                 Ok(stem) => {
                     self.ledger().add(device, stem.clone());
@@ -48,6 +64,51 @@ impl Recorder {
                 Err(error) => warn!(device, %error, "a file of the recording has no name yet"),
             }
         }
+    }
+
+    /// What a camera's mode wants goes on in another file, which is a recording of its own; the one before is finished.
+    async fn roll(&self, track: &str, file: PathBuf) -> Result<()> {
+        let device = track::device(track);
+        let now = clock::now();
+        let start = spool::begun(&file).unwrap_or(now.wall);
+        let stem = self.adopt(track, Stem::of(&device, start), file).await?;
+        let Some(before) = self
+            .ledger()
+            .roll(track, stem.clone(), start, now.mono)
+        else {
+            return Ok(());
+        };
+        self.keep().await;
+        info!(track, before = %before.stem, goes_on_as = %stem, "the recording is rolled");
+        let finished = self.clone().look(before.stem.clone(), true).await;
+        let (length, size) = match finished {
+            Ok(Some(info)) => (info.duration, info.entry.size),
+            // Deleted, or the medium is away: there is nothing to be told of it.
+            _ => (Duration::ZERO, 0),
+        };
+        let said = [
+            ("filename", before.stem.as_str().into()),
+            ("duration", length.as_secs_f64().into()),
+            ("file_size", size.into()),
+        ];
+        self.tell(Topic::RecordingStop, track, "STOPPED", said);
+        let said = [
+            ("filename", stem.as_str().into()),
+            ("duration", 0.into()),
+        ];
+        self.tell(Topic::RecordingStart, track, "STARTED", said);
+        let hole = gap(before.start, length, start);
+        if hole > SEAM {
+            let hole = hole.as_secs_f64();
+            warn!(track, name = %stem, hole_s = hole, "the recording was interrupted");
+            let reason = format!("it was interrupted: {hole:.1} s are missing before {stem}");
+            let said = [
+                ("filename", before.stem.as_str().into()),
+                ("reason", reason.into()),
+            ];
+            self.tell(Topic::RecordingError, track, "ERROR", said);
+        }
+        Ok(())
     }
 
     /// Gives files that were left behind their names: those of the recording that ran, or names of their own.

@@ -39,7 +39,11 @@ const KEYFRAMES: [Duration; 4] = [
 impl Recorder {
     pub(in crate::recording) fn wish(&self, device: &str) -> Result<()> {
         let root = self.0.parts.shelf.root();
-        let record = spool::record(&root).ok_or_else(|| {
+        let segment = match self.ledger().is_by_mode(device) {
+            true => self.0.parts.roll,
+            false => spool::SEGMENT,
+        };
+        let record = spool::record(&root, segment).ok_or_else(|| {
             Error::new(
                 Kind::Config,
                 format!("MediaMTX cannot write beneath {}", root.display()),
@@ -166,6 +170,17 @@ impl Recorder {
     fn starve(&self, device: &str) {
         if let Some(counters) = self.second(device) {
             counters.second_from_nanos.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Ends what a camera's mode has begun, in the background.
+    pub(in crate::recording) fn end_by_mode(&self, track: &str) {
+        let ended = {
+            let mut ledger = self.ledger();
+            ledger.is_by_mode(track).then(|| ledger.end(track))
+        };
+        if let Some(Ok(session)) = ended {
+            tokio::spawn(self.clone().finish(track.to_owned(), session));
         }
     }
 

@@ -233,6 +233,7 @@ pub(crate) fn room(media: MediaState) -> Room {
             configuration: Arc::new(Settled),
             events,
             recordings: Arc::new(records.recorder),
+            modes: Arc::new(records.modes),
             snapshots: Arc::new(records.taker),
             storage: Arc::new(records.warden),
             wear: Arc::new(crate::storage::wear::Unseen),

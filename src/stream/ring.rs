@@ -416,6 +416,40 @@ mod tests {
     }
 
     #[test]
+    fn a_ring_is_begun_anew_at_the_key_frame_before_a_moment_and_all_from_there_on_goes_again() {
+        let mut ring = Ring::new(1000, Duration::from_secs(9));
+        for frame in 0..12u64 {
+            let number = push(&mut ring, &[1], at(frame * 100), frame % 4 == 0);
+            ring.mark_sent(number);
+        }
+        ring.rewind(at(799));
+        assert_eq!((ring.first(), ring.len()), (4, 8));
+        assert_eq!(ring.resume_from(), Some(4));
+        assert!(ring.mark_sent(11).is_some(), "it counts as unsent");
+        ring.rewind(at(800));
+        assert_eq!(ring.first(), 8);
+        ring.rewind(at(0));
+        assert_eq!(ring.first(), 8, "what is gone does not come back");
+        let mut headless = Ring::new(1000, Duration::from_secs(9));
+        push(&mut headless, &[1], at(0), false);
+        push(&mut headless, &[1], at(1), false);
+        headless.rewind(at(5));
+        assert!(headless.is_empty(), "nothing of it could be decoded");
+        push(&mut headless, &[1], at(2), true);
+        headless.rewind(at(0));
+        assert_eq!(headless.len(), 1, "as far back as there is");
+    }
+
+    #[test]
+    fn a_long_ring_has_places_for_a_fast_camera() {
+        let mut ring = Ring::new(1 << 20, Duration::from_secs(30));
+        for frame in 0..30 * 60u64 {
+            make_room_and_push(&mut ring, &[1; 9], at(frame * 1000 / 60), frame % 60 == 0);
+        }
+        assert_eq!(ring.len(), 30 * 60);
+    }
+
+    #[test]
     fn the_last_group_is_the_newest_key_frame_and_what_came_after_it() {
         let mut ring = Ring::new(1000, Duration::from_secs(9));
         assert_eq!(ring.last_group().count(), 0);

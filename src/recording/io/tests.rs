@@ -552,3 +552,70 @@ fn a_service_that_ends_leaves_the_file_as_it_was() {
     assert_ne!(fs::read(&path).unwrap(), closed());
     fs::remove_dir_all(bench).unwrap();
 }
+
+#[tokio::test]
+async fn what_a_mode_records_is_rolled_into_recordings_of_their_own_beside_what_somebody_asked_for() {
+    let bench = Bench::new();
+    bench.run();
+    let order = |origin| Order {
+        device: "camera0".to_owned(),
+        name: None,
+        duration: None,
+        format: Format::Fmp4,
+        lead: Duration::ZERO,
+        origin,
+    };
+    let begun = bench.recorder.start(order(Origin::Mode)).await.unwrap();
+    let Start::Started(first) = begun else {
+        panic!("{begun:?}")
+    };
+    assert_eq!(
+        bench.media.wished("camera0").unwrap().record.unwrap().segment,
+        Duration::from_secs(600)
+    );
+    assert_eq!(bench.recorder.state("camera0"), None, "nobody asked for it");
+    assert_eq!(
+        bench.recorder.stop("camera0").await.unwrap(),
+        Stop::Idle { state: "IDLE" }
+    );
+    assert!(bench.recorder.is_running(&first.stem));
+
+    // MediaMTX goes on in another file, whose first picture comes right after the last one's.
+    bench.media.close("camera0");
+    bench.media.begin("camera0", 1);
+    let ended = bench.hears(Topic::RecordingStop).await;
+    assert_eq!(ended.data["filename"], first.stem.as_str());
+    assert_eq!(ended.data["duration"], 1.0);
+    assert!(!bench.recorder.is_running(&first.stem));
+    let second: Stem = "camera0_2026-09-21_14-13-21".parse().unwrap();
+    assert!(bench.recorder.is_running(&second));
+    let note = bench.note();
+    assert!(note.contains(second.as_str()) && !note.contains(first.stem.as_str()), "{note}");
+    let again = Ledger::from_text(&note, clock::now()).unwrap();
+    assert!(again.is_by_mode("camera0"), "a restart would take it for somebody's");
+
+    // Somebody asks for one beside it, from the second track into the same folder.
+    let asked = bench.start("camera0", "asked").await;
+    assert!(matches!(asked, Start::Started(_)), "{asked:?}");
+    assert_eq!(bench.recorder.state("camera0"), Some("RECORDING"));
+    assert!(bench.media.wished("event-camera0").unwrap().record.is_some());
+    assert_eq!(bench.stopped("camera0").await.stem.as_str(), "asked");
+    assert_eq!(bench.recorder.state("camera0"), None);
+    assert!(bench.recorder.is_running(&second));
+
+    // This one begins three seconds later than the one before it ended.
+    bench.media.close("camera0");
+    bench.media.begin("camera0", 5);
+    let told = bench.hears(Topic::RecordingError).await;
+    assert_eq!(told.data["status"], "ERROR");
+    let reason = told.data["reason"].as_str().unwrap();
+    assert!(reason.contains("3.0 s are missing"), "{reason}");
+    bench.recorder.end_by_mode("camera0");
+    let begin = clock::mono();
+    while bench.note() != "[]" {
+        assert!(clock::mono().since(begin) < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(bench.files("camera0").len(), 4);
+    assert!(bench.files("event-camera0").is_empty());
+}

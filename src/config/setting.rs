@@ -247,7 +247,10 @@ impl Setting for Schedule {
         match value {
             Value::Null => Ok(Self::default()),
             Value::String(text) => text.parse(),
-            _ => expected("windows such as mon-fri 22:00-06:00; sat 00:00-24:00", value),
+            _ => expected(
+                "windows such as mon-fri 22:00-06:00; sat 00:00-24:00",
+                value,
+            ),
         }
     }
     fn show(&self) -> String {

@@ -349,7 +349,7 @@ impl Recorder {
             _ => "FAILED",
         };
         let event = Event::new(topic, clock::wall())
-            .of(&track::device(device))
+            .of(track::device(device))
             .with("name", track::device(device))
             .with("status", status);
         self.0.parts.events.announce(match reason {
@@ -366,7 +366,7 @@ impl Recorder {
         said: [(&str, Value); N],
     ) {
         let event = Event::new(topic, clock::wall())
-            .of(&track::device(device))
+            .of(track::device(device))
             .with("status", status);
         let event = said
             .into_iter()

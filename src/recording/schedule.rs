@@ -256,11 +256,15 @@ mod tests {
             assert_eq!(nights.is_open(at(moment), &zone), open, "{moment}");
         }
         let sunday = schedule(&["sun 23:00-01:00"]);
-        assert!(sunday.is_open(at("2026-11-22T23:30:00Z"), &zone), "Monday, 0:30");
+        assert!(
+            sunday.is_open(at("2026-11-22T23:30:00Z"), &zone),
+            "Monday, 0:30"
+        );
     }
 
     #[test]
-    fn when_summer_time_begins_the_skipped_hour_is_in_no_window_and_when_it_ends_the_doubled_one_is_twice() {
+    fn when_summer_time_begins_the_skipped_hour_is_in_no_window_and_when_it_ends_the_doubled_one_is_twice()
+     {
         let zone = berlin();
         let night = schedule(&["daily 22:00-06:00"]);
         // 2026-03-29: at 2:00 it is 3:00. 2026-10-25: at 3:00 it is 2:00.
@@ -278,8 +282,18 @@ mod tests {
     #[test]
     fn what_is_no_window_is_refused_with_the_way_to_write_it() {
         for bad in [
-            "", "mon", "mon 8-9", "mon 08:00", "day 08:00-09:00", "mon 08:00-24:01", "mon 24:00-01:00",
-            "mon 08:60-09:00", "mon 08:00-08:00", "mon +8:00-09:00", "mon, 08:00-09:00", "mon-fri22:00-06:00",
+            "",
+            "mon",
+            "mon 8-9",
+            "mon 08:00",
+            "day 08:00-09:00",
+            "mon 08:00-24:01",
+            "mon 24:00-01:00",
+            "mon 08:60-09:00",
+            "mon 08:00-08:00",
+            "mon +8:00-09:00",
+            "mon, 08:00-09:00",
+            "mon-fri22:00-06:00",
         ] {
             assert!(bad.parse::<Window>().is_err(), "{bad}");
         }

@@ -13,8 +13,8 @@ use super::Desk;
 use super::error::{Code, Fault};
 use super::links::Reached;
 use super::methods::{
-    audit, cameras, configuration, controls, core, credentials, downloads, events, external,
-    modes, recordings, snapshots, storage, streams, system, video,
+    audit, cameras, configuration, controls, core, credentials, downloads, events, external, modes,
+    recordings, snapshots, storage, streams, system, video,
 };
 use super::params::Param;
 use super::session::Session;

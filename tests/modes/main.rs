@@ -105,7 +105,10 @@ fn unbroken(pictures: &[Timecode], dropped: u32) {
         }
         missing += between;
     }
-    assert!(missing <= dropped, "{missing} are missing, the camera left out {dropped}");
+    assert!(
+        missing <= dropped,
+        "{missing} are missing, the camera left out {dropped}"
+    );
 }
 
 fn millis_between(earlier: Wall, later: Wall) -> i64 {
@@ -123,7 +126,8 @@ fn probed(path: &Path) -> i64 {
         .unwrap();
     let said = String::from_utf8_lossy(&out.stdout);
     let seconds: f64 = said.trim().parse().unwrap();
-    (seconds * 1000.0) as i64
+    let length = Duration::from_secs_f64(seconds);
+    length.as_millis().try_into().unwrap()
 }
 
 #[tokio::test]
@@ -189,11 +193,16 @@ async fn a_recording_begins_before_its_trigger_in_one_unbroken_file() {
         );
     }
     // The second path is gone with the recording, and the camera's own never stopped.
-    assert!(!demo.log().contains("do not reach MediaMTX"), "{}", demo.log());
+    assert!(
+        !demo.log().contains("do not reach MediaMTX"),
+        "{}",
+        demo.log()
+    );
 }
 
 #[tokio::test]
-async fn a_timed_recording_with_a_lead_plays_its_time_after_the_trigger_and_a_killed_mediamtx_costs_a_seam() {
+async fn a_timed_recording_with_a_lead_plays_its_time_after_the_trigger_and_a_killed_mediamtx_costs_a_seam()
+ {
     let demo = Demo::start_with(&[], &[("CAMERA_SERVICE_RECORDING_PRE_EVENT_MS", "4000")]);
     let mut operator = client(&demo, "operator").await;
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -279,7 +288,10 @@ async fn continuous_recordings_follow_each_other_without_a_picture_missing_and_b
         .await;
     assert_eq!(refused["error"]["code"], -32002, "{refused}");
     let set = set_mode(&mut admin, "continuous").await;
-    assert_eq!((&set["wanted"], &set["reason"]), (&json!(true), &json!("continuous")));
+    assert_eq!(
+        (&set["wanted"], &set["reason"]),
+        (&json!(true), &json!("continuous"))
+    );
     eventually(Duration::from_secs(10), async || {
         (!recordings(&mut operator).await.is_empty()).then_some(())
     })
@@ -328,7 +340,11 @@ async fn continuous_recordings_follow_each_other_without_a_picture_missing_and_b
     assert!(!demo.log().contains("interrupted"), "{}", demo.log());
     let gone = recordings(&mut operator).await.len();
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(recordings(&mut operator).await.len(), gone, "it began again");
+    assert_eq!(
+        recordings(&mut operator).await.len(),
+        gone,
+        "it began again"
+    );
 }
 
 #[tokio::test]
@@ -371,7 +387,11 @@ async fn a_mode_outlives_a_killed_service_and_its_recording_goes_on_by_itself() 
     )
     .await;
     assert_eq!(
-        (&told["mode"], &told["recording"], &told["from_configuration"]),
+        (
+            &told["mode"],
+            &told["recording"],
+            &told["from_configuration"]
+        ),
         (&json!("continuous"), &json!(true), &json!(false))
     );
     let back = set_mode(&mut admin, "default").await;
@@ -440,4 +460,41 @@ async fn a_window_begins_a_recording_when_it_opens_and_ends_it_when_it_closes() 
     let off = millis_between(Wall::from_secs((from + 1) * 60), last);
     println!("the last picture was taken {off} ms after the window closed");
     assert!((-1500..3000).contains(&off), "{off} ms");
+}
+
+#[tokio::test]
+async fn a_recording_with_a_lead_goes_on_in_a_further_file_after_the_service_was_killed() {
+    let state = stage::scratch("lead");
+    let folder = state.to_str().unwrap().to_owned();
+    let held = [("CAMERA_SERVICE_RECORDING_PRE_EVENT_MS", "2000")];
+    let mut demo = Demo::start_with(&["--state", &folder], &held);
+    {
+        let mut operator = client(&demo, "operator").await;
+        let params = json!({ "device": "camera0", "filename": "long" });
+        result(&mut operator, "start_recording", params).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    demo.kill_hard();
+    let demo = Demo::start_with(&["--state", &folder], &held);
+    let mut operator = client(&demo, "operator").await;
+    eventually(Duration::from_secs(20), async || {
+        let found = operator
+            .call("get_recording_info", json!({ "filename": "long-2" }))
+            .await;
+        (found["result"]["extensions"]["duration_ms"].as_u64()? > 1000).then_some(())
+    })
+    .await;
+    let stopped = result(
+        &mut operator,
+        "stop_recording",
+        json!({ "device": "camera0" }),
+    )
+    .await;
+    assert_eq!(stopped["filename"], "long");
+    assert_eq!(stopped["extensions"]["files"].as_array().unwrap().len(), 2);
+    unbroken(&pictures(&file(&demo, "long")), u32::MAX);
+    let shown = pictures(&file(&demo, "long-2"));
+    unbroken(&shown, dropped(&mut operator).await);
+    drop(demo);
+    std::fs::remove_dir_all(state).unwrap();
 }

@@ -249,8 +249,7 @@ impl fmt::Debug for Operation {
 /// Whether this wish needs an entry of its own. A stream of somebody else without a source is none.
 #[must_use]
 pub fn needs_entry(name: &str, wish: &PathWish) -> bool {
-    is_name(name)
-        && (wish.source.is_some() || (wish.record.is_some() && is_published(name)))
+    is_name(name) && (wish.source.is_some() || (wish.record.is_some() && is_published(name)))
 }
 
 /// What to tell MediaMTX so that `listed` becomes what is `wished`; nothing when it is.
@@ -265,9 +264,7 @@ pub fn decide(
 ) -> Vec<Operation> {
     let entries: BTreeMap<&str, &PathConf> = listed.iter().map(|c| (c.name.as_str(), c)).collect();
     let needed = |name: &str| wished.get(name).is_some_and(|w| needs_entry(name, w));
-    let ours = |name: &str| {
-        wished.contains_key(name) || owned.contains(name) || is_published(name)
-    };
+    let ours = |name: &str| wished.contains_key(name) || owned.contains(name) || is_published(name);
     let puts = wished
         .iter()
         .filter(|(name, wish)| needs_entry(name, wish))

@@ -72,10 +72,7 @@ impl Recorder {
         let now = clock::now();
         let start = spool::begun(&file).unwrap_or(now.wall);
         let stem = self.adopt(track, Stem::of(&device, start), file).await?;
-        let Some(before) = self
-            .ledger()
-            .roll(track, stem.clone(), start, now.mono)
-        else {
+        let Some(before) = self.ledger().roll(track, stem.clone(), start, now.mono) else {
             return Ok(());
         };
         self.keep().await;
@@ -92,10 +89,7 @@ impl Recorder {
             ("file_size", size.into()),
         ];
         self.tell(Topic::RecordingStop, track, "STOPPED", said);
-        let said = [
-            ("filename", stem.as_str().into()),
-            ("duration", 0.into()),
-        ];
+        let said = [("filename", stem.as_str().into()), ("duration", 0.into())];
         self.tell(Topic::RecordingStart, track, "STARTED", said);
         let hole = gap(before.start, length, start);
         if hole > SEAM {

@@ -554,7 +554,8 @@ fn a_service_that_ends_leaves_the_file_as_it_was() {
 }
 
 #[tokio::test]
-async fn what_a_mode_records_is_rolled_into_recordings_of_their_own_beside_what_somebody_asked_for() {
+async fn what_a_mode_records_is_rolled_into_recordings_of_their_own_beside_what_somebody_asked_for()
+{
     let bench = Bench::new();
     bench.run();
     let order = |origin| Order {
@@ -570,7 +571,13 @@ async fn what_a_mode_records_is_rolled_into_recordings_of_their_own_beside_what_
         panic!("{begun:?}")
     };
     assert_eq!(
-        bench.media.wished("camera0").unwrap().record.unwrap().segment,
+        bench
+            .media
+            .wished("camera0")
+            .unwrap()
+            .record
+            .unwrap()
+            .segment,
         Duration::from_secs(600)
     );
     assert_eq!(bench.recorder.state("camera0"), None, "nobody asked for it");
@@ -590,15 +597,28 @@ async fn what_a_mode_records_is_rolled_into_recordings_of_their_own_beside_what_
     let second: Stem = "camera0_2026-09-21_14-13-21".parse().unwrap();
     assert!(bench.recorder.is_running(&second));
     let note = bench.note();
-    assert!(note.contains(second.as_str()) && !note.contains(first.stem.as_str()), "{note}");
+    assert!(
+        note.contains(second.as_str()) && !note.contains(first.stem.as_str()),
+        "{note}"
+    );
     let again = Ledger::from_text(&note, clock::now()).unwrap();
-    assert!(again.is_by_mode("camera0"), "a restart would take it for somebody's");
+    assert!(
+        again.is_by_mode("camera0"),
+        "a restart would take it for somebody's"
+    );
 
     // Somebody asks for one beside it, from the second track into the same folder.
     let asked = bench.start("camera0", "asked").await;
     assert!(matches!(asked, Start::Started(_)), "{asked:?}");
     assert_eq!(bench.recorder.state("camera0"), Some("RECORDING"));
-    assert!(bench.media.wished("event-camera0").unwrap().record.is_some());
+    assert!(
+        bench
+            .media
+            .wished("event-camera0")
+            .unwrap()
+            .record
+            .is_some()
+    );
     assert_eq!(bench.stopped("camera0").await.stem.as_str(), "asked");
     assert_eq!(bench.recorder.state("camera0"), None);
     assert!(bench.recorder.is_running(&second));

@@ -50,7 +50,10 @@ fn a_window_begins_and_ends_a_recording_and_only_one_that_the_mode_began() {
     let somebodys = seen(Some(State::Recording), false);
     assert_eq!(modes.decide(&[somebodys], at(120)), []);
     assert_eq!(modes.decide(&[somebodys], at(60)), [], "the track is taken");
-    assert_eq!(modes.decide(&[seen(Some(State::Starting), true)], at(130)), []);
+    assert_eq!(
+        modes.decide(&[seen(Some(State::Starting), true)], at(130)),
+        []
+    );
 }
 
 #[test]
@@ -114,7 +117,10 @@ fn a_camera_that_is_unplugged_is_recorded_half_a_minute_longer_and_again_when_it
 #[test]
 fn what_was_set_is_known_after_a_restart_and_damage_changes_nothing() {
     let mut modes = Modes::new(continuous(), Zone::default());
-    modes.set(camera(1), Some(scheduled("daily 08:00-09:00; sat 10:00-11:00")));
+    modes.set(
+        camera(1),
+        Some(scheduled("daily 08:00-09:00; sat 10:00-11:00")),
+    );
     modes.set(camera(2), Some(Wish::default()));
     let mut again = Modes::new(Wish::default(), Zone::default());
     again.take(&modes.to_text()).unwrap();

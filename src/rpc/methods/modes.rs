@@ -90,8 +90,15 @@ fn wish(call: &Call) -> Result<Option<Wish>, Fault> {
             let schedule = schedule.ok().filter(|s| given != s.is_empty());
             let schedule = schedule.ok_or_else(|| {
                 let said = call.text("schedule").parse::<Schedule>();
-                let said = said.err().unwrap_or_else(|| "schedule has no window".to_owned());
-                Fault::param("schedule", "pattern", said, "write each window as days and times, with ; between two windows")
+                let said = said
+                    .err()
+                    .unwrap_or_else(|| "schedule has no window".to_owned());
+                Fault::param(
+                    "schedule",
+                    "pattern",
+                    said,
+                    "write each window as days and times, with ; between two windows",
+                )
             })?;
             Ok(mode.map(|mode| Wish { mode, schedule }))
         }

@@ -9,9 +9,9 @@ use super::files::{self, PAGE};
 use super::{STREAM, Target, target_of};
 use crate::access::Role;
 use crate::camera::Status;
+use crate::config::PRE_EVENT;
 use crate::error::{Error, Kind};
 use crate::recording::examine::{Facts, Gap};
-use crate::config::PRE_EVENT;
 use crate::recording::{
     Deletion, EXTENSION, Format, Info, Order, Origin, Start, Started, Stop, Stopped,
 };
@@ -237,9 +237,11 @@ fn lead(call: &Call, target: &Target) -> Result<Duration, Fault> {
             ),
         ),
     };
-    Err(Fault::new(Code::Unsupported, "pre_event_not_held", details, next)
-        .with("feature", "pre_event")
-        .with("pre_event_ms", millis(longest)))
+    Err(
+        Fault::new(Code::Unsupported, "pre_event_not_held", details, next)
+            .with("feature", "pre_event")
+            .with("pre_event_ms", millis(longest)),
+    )
 }
 
 /// -32020: one recording of a device at a time.

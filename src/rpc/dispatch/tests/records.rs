@@ -729,7 +729,10 @@ async fn a_recording_of_a_camera_begins_as_early_as_pictures_are_held_unless_tol
     for (params, lead) in [
         (json!({ "device": "camera0" }), 10_000),
         (json!({ "device": "camera0", "pre_event_ms": 0 }), 0),
-        (json!({ "device": "camera0", "pre_event_ms": 10_000 }), 10_000),
+        (
+            json!({ "device": "camera0", "pre_event_ms": 10_000 }),
+            10_000,
+        ),
     ] {
         operator.call("start_recording", params.clone()).await;
         let order = operator.stand_in.orders.lock().unwrap().remove(0);

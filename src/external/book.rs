@@ -225,6 +225,7 @@ mod tests {
     #[test]
     fn names_of_cameras_and_of_every_path_are_not_free() {
         for taken in [
+            "event-camera0",
             "camera0",
             "camera9999",
             "live-1",

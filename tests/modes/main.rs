@@ -338,6 +338,17 @@ async fn continuous_recordings_follow_each_other_without_a_picture_missing_and_b
     }
     unbroken(&whole, dropped(&mut operator).await);
     assert!(!demo.log().contains("interrupted"), "{}", demo.log());
+    // What overlaps is proved as well as what follows.
+    let count = all.len();
+    let dir = Path::new(&demo.text("/state_dir")).join("data/recordings");
+    let said = eventually(Duration::from_secs(20), async || {
+        let mut verify = Command::new(stage::binary());
+        let out = verify.arg("verify").arg(&dir).arg("--json").output();
+        let said: Value = serde_json::from_slice(&out.unwrap().stdout).ok()?;
+        (said["recordings"]["proved"] == count).then_some(said)
+    })
+    .await;
+    assert_eq!(said["good"], true, "{said}");
     let gone = recordings(&mut operator).await.len();
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(

@@ -171,7 +171,7 @@ fn recording_a_name_that_nobody_feeds_makes_no_path_that_anybody_could_publish_t
 #[test]
 fn a_cameras_second_path_is_there_while_it_is_recorded_and_no_longer() {
     let camera: CameraId = "camera0".parse().unwrap();
-    let name = super::second(camera);
+    let name = second(camera);
     assert_eq!(camera_of_second(&name), Some(camera));
     assert_eq!(camera_of_second("event-drone"), None);
     let wished = wishes(&[(&name, recorded())]);

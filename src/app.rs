@@ -172,6 +172,7 @@ impl App {
         let events = Arc::clone(&bus) as Arc<dyn Announce>;
         let records = Records::new(
             &config.storage,
+            &config.recording,
             path_keeper.paths(),
             Arc::new(Hls::new(settings.hls, &secret)),
             &directory,
@@ -203,6 +204,7 @@ impl App {
                 configuration: Arc::new(configuration.clone()),
                 events: Arc::clone(&bus) as Arc<dyn Announce>,
                 recordings: Arc::new(records.recorder.clone()),
+                modes: Arc::new(records.modes.clone()),
                 snapshots: Arc::new(records.taker),
                 storage: Arc::new(records.warden.clone()),
                 wear: Arc::new(records.observer.clone()),
@@ -295,6 +297,8 @@ impl App {
         let stopping = supervisor.stopping();
         let following = follow.follow(records.followed, stopping);
         supervisor.spawn("where recordings go", following);
+        let stopping = supervisor.stopping();
+        supervisor.spawn("the recording modes", records.modes.run(stopping));
         let warden = records.warden.clone();
         system.alarms.ask(move |_| warden.alarms());
         let stopping = supervisor.stopping();
@@ -326,6 +330,7 @@ impl App {
                 camera: config.camera.clone(),
                 test: test_camera(&config.test_camera),
                 kept: kept.shelf(),
+                recording: config.recording.clone(),
             },
             Arc::clone(&directory),
         )?;

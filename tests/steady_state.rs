@@ -136,6 +136,61 @@ fn a_thousand_pictures_go_into_a_socket_without_one_allocation() {
 }
 
 #[test]
+fn a_thousand_pictures_are_held_for_a_trigger_without_one_allocation() {
+    let sink = Sink::start();
+    let target = Target {
+        addr: sink.addr,
+        path: "event-camera0".to_owned(),
+        user: String::new(),
+        password: String::new(),
+    };
+    let limits = Limits {
+        ring_span: Duration::from_secs(12),
+        ring_bytes: 32 << 20,
+        ..Limits::default()
+    };
+    let mut publisher = Publisher::new(target, Arc::default(), limits);
+    publisher.hold(clock::now());
+    let pictures = pictures();
+    let mut captured = clock::mono();
+    let mut film = |publisher: &mut Publisher, count: usize| {
+        for (data, keyframe) in pictures.iter().cycle().take(count) {
+            captured = captured + Duration::from_millis(33);
+            let unit = AccessUnit {
+                data,
+                keyframe: *keyframe,
+                captured,
+            };
+            publisher.push(&unit, None, clock::now());
+            turn(publisher);
+        }
+        captured
+    };
+    film(&mut publisher, 900);
+    let (count, now) = asked(|| film(&mut publisher, 1000));
+    assert_eq!(count, 0, "allocations in 1000 pictures");
+    assert_eq!(publisher.state(), State::Idle, "nothing may be sent yet");
+    assert!(publisher.fd().is_none());
+    // Then ten seconds of them go, from a key frame on.
+    let from = Mono::from_nanos(now.as_nanos() - 10_000_000_000);
+    publisher.release(from, clock::now());
+    let start = clock::mono();
+    while sink.pictures() < 303 {
+        turn(&mut publisher);
+        assert!(
+            clock::mono().since(start) < Duration::from_secs(20),
+            "{} came",
+            sink.pictures()
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(sink.pictures() <= 303 + 31, "{} came", sink.pictures());
+    // And may go once more after a pause.
+    publisher.hold(clock::now());
+    assert!(publisher.fd().is_none());
+}
+
+#[test]
 fn latencies_are_counted_without_one_allocation_even_when_the_halves_take_turns() {
     let latency = Latency::default();
     let mut recorder = Recorder::default();

@@ -10,6 +10,7 @@ use crate::clock::{self, Wall};
 use crate::external::Streams;
 use crate::external::io::External;
 use crate::mediamtx::kick::Judges;
+use crate::mediamtx::paths::camera_of_second;
 use crate::mediamtx::{ApiState, ProcessState, Shared};
 use crate::rpc::media::{MediaServer, MediaState, PathState};
 use crate::rpc::session::{Login, Refused, Verify};
@@ -94,6 +95,8 @@ impl MediaServer for LateMedia {
             paths: snapshot
                 .paths
                 .iter()
+                // The same pictures once more, for a recording.
+                .filter(|(name, _)| camera_of_second(name).is_none())
                 .map(|(name, path)| {
                     let state = PathState {
                         ready: path.ready,

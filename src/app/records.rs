@@ -7,7 +7,7 @@ use tracing::warn;
 
 use crate::camera::Directory;
 use crate::clock;
-use crate::config::Storage as Wanted;
+use crate::config::{self, Storage as Wanted};
 use crate::encode::convert::Planar;
 use crate::events::Announce;
 use crate::events::bus::Bus;
@@ -16,6 +16,8 @@ use crate::recording::flush::io::{Flusher, News, Told};
 use crate::recording::follow::io::{Followed, closings};
 use crate::recording::index::io::Index;
 use crate::recording::io::{Parts as RecorderParts, Recorder};
+use crate::recording::modes::io::Keeper;
+use crate::recording::modes::{Modes, Wish};
 use crate::recording::seal::Witness;
 use crate::recording::seal::guard::Guarded;
 use crate::recording::seal::io::Sealer;
@@ -44,6 +46,8 @@ use crate::system::System;
 pub struct Records {
     /// Recordings.
     pub recorder: Recorder,
+    /// When they are made by themselves.
+    pub modes: Keeper,
     /// What recordings there are.
     pub index: Index,
     /// Snapshots.
@@ -108,6 +112,7 @@ impl Records {
     #[must_use]
     pub fn new(
         wanted: &Wanted,
+        recording: &config::Recording,
         paths: Paths,
         pulled: Arc<dyn KeyPictures>,
         directory: &Arc<Directory>,
@@ -171,7 +176,19 @@ impl Records {
             directory: Arc::clone(directory),
             flush: flush.clone(),
             mark: Box::new(Paper::new(wanted.data_dir.join("recordings-scrubbed.json"))),
+            longest_lead: recording.pre_event(),
+            roll: Duration::from_secs(u64::from(recording.roll_seconds)),
         });
+        let wish = Wish {
+            mode: recording.mode,
+            schedule: recording.schedule.clone(),
+        };
+        let modes = Keeper::new(
+            Modes::new(wish, recording.time_zone.clone()),
+            recorder.clone(),
+            Arc::clone(directory),
+            Box::new(Paper::new(wanted.data_dir.join("recording-modes.json"))),
+        );
         let payload = Arc::new(Payload::default());
         let folders = Folders {
             recordings: wanted.recordings(),
@@ -191,6 +208,7 @@ impl Records {
         Self {
             followed,
             recorder,
+            modes,
             index,
             taker,
             warden,

@@ -251,6 +251,9 @@ pub struct Counters {
     pub recorded: std::sync::atomic::AtomicBool,
     /// How many nanoseconds the wall clock is ahead of the monotonic one, as MediaMTX was told last; 0 = nothing yet.
     pub told_apart_nanos: std::sync::atomic::AtomicI64,
+    /// Nanoseconds on the monotonic clock from which on the camera's second path is to be fed; 0 = it is not. Set by who
+    /// records it, obeyed by the camera's thread.
+    pub second_from_nanos: AtomicU64,
 }
 
 impl Counters {

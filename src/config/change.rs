@@ -96,6 +96,14 @@ pub fn effect(path: &str) -> Option<Effect> {
         | "storage.quota_camera_bytes"
         | "storage.quota_camera_days"
         | "storage.quota_cameras"
+        // Rings are as large as they were when their camera's thread began.
+        | "recording.pre_event_ms"
+        | "recording.pre_event_bytes"
+        // set_recording_mode changes what a running service records.
+        | "recording.mode"
+        | "recording.schedule"
+        | "recording.time_zone"
+        | "recording.roll_seconds"
         // set_discovery_interval changes the pace of a running service.
         | "external_discovery.enabled"
         | "external_discovery.scan_interval"

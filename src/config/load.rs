@@ -6,9 +6,10 @@ use serde_json::Value;
 use tracing_subscriber::filter::EnvFilter;
 
 use super::keys::{KEYS, Key};
-use super::{Config, FILE_COUNTS, FILE_SIZES, FLUSHES, Tls};
+use super::{Config, FILE_COUNTS, FILE_SIZES, FLUSHES, PRE_EVENT, PRE_EVENT_BYTES, ROLLS, Tls};
 use crate::camera::remote::KEYFRAME_SECONDS;
 use crate::nearest::nearest;
+use crate::recording::modes::Mode;
 use crate::units::Rate;
 
 /// One mistake: where, what, and what to do.
@@ -288,6 +289,34 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
                 "lies in the folder that it shall stand in for",
             );
         }
+    }
+    for (path, value, allowed) in [
+        (
+            "recording.pre_event_ms",
+            config.recording.pre_event_ms,
+            PRE_EVENT,
+        ),
+        (
+            "recording.pre_event_bytes",
+            config.recording.pre_event_bytes,
+            PRE_EVENT_BYTES,
+        ),
+        (
+            "recording.roll_seconds",
+            config.recording.roll_seconds,
+            ROLLS,
+        ),
+    ] {
+        if !allowed.contains(&value) {
+            let (least, most) = (allowed.start(), allowed.end());
+            wrong(path, &format!("must be from {least} to {most}"));
+        }
+    }
+    if config.recording.mode == Mode::Scheduled && config.recording.schedule.is_empty() {
+        wrong(
+            "recording.schedule",
+            "is empty, so nothing would be recorded: write windows such as mon-fri 22:00-06:00",
+        );
     }
     for (key, what) in config.storage.quota_mistakes() {
         wrong(key, &what);

@@ -10,11 +10,14 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::access::store::Expiry;
 use crate::camera::CameraId;
 use crate::capture::PixelFormat;
 use crate::encode::Choice;
+use crate::recording::modes::Mode;
+use crate::recording::schedule::{Schedule, Zone};
 use crate::units::{BitRate, Size};
 
 pub mod change;
@@ -55,6 +58,8 @@ pub struct Config {
     pub api_key_management: ApiKeyManagement,
     /// Where things are kept.
     pub storage: Storage,
+    /// When is recorded.
+    pub recording: Recording,
     /// What is written to the log.
     pub logging: Logging,
     /// Where streams of somebody else are looked for.
@@ -266,6 +271,39 @@ impl Storage {
 /// From one flush of a growing recording to the next, in milliseconds; 0 is allowed, too.
 pub const FLUSHES: RangeInclusive<u32> = 100..=60_000;
 
+/// When is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recording {
+    /// Milliseconds that each camera's last pictures are held, so that recordings can begin before their trigger; 0 = not.
+    /// In [`PRE_EVENT`].
+    pub pre_event_ms: u32,
+    /// Bytes of memory that takes for each camera at most; in [`PRE_EVENT_BYTES`].
+    pub pre_event_bytes: u32,
+    /// When cameras are recorded that have no mode of their own.
+    pub mode: Mode,
+    /// In which windows, where that is what counts.
+    pub schedule: Schedule,
+    /// Where those windows are local time.
+    pub time_zone: Zone,
+    /// Seconds of one recording that a mode makes; in [`ROLLS`].
+    pub roll_seconds: u32,
+}
+
+impl Recording {
+    /// How long pictures are held.
+    #[must_use]
+    pub fn pre_event(&self) -> Duration {
+        Duration::from_millis(u64::from(self.pre_event_ms))
+    }
+}
+
+/// Milliseconds that pictures may be held.
+pub const PRE_EVENT: RangeInclusive<u32> = 0..=60_000;
+/// Seconds that one recording of a mode may have.
+pub const ROLLS: RangeInclusive<u32> = 5..=86_400;
+/// Bytes that they may take.
+pub const PRE_EVENT_BYTES: RangeInclusive<u32> = (1 << 20)..=(1 << 30);
+
 /// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -377,6 +415,15 @@ impl Default for Config {
                 quota_camera_bytes: quota::Bytes::default(),
                 quota_camera_days: 0,
                 quota_cameras: Vec::new(),
+            },
+            recording: Recording {
+                pre_event_ms: 0,
+                // 14 s at 18 Mbit/s; only what is held takes any.
+                pre_event_bytes: 32 << 20,
+                mode: Mode::default(),
+                schedule: Schedule::default(),
+                time_zone: Zone::default(),
+                roll_seconds: 600,
             },
             logging: Logging {
                 level: "info".into(),

@@ -10,6 +10,8 @@ use crate::access::store::Expiry;
 use crate::camera::CameraId;
 use crate::capture::PixelFormat;
 use crate::encode::Choice;
+use crate::recording::modes::Mode;
+use crate::recording::schedule::{Schedule, Zone};
 use crate::units::{BitRate, Size};
 
 /// A type that a configuration key may have.
@@ -228,6 +230,43 @@ impl Setting for Expiry {
     }
     fn show(&self) -> String {
         self.to_string()
+    }
+}
+
+impl Setting for Mode {
+    fn parse(value: &Value) -> Result<Self, String> {
+        value.as_str().unwrap_or_default().parse()
+    }
+    fn show(&self) -> String {
+        self.as_str().to_owned()
+    }
+}
+
+impl Setting for Schedule {
+    fn parse(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Null => Ok(Self::default()),
+            Value::String(text) => text.parse(),
+            _ => expected(
+                "windows such as mon-fri 22:00-06:00; sat 00:00-24:00",
+                value,
+            ),
+        }
+    }
+    fn show(&self) -> String {
+        quoted(&self.to_string())
+    }
+}
+
+impl Setting for Zone {
+    fn parse(value: &Value) -> Result<Self, String> {
+        match value.as_str() {
+            Some(text) => text.parse(),
+            None => expected("a time zone such as Europe/Berlin or \"+02:00\"", value),
+        }
+    }
+    fn show(&self) -> String {
+        quoted(self.name())
     }
 }
 

@@ -8,7 +8,7 @@ use super::url::StreamUrl;
 use super::{Kind, Refusal, Seen, Stream};
 use crate::camera::CameraId;
 use crate::clock::Wall;
-use crate::mediamtx::paths::is_name;
+use crate::mediamtx::paths::{camera_of_second, is_name};
 
 /// Streams in the list at most: each is a connection and a decoder's worth of traffic for the box.
 pub const MOST: usize = 64;
@@ -22,6 +22,7 @@ const LIVE: &str = "live-";
 pub fn is_free_name(name: &str) -> bool {
     is_name(name)
         && name.parse::<CameraId>().is_err()
+        && camera_of_second(name).is_none()
         && !name.starts_with(LIVE)
         && !matches!(name, "all" | "all_others")
 }
@@ -224,6 +225,7 @@ mod tests {
     #[test]
     fn names_of_cameras_and_of_every_path_are_not_free() {
         for taken in [
+            "event-camera0",
             "camera0",
             "camera9999",
             "live-1",

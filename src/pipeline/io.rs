@@ -2,6 +2,7 @@
 
 mod commands;
 mod handle;
+mod second;
 mod slate;
 
 pub use handle::{Pipeline, Rescan, start};
@@ -14,6 +15,7 @@ use nix::sys::epoll::EpollFlags;
 use tracing::{debug, info, warn};
 
 use self::handle::Message;
+use self::second::Second;
 use super::chain::{Chain, Failure, Interest, Part, Progress, Timing, Way};
 use super::open::io::open;
 use super::tally::Tally;
@@ -31,6 +33,7 @@ use crate::recover::{Ladder, Order, Situation};
 use crate::slate::Slate;
 use crate::stream::State;
 use crate::stream::io::Publisher;
+use crate::stream::timeline::Timeline;
 use crate::supervise::{Inbox, Stop};
 use crate::sys::heap;
 
@@ -62,6 +65,8 @@ struct Hand {
     /// Counts openings, so that descriptors with the same number can be told apart.
     opening: u64,
     publisher: Publisher,
+    second: Second,
+    second_trouble: Option<String>,
     directory: Arc<Directory>,
     counters: Arc<Counters>,
     tally: Tally,
@@ -95,7 +100,10 @@ impl Hand {
             still(before.video, &over, &configured)
         });
         plan.ask(configured.with(asked));
+        let second = Second::new(plan.beside.take(), Timeline::new(Arc::clone(&counters)));
         Self {
+            second,
+            second_trouble: None,
             plan,
             ladder: Ladder::new(clock::mono()),
             situation: Situation::default(),
@@ -145,6 +153,7 @@ impl Hand {
             if woken.has(Token::Publisher) {
                 self.publisher.on_ready(clock::now());
             }
+            self.tend_second(woken.has(Token::Second));
             let now = clock::now();
             if self
                 .publisher
@@ -171,22 +180,27 @@ impl Hand {
             self.tell_publishing();
         }
         self.publisher.stop();
+        if let Some(second) = self.second.publisher() {
+            second.stop();
+        }
     }
 
     /// Registers what to wait for.
-    fn seat(&self, waiter: &mut Waiter) -> Result<()> {
+    fn seat(&mut self, waiter: &mut Waiter) -> Result<()> {
         let readable = EpollFlags::EPOLLIN;
         waiter.want(Token::Stop, self.stop.fd(), 0, readable)?;
         waiter.want(Token::Inbox, self.inbox.fd(), 0, readable)?;
         match self.publisher.fd() {
             Some(fd) => {
-                let interest = self.publisher.interest();
-                let mut flags = EpollFlags::empty();
-                flags.set(EpollFlags::EPOLLIN, interest.read);
-                flags.set(EpollFlags::EPOLLOUT, interest.write);
+                let flags = flags_of(&self.publisher);
                 waiter.want(Token::Publisher, fd, self.publisher.connection(), flags)?;
             }
             None => waiter.left(Token::Publisher),
+        }
+        let connection = self.second.connection();
+        match self.second.publisher().map(|p| (p.fd(), flags_of(p))) {
+            Some((Some(fd), flags)) => waiter.want(Token::Second, fd, connection, flags)?,
+            _ => waiter.left(Token::Second),
         }
         let mut result = Ok(());
         let mut nth = 0;
@@ -209,6 +223,7 @@ impl Hand {
         [
             self.ladder.poll_timeout(),
             self.publisher.poll_timeout(),
+            self.second.poll_timeout(),
             slate,
         ]
         .into_iter()
@@ -391,6 +406,7 @@ impl Hand {
             let mut force = self.force_idr | self.ladder.wants_keyframe(now);
             if self.slate.is_none() {
                 force |= self.publisher.wants_keyframe()
+                    | self.second.wants_keyframe()
                     | self.counters.keyframe_wanted.swap(false, Ordering::Relaxed);
             }
             self.force_idr = force;
@@ -403,8 +419,12 @@ impl Hand {
                     if self.ladder.unit(unit.keyframe, now) {
                         // Nothing of the slate may follow: its pictures refer to its own.
                         self.slate = None;
-                        self.last_captured =
-                            push(&mut self.publisher, &unit, Some(timing), self.last_captured);
+                        self.last_captured = push(
+                            (&mut self.publisher, &mut self.second),
+                            &unit,
+                            Some(timing),
+                            self.last_captured,
+                        );
                     }
                     moved = true;
                 }
@@ -458,14 +478,25 @@ impl Hand {
 
 /// Publishes a picture; returns when it was taken. The stream's clock never goes back, whatever a driver's does.
 fn push(
-    publisher: &mut Publisher,
+    (publisher, second): (&mut Publisher, &mut Second),
     unit: &AccessUnit<'_>,
     timing: Option<Timing>,
     last: Mono,
 ) -> Mono {
     let captured = unit.captured.max(last + LEAST_STEP);
-    publisher.push(&AccessUnit { captured, ..*unit }, timing, clock::now());
+    let unit = AccessUnit { captured, ..*unit };
+    publisher.push(&unit, timing, clock::now());
+    // Viewers do not wait for what is recorded.
+    second.push(&unit, clock::now());
     captured
+}
+
+fn flags_of(publisher: &Publisher) -> EpollFlags {
+    let interest = publisher.interest();
+    let mut flags = EpollFlags::empty();
+    flags.set(EpollFlags::EPOLLIN, interest.read);
+    flags.set(EpollFlags::EPOLLOUT, interest.write);
+    flags
 }
 
 #[cfg(test)]

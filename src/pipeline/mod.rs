@@ -22,6 +22,7 @@ use crate::capture::negotiate::Wish;
 use crate::encode::{Choice, Settings};
 use crate::kept::Drawer;
 use crate::kept::wishes::Wishes;
+use crate::stream::{Limits, Target};
 use crate::units::{BitRate, Rate, Size};
 
 /// Where a pipeline's frames come from.
@@ -66,6 +67,17 @@ impl Origin {
     }
 }
 
+/// The camera's second path: what is recorded from before its trigger on goes there.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// Where to.
+    pub target: Target,
+    /// How far back, and how many bytes at most.
+    pub limits: Limits,
+    /// Pictures are held for it all the time, not only while it is fed.
+    pub kept: bool,
+}
+
 /// What a pipeline is started with.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -81,6 +93,8 @@ pub struct Plan {
     pub encoder: Choice,
     /// What clients set on this camera before, and where what they set from now on is kept.
     pub kept: Drawer,
+    /// The second path, where there is one.
+    pub beside: Option<Beside>,
 }
 
 impl Plan {

@@ -18,7 +18,7 @@ use super::index::io::{Index, examine_at};
 use super::ledger::{Due, Ledger, State};
 use super::seal::Witness;
 use super::stall::io::Watch;
-use super::{Deletion, Durability, Info, Order, Recordings, Running, Start, Stop, spool};
+use super::{Deletion, Durability, Info, Order, Recordings, Running, Start, Stop, spool, track};
 use crate::camera::Directory;
 use crate::clock::{self, Mono};
 use crate::error::{Error, Kind, Later, Result};
@@ -61,6 +61,10 @@ pub struct Parts {
     pub mark: Box<dyn Note>,
     /// Told which files began, and which are finished.
     pub witness: Arc<dyn Witness>,
+    /// How long pictures of cameras are held before a trigger.
+    pub longest_lead: Duration,
+    /// How long one recording is that a camera's mode wants; then the next begins.
+    pub roll: Duration,
 }
 
 /// What the look after an interruption did.
@@ -208,6 +212,7 @@ impl Recorder {
             for device in growing {
                 // The camera may have come only now.
                 self.hold_time(&device, true);
+                self.feed(&device);
                 self.look_for_stall(&device).await;
                 if self.rests(&device) {
                     continue;
@@ -349,8 +354,8 @@ impl Recorder {
             _ => "FAILED",
         };
         let event = Event::new(topic, clock::wall())
-            .of(device)
-            .with("name", device)
+            .of(track::device(device))
+            .with("name", track::device(device))
             .with("status", status);
         self.0.parts.events.announce(match reason {
             Some(reason) => event.with("reason", reason),
@@ -366,7 +371,7 @@ impl Recorder {
         said: [(&str, Value); N],
     ) {
         let event = Event::new(topic, clock::wall())
-            .of(device)
+            .of(track::device(device))
             .with("status", status);
         let event = said
             .into_iter()
@@ -376,19 +381,34 @@ impl Recorder {
 }
 
 impl Recordings for Recorder {
+    fn longest_lead(&self) -> Duration {
+        self.0.parts.longest_lead
+    }
+
     fn start(&self, order: Order) -> Later<Start> {
         detached(self.clone().start_now(order))
     }
 
     fn state(&self, device: &str) -> Option<&'static str> {
-        self.ledger().state(device).map(State::as_str)
+        let ledger = self.ledger();
+        let track = track::asked_for(&ledger, device)?;
+        ledger.state(&track).map(State::as_str)
     }
 
     fn stop(&self, device: &str) -> Later<Stop> {
         // Taken at once, so that calls of one connection take effect in their order.
-        let ended = self.ledger().end(device);
+        let (track, ended) = {
+            let mut ledger = self.ledger();
+            match track::asked_for(&ledger, device) {
+                None => (String::new(), Err(None)),
+                Some(track) => {
+                    let ended = ledger.end(&track);
+                    (track, ended)
+                }
+            }
+        };
         match ended {
-            Ok(session) => detached(self.clone().finish(device.to_owned(), session)),
+            Ok(session) => detached(self.clone().finish(track, session)),
             Err(state) => {
                 let state = state.map_or("IDLE", State::as_str);
                 Box::pin(std::future::ready(Ok(Stop::Idle { state })))

@@ -68,6 +68,8 @@ pub struct Ledger {
     sessions: BTreeMap<String, Option<Session>>,
     /// Files that shall be made plain and are not yet, of recordings that were ended; with their device.
     unfinished: BTreeMap<Stem, String>,
+    /// Those that a camera's mode wants, not a client.
+    by_mode: BTreeSet<String>,
 }
 
 /// One line of the note.
@@ -85,6 +87,9 @@ struct Line {
     /// It was ended; its files are not plain yet.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     ended: bool,
+    /// The camera's mode wants it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    by_mode: bool,
 }
 
 impl Ledger {
@@ -100,6 +105,28 @@ impl Ledger {
                 Ok(())
             }
         }
+    }
+
+    /// The camera's mode wants it, not a client.
+    pub fn set_by_mode(&mut self, device: &str) {
+        self.by_mode.insert(device.to_owned());
+    }
+
+    /// Whether the camera's mode wants it.
+    #[must_use]
+    pub fn is_by_mode(&self, device: &str) -> bool {
+        self.by_mode.contains(device)
+    }
+
+    /// It goes on as another recording, of a file whose first picture was taken at `start`; gives back what it was.
+    pub fn roll(&mut self, device: &str, stem: Stem, start: Wall, now: Mono) -> Option<Session> {
+        let session = self.sessions.get_mut(device)?.as_mut()?;
+        let before = session.clone();
+        session.files = vec![stem.clone()];
+        session.stem = stem;
+        session.start = start;
+        session.next_progress = now + PROGRESS;
+        Some(before)
     }
 
     /// Where the recording of a device stands, if there is one.
@@ -142,6 +169,7 @@ impl Ledger {
     /// It could not be started, or is finished.
     pub fn remove(&mut self, device: &str) {
         self.sessions.remove(device);
+        self.by_mode.remove(device);
     }
 
     /// Takes a running recording for its end.
@@ -271,6 +299,7 @@ impl Ledger {
                     until_nanos: session.until.map(|(wall, _)| wall.as_nanos()),
                     plain: session.format == Format::Mp4,
                     ended: false,
+                    by_mode: self.is_by_mode(device),
                 })
             })
             .chain(self.unfinished.iter().map(|(stem, device)| Line {
@@ -280,6 +309,7 @@ impl Ledger {
                 until_nanos: None,
                 plain: true,
                 ended: true,
+                by_mode: false,
             }))
             .collect();
         // Texts and whole numbers always have a JSON form.
@@ -337,6 +367,9 @@ impl Ledger {
                 },
                 next_progress: now.mono + PROGRESS,
             };
+            if line.by_mode {
+                ledger.by_mode.insert(line.device.clone());
+            }
             ledger.sessions.insert(line.device, Some(session));
         }
         Ok(ledger)

@@ -13,13 +13,16 @@ pub mod follow;
 pub mod index;
 pub mod io;
 pub mod ledger;
+pub mod modes;
 pub mod plain;
 pub mod range;
+pub mod schedule;
 pub mod scrub;
 pub mod seal;
 pub mod session;
 pub mod spool;
 pub mod stall;
+pub mod track;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -71,6 +74,20 @@ pub struct Order {
     pub duration: Option<Duration>,
     /// What the finished file is.
     pub format: Format,
+    /// It begins so long before it was asked for, as far as pictures are held.
+    pub lead: Duration,
+    /// Who wants it.
+    pub origin: Origin,
+}
+
+/// Who wants a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// A client, until it is ended.
+    #[default]
+    Call,
+    /// The camera's mode; it goes on as a new recording again and again.
+    Mode,
 }
 
 /// A recording that runs.
@@ -82,6 +99,8 @@ pub struct Started {
     pub start: Wall,
     /// When it ends by itself.
     pub until: Option<Wall>,
+    /// So long before it was asked for.
+    pub lead: Duration,
 }
 
 /// What became of an [`Order`].
@@ -176,6 +195,9 @@ pub enum Deletion {
 
 /// Recordings, as the methods ask for them.
 pub trait Recordings: Send + Sync {
+    /// The longest lead of a recording: how long pictures of cameras are held. Zero: none are.
+    fn longest_lead(&self) -> Duration;
+
     /// Starts one; comes back when its file is on the disk.
     fn start(&self, order: Order) -> Later<Start>;
 

@@ -15,7 +15,7 @@ const NAME: &str = "/%path/%s-%f";
 /// The same.
 const AGAIN: &str = "/./%path/%s-%f";
 /// The longest MediaMTX offers: a recording is one file, up to a day.
-const SEGMENT: Duration = Duration::from_secs(24 * 3600);
+pub const SEGMENT: Duration = Duration::from_secs(24 * 3600);
 /// A part of 0.5 s at 100 Mbit/s, and room for a key frame.
 const PART_BYTES: u64 = 32 << 20;
 
@@ -31,16 +31,16 @@ pub fn all(root: &Path) -> PathBuf {
     root.join(FOLDER)
 }
 
-/// How MediaMTX is told to record into `root`; `None` when the folder's name means something else to MediaMTX.
+/// How MediaMTX is told to record into `root`, in files of at most so long; `None` when the folder's name means something else to MediaMTX.
 #[must_use]
-pub fn record(root: &Path) -> Option<Record> {
+pub fn record(root: &Path, segment: Duration) -> Option<Record> {
     let folder = all(root);
     let root = folder.to_str().filter(|text| !text.contains('%'))?;
     Some(Record {
         path: format!("{root}{NAME}"),
         format: RecordFormat::Fmp4,
         part: PART,
-        segment: SEGMENT,
+        segment,
         max_part_bytes: PART_BYTES,
     })
 }
@@ -90,11 +90,11 @@ mod tests {
 
     #[test]
     fn a_folder_whose_name_is_a_pattern_is_not_given_to_mediamtx() {
-        let record = record(Path::new("/var/r")).unwrap();
+        let record = record(Path::new("/var/r"), SEGMENT).unwrap();
         assert_eq!(record.path, "/var/r/.recording/%path/%s-%f");
         let again = other_words(&record.path);
         assert_eq!(again, "/var/r/.recording/./%path/%s-%f");
         assert_eq!(other_words(&again), record.path);
-        assert_eq!(super::record(Path::new("/var/%Y")), None);
+        assert_eq!(super::record(Path::new("/var/%Y"), SEGMENT), None);
     }
 }

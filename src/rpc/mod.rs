@@ -32,6 +32,7 @@ use crate::external::Streams;
 use crate::http::files::Downloads;
 use crate::http::files::range::Ranges;
 use crate::recording::Recordings;
+use crate::recording::modes::Moding;
 use crate::snapshot::Snapshots;
 use crate::storage::Storage;
 use crate::storage::wear::Wearing;
@@ -62,6 +63,8 @@ pub struct Desk {
     pub events: Arc<dyn Announce>,
     /// Starts, stops and lists recordings.
     pub recordings: Arc<dyn Recordings>,
+    /// When cameras are recorded by themselves.
+    pub modes: Arc<dyn Moding>,
     /// Takes and lists snapshots.
     pub snapshots: Arc<dyn Snapshots>,
     /// Looks after the medium.

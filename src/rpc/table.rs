@@ -13,8 +13,8 @@ use super::Desk;
 use super::error::{Code, Fault};
 use super::links::Reached;
 use super::methods::{
-    audit, cameras, configuration, controls, core, credentials, downloads, events, external, range,
-    recordings, snapshots, storage, streams, system, video,
+    audit, cameras, configuration, controls, core, credentials, downloads, events, external, modes,
+    range, recordings, snapshots, storage, streams, system, video,
 };
 use super::params::Param;
 use super::session::Session;
@@ -135,6 +135,8 @@ pub const METHODS: &[Method] = &[
     recordings::LIST,
     recordings::INFO,
     recordings::DELETE,
+    modes::GET,
+    modes::SET,
     snapshots::TAKE,
     snapshots::LIST,
     snapshots::INFO,

@@ -12,6 +12,7 @@ use nix::sys::socket::{
 
 use super::publisher::{Machine, Order};
 use super::ring::Held;
+use super::timeline::Timeline;
 use super::{Limits, State, Target};
 use crate::camera::Counters;
 use crate::clock::{self, Mono, Now};
@@ -68,6 +69,23 @@ impl Publisher {
         // Only now, so that the wire does not wait for the copy; and before anything else may happen.
         self.machine.store(au.data);
         self.settle(written, now);
+    }
+
+    /// Has another stream's time told: that of the same camera.
+    pub fn tell_time_of(&mut self, timeline: Timeline) {
+        self.machine.tell_time_of(timeline);
+    }
+
+    /// Ends the session, and keeps what is pushed without sending it, until [`Publisher::release`].
+    pub fn hold(&mut self, now: Now) {
+        self.machine.hold();
+        self.obey(now);
+    }
+
+    /// Sends again, from the last key frame on that was taken at or before `from`, or else from the first held.
+    pub fn release(&mut self, from: Mono, now: Now) {
+        self.machine.release(from, now);
+        self.obey(now);
     }
 
     /// The newest group of pictures held, from its key frame to the newest access unit; nothing when

@@ -32,7 +32,7 @@ pub enum Order {
 
 #[derive(Debug)]
 enum Link {
-    /// Left on the first key frame.
+    /// Left on the first key frame, unless the publisher is held.
     Idle,
     /// Left when the handshake ends or at the deadline.
     Connecting { deadline: Mono },
@@ -57,12 +57,15 @@ pub struct Machine {
     ring: Ring,
     outbox: Outbox,
     link: Link,
+    timeline: Timeline,
     order: Option<Order>,
     /// Failures in a row.
     failures: u32,
     keyframe_wanted: bool,
     /// What came cannot be decoded without what was lost; drop until a key frame.
     await_keyframe: bool,
+    /// What is pushed is kept and not sent.
+    held: bool,
 }
 
 impl Machine {
@@ -74,6 +77,7 @@ impl Machine {
             url,
             target,
             limits,
+            timeline: Timeline::new(Arc::clone(&counters)),
             counters,
             recorder: Recorder::default(),
             ring: Ring::new(limits.ring_bytes, limits.ring_span),
@@ -83,6 +87,37 @@ impl Machine {
             failures: 0,
             keyframe_wanted: false,
             await_keyframe: true,
+            held: false,
+        }
+    }
+
+    /// Has another stream's time told: that of the same camera.
+    pub fn tell_time_of(&mut self, timeline: Timeline) {
+        self.timeline = timeline;
+    }
+
+    /// Ends the session, and keeps what is pushed without sending it until [`Machine::release`]. What the peer has not
+    /// taken by now is not sent any more.
+    pub fn hold(&mut self) {
+        if matches!(self.link, Link::Stopped) {
+            return;
+        }
+        self.held = true;
+        self.failures = 0;
+        self.link = Link::Idle;
+        self.outbox.clear();
+        self.order = Some(Order::Close);
+        self.publishing_since(0);
+    }
+
+    /// Sends again, from the last key frame on that was taken at or before `from`, or else from the first held.
+    pub fn release(&mut self, from: Mono, now: Now) {
+        if !std::mem::take(&mut self.held) || !matches!(self.link, Link::Idle) {
+            return;
+        }
+        self.ring.rewind(from);
+        if !self.ring.is_empty() {
+            self.connect(now);
         }
     }
 
@@ -110,7 +145,9 @@ impl Machine {
             }
             Link::Idle => {
                 self.store(au.data);
-                self.connect(now);
+                if !self.held {
+                    self.connect(now);
+                }
             }
             _ => self.store(au.data),
         }
@@ -226,7 +263,7 @@ impl Machine {
         let session = Session::new(
             client,
             rtp,
-            Timeline::new(Arc::clone(&self.counters)),
+            self.timeline.clone(),
             (&self.target.path, &self.limits),
             cursor,
             now.mono,

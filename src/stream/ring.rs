@@ -18,8 +18,10 @@ use std::time::Duration;
 use crate::clock::Mono;
 use crate::latency::Stamps;
 
-/// Access units held at most: 4 s at 240 per second.
-const MAX_UNITS: usize = 1024;
+/// Access units held at least before one must leave for want of a place: 4 s at 240 per second.
+const LEAST_UNITS: usize = 1024;
+/// Longer rings have places for so many access units a second.
+const UNITS_A_SECOND: u64 = 128;
 /// The arena grows by this share of itself at least, so that a growing bit rate moves bytes seldom.
 const GROWTH: usize = 8;
 /// The arena's first size, as a share of its bound: of 8 MiB, 64 KiB.
@@ -57,6 +59,8 @@ pub struct Ring {
     /// Where in the arena the next access unit is tried first.
     tail: usize,
     span: Duration,
+    /// Access units held at most.
+    most: usize,
 }
 
 /// Where an access unit can go.
@@ -73,13 +77,16 @@ impl Ring {
     /// A ring of `bytes` at most that reaches back `span`.
     #[must_use]
     pub fn new(bytes: usize, span: Duration) -> Self {
+        let most = span.as_secs().saturating_mul(UNITS_A_SECOND);
+        let most = usize::try_from(most).map_or(LEAST_UNITS, |most| most.max(LEAST_UNITS));
         Self {
             arena: Vec::new(),
             bound: bytes,
-            entries: VecDeque::with_capacity(MAX_UNITS),
+            entries: VecDeque::with_capacity(most),
             first: 0,
             tail: 0,
             span,
+            most,
         }
     }
 
@@ -164,7 +171,7 @@ impl Ring {
         let front = self.entries.front()?;
         let group = self.entries.iter().skip(1).position(|e| e.keyframe);
         let group = group.map(|at| at + 1);
-        let fits = self.room(len).is_some() && self.entries.len() < MAX_UNITS;
+        let fits = self.room(len).is_some() && self.entries.len() < self.most;
         let too_old = captured.since(front.stamps.captured) > self.span;
         match (fits, group) {
             (true, Some(group)) if too_old => Some(group),
@@ -188,7 +195,7 @@ impl Ring {
     /// Gives an access unit of `len` bytes a place and a number; `None` when there is no room.
     /// [`Ring::store`] must bring its bytes before the next one comes.
     pub fn reserve(&mut self, len: usize, stamps: Stamps, keyframe: bool) -> Option<u64> {
-        let room = self.room(len).filter(|_| self.entries.len() < MAX_UNITS)?;
+        let room = self.room(len).filter(|_| self.entries.len() < self.most)?;
         let start = match room {
             Room::At(start) => start,
             Room::Apart { extent } => {
@@ -243,6 +250,20 @@ impl Ring {
             .take(upto + 1)
             .rposition(|e| e.keyframe)?;
         Some(self.first + start as u64)
+    }
+
+    /// Begins anew at the last key frame taken at or before `at`, or else at the first there is: what lies before it is
+    /// forgotten, and everything from there on counts as unsent.
+    pub fn rewind(&mut self, at: Mono) {
+        let keyframes = || self.entries.iter().enumerate().filter(|(_, e)| e.keyframe);
+        let before = keyframes()
+            .take_while(|(_, e)| e.stamps.captured <= at)
+            .last();
+        let start = before.or_else(|| keyframes().next()).map(|(nth, _)| nth);
+        self.evict(start.unwrap_or(self.entries.len()));
+        for entry in &mut self.entries {
+            entry.sent = false;
+        }
     }
 
     fn index(&self, number: u64) -> Option<usize> {
@@ -392,6 +413,40 @@ mod tests {
             "the group under way goes again"
         );
         assert_eq!(Ring::new(9, Duration::ZERO).resume_from(), None);
+    }
+
+    #[test]
+    fn a_ring_is_begun_anew_at_the_key_frame_before_a_moment_and_all_from_there_on_goes_again() {
+        let mut ring = Ring::new(1000, Duration::from_secs(9));
+        for frame in 0..12u64 {
+            let number = push(&mut ring, &[1], at(frame * 100), frame % 4 == 0);
+            ring.mark_sent(number);
+        }
+        ring.rewind(at(799));
+        assert_eq!((ring.first(), ring.len()), (4, 8));
+        assert_eq!(ring.resume_from(), Some(4));
+        assert!(ring.mark_sent(11).is_some(), "it counts as unsent");
+        ring.rewind(at(800));
+        assert_eq!(ring.first(), 8);
+        ring.rewind(at(0));
+        assert_eq!(ring.first(), 8, "what is gone does not come back");
+        let mut headless = Ring::new(1000, Duration::from_secs(9));
+        push(&mut headless, &[1], at(0), false);
+        push(&mut headless, &[1], at(1), false);
+        headless.rewind(at(5));
+        assert!(headless.is_empty(), "nothing of it could be decoded");
+        push(&mut headless, &[1], at(2), true);
+        headless.rewind(at(0));
+        assert_eq!(headless.len(), 1, "as far back as there is");
+    }
+
+    #[test]
+    fn a_long_ring_has_places_for_a_fast_camera() {
+        let mut ring = Ring::new(1 << 20, Duration::from_secs(30));
+        for frame in 0..30 * 60u64 {
+            make_room_and_push(&mut ring, &[1; 9], at(frame * 1000 / 60), frame % 60 == 0);
+        }
+        assert_eq!(ring.len(), 30 * 60);
     }
 
     #[test]

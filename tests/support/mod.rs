@@ -235,6 +235,7 @@ impl Rig {
         };
         let records = Records::new(
             &storage,
+            &Config::default().recording,
             PathKeeper::default().paths(),
             Arc::new(Hls::new(
                 "127.0.0.1:1".parse().unwrap(),
@@ -265,6 +266,7 @@ impl Rig {
                 configuration: Arc::new(Settled),
                 events: Arc::clone(&events),
                 recordings: Arc::new(records.recorder),
+                modes: Arc::new(records.modes),
                 snapshots: Arc::new(records.taker),
                 storage: Arc::new(records.warden),
                 wear: Arc::new(camera_service::storage::wear::Unseen),

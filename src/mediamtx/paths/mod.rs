@@ -26,6 +26,27 @@ use crate::error::Later;
 /// The longest name of a path.
 pub const LONGEST_NAME: usize = 64;
 
+/// What the name of a camera's second path begins with. It exists only while a recording is made from it, and carries
+/// the same pictures as the first one: `docs/design/0005-pre-event.md`.
+const SECOND: &str = "event-";
+
+/// The name of a camera's second path.
+#[must_use]
+pub fn second(camera: CameraId) -> String {
+    format!("{SECOND}{camera}")
+}
+
+/// Whose second path this is, if it is one.
+#[must_use]
+pub fn camera_of_second(name: &str) -> Option<CameraId> {
+    name.strip_prefix(SECOND)?.parse().ok()
+}
+
+/// A path that this service publishes to.
+fn is_published(name: &str) -> bool {
+    name.parse::<CameraId>().is_ok() || camera_of_second(name).is_some()
+}
+
 /// Whether a path may have this name: `^[a-z0-9_-]{1,64}$`.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
@@ -228,8 +249,7 @@ impl fmt::Debug for Operation {
 /// Whether this wish needs an entry of its own. A stream of somebody else without a source is none.
 #[must_use]
 pub fn needs_entry(name: &str, wish: &PathWish) -> bool {
-    is_name(name)
-        && (wish.source.is_some() || (wish.record.is_some() && name.parse::<CameraId>().is_ok()))
+    is_name(name) && (wish.source.is_some() || (wish.record.is_some() && is_published(name)))
 }
 
 /// What to tell MediaMTX so that `listed` becomes what is `wished`; nothing when it is.
@@ -244,9 +264,7 @@ pub fn decide(
 ) -> Vec<Operation> {
     let entries: BTreeMap<&str, &PathConf> = listed.iter().map(|c| (c.name.as_str(), c)).collect();
     let needed = |name: &str| wished.get(name).is_some_and(|w| needs_entry(name, w));
-    let ours = |name: &str| {
-        wished.contains_key(name) || owned.contains(name) || name.parse::<CameraId>().is_ok()
-    };
+    let ours = |name: &str| wished.contains_key(name) || owned.contains(name) || is_published(name);
     let puts = wished
         .iter()
         .filter(|(name, wish)| needs_entry(name, wish))

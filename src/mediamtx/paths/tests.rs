@@ -169,6 +169,31 @@ fn recording_a_name_that_nobody_feeds_makes_no_path_that_anybody_could_publish_t
 }
 
 #[test]
+fn a_cameras_second_path_is_there_while_it_is_recorded_and_no_longer() {
+    let camera: CameraId = "camera0".parse().unwrap();
+    let name = second(camera);
+    assert_eq!(camera_of_second(&name), Some(camera));
+    assert_eq!(camera_of_second("event-drone"), None);
+    let wished = wishes(&[(&name, recorded())]);
+    let told = decide(&wished, &none(), &[pattern()]);
+    let [Operation::Put { body, .. }] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert_eq!(
+        (&body["source"], &body["record"]),
+        (&json!("publisher"), &json!(true))
+    );
+    let after = apply(vec![pattern()], &told);
+    assert_eq!(decide(&wished, &none(), &after), []);
+    let off = wishes(&[(&name, PathWish::default())]);
+    // Also one that a killed service has left behind.
+    for wished in [off, BTreeMap::new()] {
+        let told = decide(&wished, &none(), &after);
+        assert_eq!(told, [Operation::Delete { name: name.clone() }]);
+    }
+}
+
+#[test]
 fn a_password_is_in_no_text_for_people() {
     let url = "rtsp://ann:geheim@192.0.2.7:554/live";
     assert_eq!(without_credentials(url), "rtsp://***@192.0.2.7:554/live");

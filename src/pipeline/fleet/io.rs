@@ -15,9 +15,10 @@ use crate::capture::testcard;
 use crate::clock;
 use crate::error::Result;
 use crate::kept::Drawer;
+use crate::mediamtx::paths::second;
 use crate::pipeline::io::Pipeline;
 use crate::pipeline::roster::{Order, Roster};
-use crate::pipeline::{self, Origin, Plan};
+use crate::pipeline::{self, Beside, Origin, Plan};
 use crate::stream::io::Publisher;
 use crate::stream::{Limits, Target};
 use crate::supervise::{Inbox, Post, Stop, Worker};
@@ -359,7 +360,16 @@ impl Hands {
             user: self.settings.publish_user.clone(),
             password: self.settings.publish_password.clone(),
         };
+        let beside = Beside {
+            target: Target {
+                path: second(id),
+                ..target.clone()
+            },
+            limits: self.settings.second_limits(),
+            kept: self.settings.recording.pre_event_ms > 0,
+        };
         let plan = Plan {
+            beside: Some(beside),
             id,
             origin,
             bitrate: self.settings.bitrate(),

@@ -4,6 +4,7 @@ pub mod io;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::camera::change::Identity;
 use crate::camera::{Camera, CameraId, Counters, Device, Mode, Status};
@@ -11,7 +12,11 @@ use crate::clock::Mono;
 use crate::config;
 use crate::kept::Shelf;
 use crate::kept::wishes::Wishes;
+use crate::stream::Limits;
 use crate::units::{BitRate, Rate, Size};
+
+/// What may pass from a trigger until its first picture is out.
+const UNTIL_OUT: Duration = Duration::from_secs(2);
 
 /// What every pipeline of the box shares.
 #[derive(Debug, Clone)]
@@ -28,6 +33,8 @@ pub struct Settings {
     pub test: Option<(Size, Rate)>,
     /// Where what clients set on cameras is kept.
     pub kept: Arc<dyn Shelf>,
+    /// What is held for recordings that begin before their trigger.
+    pub recording: config::Recording,
 }
 
 impl Settings {
@@ -35,6 +42,22 @@ impl Settings {
     #[must_use]
     pub const fn bitrate(&self) -> BitRate {
         self.camera.bitrate
+    }
+
+    /// What a camera's second path may hold: what was asked for, two groups of pictures more because what leaves is always
+    /// a whole one, and what may pass until the first picture of a recording is out.
+    #[must_use]
+    pub fn second_limits(&self) -> Limits {
+        let recording = &self.recording;
+        if recording.pre_event_ms == 0 {
+            return Limits::default();
+        }
+        let groups = Duration::from_secs(u64::from(2 * self.camera.keyframe_seconds));
+        Limits {
+            ring_bytes: usize::try_from(recording.pre_event_bytes).unwrap_or(usize::MAX),
+            ring_span: recording.pre_event() + groups + UNTIL_OUT,
+            ..Limits::default()
+        }
     }
 
     /// What is asked of the picture of a device, or of the test camera.

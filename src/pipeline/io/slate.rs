@@ -50,11 +50,13 @@ impl Hand {
     pub(super) fn show_slate(&mut self) {
         let Some(slate) = &mut self.slate else { return };
         let force = self.publisher.wants_keyframe()
+            | self.second.wants_keyframe()
             | self.counters.keyframe_wanted.swap(false, Ordering::Relaxed);
         let now = clock::now();
         match slate.next(force, now) {
             Ok(unit) => {
-                self.last_captured = push(&mut self.publisher, &unit, None, self.last_captured);
+                let publishers = (&mut self.publisher, &mut self.second);
+                self.last_captured = push(publishers, &unit, None, self.last_captured);
             }
             Err(error) => self.no_slate(&error),
         }

@@ -73,6 +73,7 @@ fn hand(kept: Arc<dyn Shelf>) -> (Hand, Arc<Directory>) {
         keyframe_seconds: 1,
         encoder: Choice::Auto,
         kept: Drawer::new(kept, test_identity()),
+        beside: None,
     };
     let target = Target {
         addr: std::net::SocketAddr::from(([127, 0, 0, 1], 9)),

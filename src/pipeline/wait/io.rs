@@ -22,12 +22,14 @@ pub enum Token {
     Inbox,
     /// The publisher's socket.
     Publisher,
+    /// The socket of the publisher to the camera's second path.
+    Second,
     /// The chain's descriptors.
     Chain(u8),
 }
 
-/// Stop, inbox, publisher, camera, encoder, and one to spare.
-const SEATS: usize = 6;
+/// Stop, inbox, two publishers, camera, encoder, and one to spare.
+const SEATS: usize = 7;
 
 impl Token {
     fn seat(self) -> usize {
@@ -35,7 +37,8 @@ impl Token {
             Self::Stop => 0,
             Self::Inbox => 1,
             Self::Publisher => 2,
-            Self::Chain(nth) => (3 + usize::from(nth)).min(SEATS - 1),
+            Self::Second => 3,
+            Self::Chain(nth) => (4 + usize::from(nth)).min(SEATS - 1),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::mediamtx::paths::{Keeper, PathWish};
 use crate::recording::fmp4::tests::{fragment, head};
 use crate::recording::plain;
 use crate::recording::plain::tests::closed;
-use crate::recording::{EXTENSION, Format, Order};
+use crate::recording::{EXTENSION, Format, Order, Origin};
 use crate::storage::io::{self as medium, Warden};
 use crate::storage::moments::Moment;
 use crate::storage::note::io::Paper;
@@ -193,6 +193,8 @@ impl Bench {
             directory: Arc::default(),
             flush: Flusher::default(),
             mark: Box::new(Paper::new(dir.join("mark.json"))),
+            longest_lead: Duration::ZERO,
+            roll: Duration::from_secs(600),
         });
         Self {
             recorder,
@@ -213,6 +215,8 @@ impl Bench {
             name: name.parse().ok(),
             duration: None,
             format: Format::Fmp4,
+            lead: Duration::ZERO,
+            origin: Origin::Call,
         };
         self.recorder.start(order).await.unwrap()
     }
@@ -331,6 +335,8 @@ async fn a_start_that_fails_leaves_nothing_behind_and_can_be_tried_again() {
             name: None,
             duration: None,
             format: Format::Fmp4,
+            lead: Duration::ZERO,
+            origin: Origin::Call,
         };
         bench.recorder.start(order).await.unwrap_err();
     }
@@ -454,6 +460,8 @@ async fn what_cannot_be_made_plain_stays_as_it_was_and_that_is_said() {
         name: "night".parse().ok(),
         duration: None,
         format: Format::Mp4,
+        lead: Duration::ZERO,
+        origin: Origin::Call,
     };
     // The stand-in's files do not say what their pictures are.
     bench.recorder.start(order).await.unwrap();
@@ -479,6 +487,8 @@ async fn a_plain_file_that_takes_long_keeps_neither_the_answer_nor_the_camera() 
         name: "night".parse().ok(),
         duration: None,
         format: Format::Mp4,
+        lead: Duration::ZERO,
+        origin: Origin::Call,
     };
     bench.recorder.start(order).await.unwrap();
     let asked = clock::mono();
@@ -556,4 +566,98 @@ fn a_service_that_ends_leaves_the_file_as_it_was() {
     assert_eq!(made(false), plain::io::Made::Plain);
     assert_ne!(fs::read(&path).unwrap(), closed());
     fs::remove_dir_all(bench).unwrap();
+}
+
+#[tokio::test]
+async fn what_a_mode_records_is_rolled_into_recordings_of_their_own_beside_what_somebody_asked_for()
+{
+    let bench = Bench::new();
+    bench.run();
+    let order = |origin| Order {
+        device: "camera0".to_owned(),
+        name: None,
+        duration: None,
+        format: Format::Fmp4,
+        lead: Duration::ZERO,
+        origin,
+    };
+    let begun = bench.recorder.start(order(Origin::Mode)).await.unwrap();
+    let Start::Started(first) = begun else {
+        panic!("{begun:?}")
+    };
+    assert_eq!(
+        bench
+            .media
+            .wished("camera0")
+            .unwrap()
+            .record
+            .unwrap()
+            .segment,
+        Duration::from_secs(600)
+    );
+    assert_eq!(bench.recorder.state("camera0"), None, "nobody asked for it");
+    assert_eq!(
+        bench.recorder.stop("camera0").await.unwrap(),
+        Stop::Idle { state: "IDLE" }
+    );
+    assert!(bench.recorder.is_running(&first.stem));
+
+    // MediaMTX goes on in another file, whose first picture comes right after the last one's.
+    bench.media.close("camera0");
+    bench.media.begin("camera0", 1);
+    let ended = bench.hears(Topic::RecordingStop).await;
+    assert_eq!(ended.data["filename"], first.stem.as_str());
+    assert_eq!(ended.data["duration"], 1.0);
+    assert!(!bench.recorder.is_running(&first.stem));
+    let second: Stem = "camera0_2026-09-21_14-13-21".parse().unwrap();
+    assert!(bench.recorder.is_running(&second));
+    let note = bench.note();
+    assert!(
+        note.contains(second.as_str()) && !note.contains(first.stem.as_str()),
+        "{note}"
+    );
+    let again = Ledger::from_text(&note, clock::now()).unwrap();
+    assert!(
+        again.is_by_mode("camera0"),
+        "a restart would take it for somebody's"
+    );
+
+    // Somebody asks for one beside it, from the second track into the same folder.
+    let asked = bench.start("camera0", "asked").await;
+    assert!(matches!(asked, Start::Started(_)), "{asked:?}");
+    assert_eq!(bench.recorder.state("camera0"), Some("RECORDING"));
+    assert!(
+        bench
+            .media
+            .wished("event-camera0")
+            .unwrap()
+            .record
+            .is_some()
+    );
+    assert_eq!(bench.stopped("camera0").await.stem.as_str(), "asked");
+    assert_eq!(bench.recorder.state("camera0"), None);
+    assert!(bench.recorder.is_running(&second));
+
+    // This one begins three seconds later than the one before it ended.
+    bench.media.close("camera0");
+    bench.media.begin("camera0", 5);
+    let begin = clock::mono();
+    let hole = |event: &Event| {
+        let reason = event.data.get("reason").and_then(Value::as_str);
+        event.topic == Topic::RecordingError
+            && reason.is_some_and(|reason| reason.contains("3.0 s are missing"))
+    };
+    // On a busy machine the stand-in also stands still for so long that it is told.
+    while !bench.heard.lock().unwrap().iter().any(hole) {
+        assert!(clock::mono().since(begin) < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    bench.recorder.end_by_mode("camera0");
+    let begin = clock::mono();
+    while bench.note() != "[]" {
+        assert!(clock::mono().since(begin) < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(bench.files("camera0").len(), 4);
+    assert!(bench.files("event-camera0").is_empty());
 }

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use crate::camera::CameraId;
-use crate::clock::{self, Now, Wall};
+use crate::camera::{CameraId, Counters};
+use crate::clock::{self, Mono, Now, Wall};
 use crate::error::{Error, Kind, Result};
 use crate::events::Topic;
 use crate::recording::adopt::io::unreadable;
 use crate::recording::disk::io as disk;
 use crate::recording::io::Recorder;
-use crate::recording::ledger::Session;
-use crate::recording::{Order, Start, Started, Stop, Stopped, spool};
+use crate::recording::ledger::{Session, State};
+use crate::recording::{Order, Origin, Start, Started, Stop, Stopped, spool, track};
 use crate::storage::names::Stem;
 use crate::storage::quota::Kind as Of;
 use crate::supervise::blocking;
@@ -40,7 +40,11 @@ const KEYFRAMES: [Duration; 4] = [
 impl Recorder {
     pub(in crate::recording) fn wish(&self, device: &str) -> Result<()> {
         let root = self.0.parts.shelf.root();
-        let record = spool::record(&root).ok_or_else(|| {
+        let segment = match self.ledger().is_by_mode(device) {
+            true => self.0.parts.roll,
+            false => spool::SEGMENT,
+        };
+        let record = spool::record(&root, segment).ok_or_else(|| {
             Error::new(
                 Kind::Config,
                 format!("MediaMTX cannot write beneath {}", root.display()),
@@ -52,11 +56,17 @@ impl Recorder {
         Ok(())
     }
 
-    pub(in crate::recording) async fn begin(&self, order: &Order) -> Result<Started> {
-        let device = &order.device;
+    pub(in crate::recording) async fn begin(
+        &self,
+        device: &str,
+        order: &Order,
+        asked: Now,
+    ) -> Result<Started> {
         self.adopt_orphans(device, true).await;
         self.wish(device)?;
-        let file = match self.recorded(device).await {
+        let lead = u64::try_from(order.lead.as_nanos()).unwrap_or(u64::MAX);
+        let from = Mono::from_nanos(asked.mono.as_nanos().saturating_sub(lead));
+        let file = match self.recorded(device, from).await {
             Ok(file) => file,
             Err(error) => {
                 let reason = error.to_string();
@@ -70,18 +80,30 @@ impl Recorder {
         let wish = order
             .name
             .clone()
-            .unwrap_or_else(|| Stem::of(device, start));
+            .unwrap_or_else(|| Stem::of(&order.device, start));
         let stem = self.adopt(device, wish, file).await?;
+        let asked = self.0.parts.storage.wall_of(asked.mono);
+        let lead = asked.as_nanos().saturating_sub(start.as_nanos());
+        // What was before the trigger does not shorten what comes after it.
+        let lead = match order.lead.is_zero() {
+            true => Duration::ZERO,
+            false => Duration::from_nanos(lead),
+        };
         let until = self.ledger().started(
             device,
             stem.clone(),
             start,
-            (order.duration, order.format),
+            (order.duration.map(|d| d + lead), order.format),
             now,
         );
         self.keep().await;
         self.0.changed.notify_one();
-        Ok(Started { stem, start, until })
+        Ok(Started {
+            stem,
+            start,
+            until,
+            lead,
+        })
     }
 
     /// Both clocks, the one on the wall set right as far as that can be done now.
@@ -94,14 +116,18 @@ impl Recorder {
     }
 
     /// When a file's first picture was taken, as it is known by now.
-    fn known_start(&self, stem: &Stem, own: Wall) -> Wall {
+    pub(in crate::recording) fn known_start(&self, stem: &Stem, own: Wall) -> Wall {
         let moment = self.0.parts.storage.moment(Of::Recording, stem, Some(own));
         moment.at.unwrap_or(own)
     }
 
     /// Waits until MediaMTX records, which its first file shows.
-    async fn recorded(&self, device: &str) -> Result<PathBuf> {
+    async fn recorded(&self, device: &str, from: Mono) -> Result<PathBuf> {
         self.0.parts.paths.settled(device, SETTLE).await?;
+        if let Some(counters) = self.second(device) {
+            let from = from.as_nanos().max(1);
+            counters.second_from_nanos.store(from, Ordering::Relaxed);
+        }
         self.first_file(device).await
     }
 
@@ -131,12 +157,48 @@ impl Recorder {
     }
 
     pub(in crate::recording) fn ask_keyframe(&self, device: &str) {
-        let camera = device.parse::<CameraId>().ok();
-        if let Some(camera) = camera.and_then(|id| self.0.parts.directory.get(id)) {
-            camera
-                .counters
-                .keyframe_wanted
-                .store(true, Ordering::Relaxed);
+        if let Some(counters) = self.counters(device) {
+            counters.keyframe_wanted.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(in crate::recording) fn counters(&self, device: &str) -> Option<Arc<Counters>> {
+        let camera = track::device(device).parse::<CameraId>().ok()?;
+        self.0.parts.directory.get(camera).map(|c| c.counters)
+    }
+
+    /// The counters of the camera whose second track this is.
+    fn second(&self, device: &str) -> Option<Arc<Counters>> {
+        track::is_second(device)
+            .then(|| self.counters(device))
+            .flatten()
+    }
+
+    /// A second track is fed while it is recorded: a camera's thread that was started again, or a service, does not know.
+    pub(in crate::recording) fn feed(&self, device: &str) {
+        if let Some(counters) = self.second(device) {
+            let now = clock::mono().as_nanos();
+            let wanted = &counters.second_from_nanos;
+            // Where it is fed already, it stays as it is.
+            let _ = wanted.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// A second track that is recorded no more is not fed any more.
+    fn starve(&self, device: &str) {
+        if let Some(counters) = self.second(device) {
+            counters.second_from_nanos.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Ends what a camera's mode has begun, in the background.
+    pub(in crate::recording) fn end_by_mode(&self, track: &str) {
+        let ended = {
+            let mut ledger = self.ledger();
+            ledger.is_by_mode(track).then(|| ledger.end(track))
+        };
+        if let Some(Ok(session)) = ended {
+            tokio::spawn(self.clone().finish(track.to_owned(), session));
         }
     }
 
@@ -146,6 +208,7 @@ impl Recorder {
         if let Err(error) = self.0.parts.paths.settled(device, SETTLE).await {
             warn!(device, %error, "MediaMTX has not been told to stop recording; it is told as soon as it answers");
         }
+        self.starve(device);
         let folder = self.spool(device);
         let cleared = blocking(move || {
             disk::clear(&folder);
@@ -158,16 +221,31 @@ impl Recorder {
         self.ledger().remove(device);
     }
 
+    /// Takes a track for a start.
+    fn take(&self, order: &Order) -> std::result::Result<String, State> {
+        let mut ledger = self.ledger();
+        let track = track::choose(&ledger, &order.device, order.lead, order.origin)?;
+        ledger.begin(&track)?;
+        if order.origin != Origin::Call {
+            ledger.set_by_mode(&track);
+        }
+        Ok(track)
+    }
+
     pub(in crate::recording) async fn start_now(self, order: Order) -> Result<Start> {
         if let Some(why) = self.0.parts.storage.refusal().await? {
             return Ok(Start::Full(why));
         }
-        if let Err(state) = self.ledger().begin(&order.device) {
-            return Ok(Start::Busy {
-                state: state.as_str(),
-            });
-        }
-        match self.begin(&order).await {
+        let asked = clock::now();
+        let track = match self.take(&order) {
+            Ok(track) => track,
+            Err(state) => {
+                return Ok(Start::Busy {
+                    state: state.as_str(),
+                });
+            }
+        };
+        match self.begin(&track, &order, asked).await {
             Ok(started) => {
                 info!(device = order.device, name = %started.stem, "recording");
                 let said = [
@@ -179,7 +257,7 @@ impl Recorder {
             }
             Err(error) => {
                 warn!(device = order.device, %error, "cannot record");
-                self.give_up(&order.device).await;
+                self.give_up(&track).await;
                 let name = order.name.as_ref().map_or("", Stem::as_str);
                 let said = [
                     ("filename", name.into()),
@@ -204,6 +282,7 @@ impl Recorder {
         }
         let session = self.closed(&device, session).await;
         self.hold_time(&device, false);
+        self.starve(&device);
         let delivered = self.deliver(&device, &session).await;
         let mut files = Vec::new();
         for stem in &session.files {

@@ -229,6 +229,7 @@ pub(crate) fn room(media: MediaState) -> Room {
     };
     let records = Records::new(
         &storage,
+        &Config::default().recording,
         PathKeeper::default().paths(),
         Arc::new(crate::snapshot::pulled::io::Hls::new(
             "127.0.0.1:1".parse().unwrap(),
@@ -249,6 +250,7 @@ pub(crate) fn room(media: MediaState) -> Room {
             configuration: Arc::new(Settled),
             events,
             recordings: Arc::new(records.recorder),
+            modes: Arc::new(records.modes),
             snapshots: Arc::new(records.taker),
             storage: Arc::new(records.warden),
             wear: Arc::new(crate::storage::wear::Unseen),

@@ -10,14 +10,15 @@ use super::{STREAM, Target, target_of};
 use crate::access::Role;
 use crate::camera::Status;
 use crate::clock::Wall;
+use crate::config::PRE_EVENT;
 use crate::error::{Error, Kind};
 use crate::recording::examine::{Facts, Gap};
 use crate::recording::{
-    Deletion, EXTENSION, Format, Info, Order, Start, Started, Stop, Stopped, begun,
+    Deletion, EXTENSION, Format, Info, Order, Origin, Start, Started, Stop, Stopped, begun,
 };
 use crate::rpc::error::{Code, Fault};
 use crate::rpc::io::{known_or_later, later};
-use crate::rpc::params::{Param, Rule};
+use crate::rpc::params::{Param, Rule, whole};
 use crate::rpc::table::{Call, Method, Outcome};
 use crate::storage::moments::Moment;
 use crate::storage::quota::Kind as Of;
@@ -56,6 +57,12 @@ pub const START: Method = Method {
             required: false,
             doc: "a name for it; a taken one gets -2, -3 and so on. Absent: the camera and the time in UTC",
             ..FILENAME
+        },
+        Param {
+            name: "pre_event_ms",
+            rule: Rule::within(&PRE_EVENT),
+            required: false,
+            doc: "milliseconds before this call at which it begins, as far as pictures are held; at most recording.pre_event_ms of the configuration, which is what an absent one means for cameras",
         },
     ],
     result: "RecStart",
@@ -178,12 +185,15 @@ fn start(call: &Call) -> Result<Outcome, Fault> {
             "GET /health tells how MediaMTX is; it is started again by itself",
         ));
     }
+    let lead = lead(call, &target)?;
     let seconds = call.params.get("duration").and_then(Value::as_f64);
     let order = Order {
         device: device.clone(),
         name: files::stem(call, EXTENSION),
         duration: seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()),
         format,
+        lead,
+        origin: Origin::Call,
     };
     Ok(later(
         call.desk.recordings.start(order),
@@ -198,6 +208,43 @@ fn start(call: &Call) -> Result<Outcome, Fault> {
             Err(error) => Err(failed(&error)),
         },
     ))
+}
+
+/// How long before the call the recording begins.
+fn lead(call: &Call, target: &Target) -> Result<Duration, Fault> {
+    let longest = match target {
+        Target::Camera(_) => call.desk.recordings.longest_lead(),
+        Target::External(_) => Duration::ZERO,
+    };
+    let Some(asked) = call.params.get("pre_event_ms").and_then(whole) else {
+        return Ok(longest);
+    };
+    let asked = Duration::from_millis(u64::try_from(asked).unwrap_or_default());
+    if asked <= longest {
+        return Ok(asked);
+    }
+    let (details, next) = match target {
+        Target::External(stream) => (
+            format!("pictures of {} come from elsewhere, and none are held", stream.name),
+            "leave pre_event_ms out for external streams".to_owned(),
+        ),
+        Target::Camera(_) if longest.is_zero() => (
+            "no pictures are held: recording.pre_event_ms of the configuration is 0".to_owned(),
+            "set recording.pre_event_ms in the configuration and restart the service, or leave pre_event_ms out".to_owned(),
+        ),
+        Target::Camera(_) => (
+            format!("pictures are held for {} ms", longest.as_millis()),
+            format!(
+                "send pre_event_ms up to {}, or raise recording.pre_event_ms in the configuration",
+                longest.as_millis()
+            ),
+        ),
+    };
+    Err(
+        Fault::new(Code::Unsupported, "pre_event_not_held", details, next)
+            .with("feature", "pre_event")
+            .with("pre_event_ms", millis(longest)),
+    )
 }
 
 /// -32020: one recording of a device at a time.
@@ -235,7 +282,10 @@ fn started_json(device: &str, started: &Started, format: Format) -> Value {
         "status": "RECORDING",
         "start_time": started.start.rfc3339(),
         "format": format.as_str(),
-        "extensions": { "ends_at": started.until.map(|until| until.rfc3339()) },
+        "extensions": {
+            "ends_at": started.until.map(|until| until.rfc3339()),
+            "pre_event_ms": millis(started.lead),
+        },
     })
 }
 

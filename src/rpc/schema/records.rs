@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{closed, count, link, text, told, words};
+use crate::recording::modes::Mode;
 use crate::storage::moments::Standing;
 use crate::storage::policy::Type;
 
@@ -62,6 +63,22 @@ pub(super) fn shapes() -> Vec<(&'static str, Value)> {
         (
             "Protection",
             closed(&json!({ "filename": text(), "protected": { "type": "boolean" } })),
+        ),
+        (
+            "RecordingMode",
+            closed(&json!({
+                "device": text(),
+                "mode": words(Mode::WORDS),
+                "schedule": {
+                    "type": ["string", "null"],
+                    "description": "the windows, with ; between them; null unless the mode is scheduled",
+                },
+                "time_zone": told("string", "where the windows are local time"),
+                "from_configuration": told("boolean", "the camera has no mode of its own"),
+                "wanted": told("boolean", "the mode asks for a recording now"),
+                "reason": words(&["manual", "continuous", "window_open", "window_closed", "clock_unknown"]),
+                "recording": told("boolean", "a recording runs because of the mode"),
+            })),
         ),
         ("StorageInfo", storage_info()),
         ("RetentionPolicy", retention(true)),
@@ -139,6 +156,7 @@ fn rec_start() -> Value {
                 "format": "date-time",
                 "description": "when it ends by itself",
             },
+            "pre_event_ms": told("integer", "how long before the call its first picture was taken"),
         })),
     }))
 }

@@ -7,12 +7,13 @@ use crate::clock::{Mono, Wall};
 use crate::error::{Error, Kind, Later};
 use crate::recording::examine::{Facts, Gap};
 use crate::recording::index::{Inventory, Item};
+use crate::recording::modes::{Mode, Moding, Reason, Standing, Wish};
 use crate::recording::{
     Deletion, Durability, Format, Info, Order, Recordings, Start, Started, Stop, Stopped,
 };
 use crate::rpc::schema::tests::departure;
 use crate::snapshot::{Of, Snapshot, Snapshots};
-use crate::storage::moments::{Moment, Standing};
+use crate::storage::moments::{Moment, Standing as Known};
 use crate::storage::names::Stem;
 use crate::storage::policy::Policy;
 use crate::storage::quota::Kind as FileKind;
@@ -37,6 +38,8 @@ pub(super) const METHODS: &[&str] = &[
     "set_retention_policy",
     "cleanup_old_files",
     "protect_recording",
+    "get_recording_mode",
+    "set_recording_mode",
 ];
 
 /// Answers as it was told, and notes what it was asked.
@@ -47,6 +50,7 @@ struct StandIn {
     runs: Mutex<Option<&'static str>>,
     pages: Mutex<Vec<Page>>,
     policies: Mutex<Vec<Policy>>,
+    modes: Mutex<Vec<Option<Wish>>>,
 }
 
 fn soon<T: Send + 'static>(value: T) -> Later<T> {
@@ -95,6 +99,10 @@ fn known(stem: &Stem) -> bool {
 }
 
 impl Recordings for StandIn {
+    fn longest_lead(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
     fn start(&self, order: Order) -> Later<Start> {
         let stem = order
             .name
@@ -107,6 +115,7 @@ impl Recordings for StandIn {
                 stem,
                 start: NOW.wall,
                 until: None,
+                lead: Duration::ZERO,
             })),
         }
     }
@@ -168,6 +177,24 @@ impl Recordings for StandIn {
 
     fn is_finalising(&self, _: &Stem) -> bool {
         false
+    }
+}
+
+impl Moding for StandIn {
+    fn standing(&self, _: CameraId) -> Standing {
+        let set = self.modes.lock().unwrap().last().cloned().flatten();
+        Standing {
+            own: set.is_some(),
+            wish: set.unwrap_or_default(),
+            reason: Reason::Closed,
+            zone: "Europe/Berlin".to_owned(),
+            records: false,
+        }
+    }
+
+    fn set(&self, camera: CameraId, wish: Option<Wish>) -> Later<Standing> {
+        self.modes.lock().unwrap().push(wish);
+        soon(self.standing(camera))
     }
 }
 
@@ -274,7 +301,7 @@ impl Storage for StandIn {
     fn moment(&self, _: FileKind, _: &Stem, own: Option<Wall>) -> Moment {
         Moment {
             at: own,
-            standing: Standing::Exact,
+            standing: Known::Exact,
         }
     }
 
@@ -299,6 +326,7 @@ impl Asker {
         client.room = room(media);
         let desk = Arc::get_mut(&mut client.room.desk).unwrap();
         desk.recordings = Arc::clone(&stand_in) as _;
+        desk.modes = Arc::clone(&stand_in) as _;
         desk.snapshots = Arc::clone(&stand_in) as _;
         desk.storage = Arc::clone(&stand_in) as _;
         client.call(
@@ -349,6 +377,7 @@ async fn every_answer_has_the_documented_shape_and_no_field_more() {
             "set_retention_policy" => {
                 json!({ "policy_type": "age", "enabled": true, "max_age_days": 3, "max_size_gb": 0.5 })
             }
+            "set_recording_mode" => json!({ "device": "camera0", "mode": "continuous" }),
             _ if row.params.iter().any(|p| p.name == "device") => json!({ "device": "camera0" }),
             _ if row.params.iter().any(|p| p.name == "filename") => json!({ "filename": "a" }),
             _ => json!({}),
@@ -431,6 +460,18 @@ async fn each_refusal_has_its_code_and_says_what_stands_against_it() {
             json!({ "device": "camera0", "format": "mkv" }),
             -32030,
             "format:mkv",
+        ),
+        (
+            start,
+            json!({ "device": "camera0", "pre_event_ms": 10_001 }),
+            -32030,
+            "pre_event",
+        ),
+        (
+            start,
+            json!({ "device": "camera0", "pre_event_ms": -1 }),
+            -32602,
+            "minimum",
         ),
         (
             start,
@@ -702,4 +743,67 @@ async fn a_snapshot_of_an_external_stream_says_what_keeps_it_away() {
     let mut operator = Asker::with("operator", MediaState::default());
     let refused = operator.refused("take_snapshot", of("a")).await;
     assert_eq!(refused, (-32050, "mediamtx".to_owned()));
+}
+
+#[tokio::test]
+async fn a_recording_of_a_camera_begins_as_early_as_pictures_are_held_unless_told_otherwise() {
+    let mut operator = Asker::new("operator");
+    for (params, lead) in [
+        (json!({ "device": "camera0" }), 10_000),
+        (json!({ "device": "camera0", "pre_event_ms": 0 }), 0),
+        (
+            json!({ "device": "camera0", "pre_event_ms": 10_000 }),
+            10_000,
+        ),
+    ] {
+        operator.call("start_recording", params.clone()).await;
+        let order = operator.stand_in.orders.lock().unwrap().remove(0);
+        assert_eq!(order.lead, Duration::from_millis(lead), "{params}");
+    }
+}
+
+#[tokio::test]
+async fn a_mode_is_taken_with_its_windows_or_refused_by_what_is_wrong() {
+    let mut admin = Asker::new("admin");
+    let set = "set_recording_mode";
+    let of = |mode: &str, schedule: Value| {
+        let mut params = json!({ "device": "camera0", "mode": mode });
+        if !schedule.is_null() {
+            params["schedule"] = schedule;
+        }
+        params
+    };
+    for (params, rule) in [
+        (of("often", Value::Null), "enum"),
+        (of("scheduled", Value::Null), "required"),
+        (of("scheduled", json!(";")), "pattern"),
+        (of("scheduled", json!("mon 8-9")), "pattern"),
+        (of("scheduled", json!(["mon 08:00-09:00"])), "type"),
+        (of("continuous", json!("mon 08:00-09:00")), "unexpected"),
+        (of("default", json!("mon 08:00-09:00")), "unexpected"),
+    ] {
+        let refused = admin.refused(set, params.clone()).await;
+        assert_eq!(refused, (-32602, rule.to_owned()), "{params}");
+    }
+    assert!(admin.stand_in.modes.lock().unwrap().is_empty());
+    let windows = json!("fri-sat 22:00-06:00; sun 00:00-24:00");
+    let told = admin.call(set, of("scheduled", windows)).await;
+    let told = &told["result"];
+    assert_eq!(told["schedule"], "fri,sat 22:00-06:00; sun 00:00-24:00");
+    assert_eq!(
+        (&told["from_configuration"], &told["reason"]),
+        (&json!(false), &json!("window_closed"))
+    );
+    let told = admin.call(set, of("default", Value::Null)).await;
+    assert_eq!(told["result"]["from_configuration"], true);
+    assert_eq!(told["result"]["schedule"], Value::Null);
+    let set: Vec<Option<Mode>> = admin
+        .stand_in
+        .modes
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|wish| wish.as_ref().map(|wish| wish.mode))
+        .collect();
+    assert_eq!(set, [Some(Mode::Scheduled), None]);
 }

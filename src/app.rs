@@ -175,6 +175,7 @@ impl App {
         // Before MediaMTX, which writes what is to be flushed.
         let flushing = records.flush.start(Arc::clone(&events))?;
         records.show(&system, &bus);
+        let copier = records.copier(&config, &events, &system);
         let external = External::load(
             &config.storage.data_dir,
             path_keeper.paths(),
@@ -195,6 +196,7 @@ impl App {
                 snapshots: Arc::new(records.taker),
                 storage: Arc::new(records.warden.clone()),
                 wear: Arc::new(records.observer.clone()),
+                offsite: adapters::copies(copier.as_ref()),
                 external: Arc::new(external.clone()) as Arc<dyn Streams>,
                 viewing: Arc::clone(&viewing),
                 system: Arc::clone(&system),
@@ -282,6 +284,10 @@ impl App {
         let warden = records.warden.clone();
         system.alarms.ask(move |_| warden.alarms());
         let stopping = supervisor.stopping();
+        if let Some(copier) = copier {
+            let copies = copier.run(recorder.looked(), supervisor.stopping());
+            supervisor.spawn("the off-site copy", copies);
+        }
         let mended = recorder.looked();
         supervisor.spawn("the evidence", records.sealer.run(mended, stopping));
         let stopping = supervisor.stopping();

@@ -7,11 +7,12 @@ use tracing::warn;
 
 use crate::camera::Directory;
 use crate::clock;
-use crate::config::Storage as Wanted;
+use crate::config::{Config, Storage as Wanted};
 use crate::encode::convert::Planar;
 use crate::events::Announce;
 use crate::events::bus::Bus;
 use crate::mediamtx::paths::Paths;
+use crate::offsite::io::{Copier, Parts as CopierParts};
 use crate::recording::flush::io::Flusher;
 use crate::recording::index::io::Index;
 use crate::recording::io::{Parts as RecorderParts, Recorder};
@@ -23,7 +24,6 @@ use crate::slate::last_picture;
 use crate::snapshot;
 use crate::snapshot::io::Taker;
 use crate::snapshot::pulled::KeyPictures;
-use crate::storage::Storage;
 use crate::storage::io::{Parts as WardenParts, Warden};
 use crate::storage::note::io::Paper;
 use crate::storage::shelf::Shelf;
@@ -32,6 +32,7 @@ use crate::storage::trust::io as trust;
 use crate::storage::wear::io::{Folders, Kernel, Observer};
 use crate::storage::wear::payload::Payload;
 use crate::storage::wear::{self, Wearing as _};
+use crate::storage::{Protect, Storage};
 use crate::system::System;
 
 /// The parts.
@@ -52,6 +53,20 @@ pub struct Records {
     /// How the disks wear.
     pub observer: Observer,
     payload: Arc<Payload>,
+    shelves: Shelves,
+}
+
+/// What lies on the medium.
+struct Shelves {
+    recordings: Arc<dyn Shelf>,
+    snapshots: Arc<dyn Shelf>,
+    running: Arc<dyn Protect>,
+}
+
+impl std::fmt::Debug for Shelves {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shelves")
+    }
 }
 
 impl Records {
@@ -83,6 +98,11 @@ impl Records {
         // Nothing is deleted before it is written down by whom.
         let guarded = Guarded::new(Arc::clone(&recordings), Arc::clone(&witness));
         let recordings = Arc::new(guarded) as Arc<dyn Shelf>;
+        let shelves = Shelves {
+            recordings: Arc::clone(&recordings),
+            snapshots: Arc::clone(&snapshots),
+            running: Arc::clone(&running) as _,
+        };
         let warden = Warden::new(WardenParts {
             recordings: Arc::clone(&recordings),
             snapshots: Arc::clone(&snapshots),
@@ -132,7 +152,37 @@ impl Records {
             sealer,
             observer,
             payload,
+            shelves,
         }
+    }
+
+    /// Who copies off-site, where that is configured; limits wait for it where they shall.
+    #[must_use]
+    pub fn copier(
+        &self,
+        config: &Config,
+        events: &Arc<dyn Announce>,
+        system: &System,
+    ) -> Option<Copier> {
+        let settings = config.offsite.settings()?;
+        let keeps = settings.keep;
+        let parts = CopierParts {
+            recordings: Arc::clone(&self.shelves.recordings),
+            snapshots: Arc::clone(&self.shelves.snapshots),
+            protect: Arc::clone(&self.shelves.running),
+            storage: Arc::new(self.warden.clone()),
+            events: Arc::clone(events),
+            data_dir: config.storage.data_dir.clone(),
+        };
+        let copier = Copier::new(settings, parts);
+        if keeps {
+            self.warden.wait_for(Arc::new(copier.clone()));
+        }
+        let told = copier.clone();
+        system.alarms.ask(move |_| told.alarms());
+        let told = copier.clone();
+        system.samples.ask(move || told.samples());
+        Some(copier)
     }
 
     /// Has what is proved and worn told by health and `/metrics`.

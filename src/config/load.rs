@@ -274,6 +274,9 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
             "is more than storage.block_percent: the warning would come too late",
         );
     }
+    for (key, what) in config.offsite.mistakes() {
+        wrong(&format!("offsite.{key}"), &what);
+    }
     for (key, what) in config.storage.quota_mistakes() {
         wrong(key, &what);
     }

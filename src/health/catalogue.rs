@@ -51,11 +51,15 @@ pub enum Fault {
     CertificateRefused,
     /// The chain that proves recordings is not as the box left it.
     EvidenceBroken,
+    /// Off-site copies cannot be made.
+    OffsiteFailing,
+    /// Files were deleted before their off-site copies were made.
+    OffsiteShed,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::CameraFrozen,
         Self::CameraFailed,
         Self::EncoderStalled,
@@ -80,6 +84,8 @@ impl Fault {
         Self::CertificateEnded,
         Self::CertificateRefused,
         Self::EvidenceBroken,
+        Self::OffsiteFailing,
+        Self::OffsiteShed,
     ];
 
     /// The code in answers.
@@ -110,6 +116,8 @@ impl Fault {
             Self::CertificateEnded => "certificate_ended",
             Self::CertificateRefused => "certificate_refused",
             Self::EvidenceBroken => "evidence_broken",
+            Self::OffsiteFailing => "offsite_failing",
+            Self::OffsiteShed => "offsite_shed",
         }
     }
 
@@ -157,6 +165,10 @@ impl Fault {
                 "the files of the TLS certificate were changed to something that cannot be used"
             }
             Self::EvidenceBroken => "the evidence of recordings is not as this box left it",
+            Self::OffsiteFailing => "no off-site copies are made: the store refuses or is away",
+            Self::OffsiteShed => {
+                "files were deleted before they were copied off-site, because the medium was full"
+            }
         }
     }
 
@@ -225,6 +237,12 @@ impl Fault {
             }
             Self::EvidenceBroken => {
                 "keep the medium, and run camera-service verify on it; recording goes on"
+            }
+            Self::OffsiteFailing => {
+                "ask get_offsite_status what is wrong; it is tried again by itself"
+            }
+            Self::OffsiteShed => {
+                "mend the way to the store, raise offsite.bytes_per_second, or record less"
             }
         }
     }

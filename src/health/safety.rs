@@ -44,6 +44,8 @@ const fn fault(about: About) -> (Fault, &'static str) {
         About::MediumReadOnly => (Fault::StorageReadOnly, STORAGE),
         About::MediumFull => (Fault::StorageFull, STORAGE),
         About::QuotaShort => (Fault::QuotaShort, STORAGE),
+        About::OffsiteFailing => (Fault::OffsiteFailing, STORAGE),
+        About::OffsiteShed => (Fault::OffsiteShed, STORAGE),
         About::RecordingFlush => (Fault::RecordingUnflushed, STORAGE),
     }
 }

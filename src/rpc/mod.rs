@@ -30,6 +30,7 @@ use crate::events::Announce;
 use crate::events::subscriptions::Registry;
 use crate::external::Streams;
 use crate::http::files::Downloads;
+use crate::offsite::Offsite;
 use crate::recording::Recordings;
 use crate::snapshot::Snapshots;
 use crate::storage::Storage;
@@ -65,6 +66,8 @@ pub struct Desk {
     pub storage: Arc<dyn Storage>,
     /// How the disks wear.
     pub wear: Arc<dyn Wearing>,
+    /// Off-site copies.
+    pub offsite: Arc<dyn Offsite>,
     /// Streams of somebody else.
     pub external: Arc<dyn Streams>,
     /// Who said that they watch what, and how fast streams are.

@@ -260,6 +260,7 @@ impl Rig {
                 snapshots: Arc::new(records.taker),
                 storage: Arc::new(records.warden),
                 wear: Arc::new(camera_service::storage::wear::Unseen),
+                offsite: Arc::new(camera_service::offsite::Unset),
                 external: Arc::new(camera_service::external::Fixed::default()),
                 viewing: Arc::default(),
                 system: Arc::clone(&system),

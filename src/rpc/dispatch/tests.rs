@@ -235,6 +235,7 @@ pub(crate) fn room(media: MediaState) -> Room {
             snapshots: Arc::new(records.taker),
             storage: Arc::new(records.warden),
             wear: Arc::new(crate::storage::wear::Unseen),
+            offsite: Arc::new(crate::offsite::Unset),
             external: Arc::new(external()),
             viewing: Arc::default(),
             system: Arc::default(),

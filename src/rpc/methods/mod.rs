@@ -11,6 +11,7 @@ pub mod events;
 mod extensions;
 pub mod external;
 mod files;
+pub mod offsite;
 pub mod recordings;
 pub mod running;
 pub mod snapshots;

@@ -146,9 +146,10 @@ impl Inner {
         let files = self.files(recordings, snapshots, &protected);
         pass.follow(&files, begun);
         let space = medium::ask(&self.recordings.root())?.space;
-        let room = limits
-            .min_free
-            .map(|least| pass.room(space, least, self.block_percent));
+        // Without a limit on what stays free, the medium counts only for files that wait for their copies.
+        let awaits = files.iter().any(|file| file.awaits);
+        let room = (limits.min_free.is_some() || awaits)
+            .then(|| pass.room(space, limits.min_free.unwrap_or(0), self.block_percent));
         let verdict = judge(Case {
             files: files.clone(),
             limits,
@@ -179,6 +180,7 @@ impl Inner {
     ) -> Vec<File> {
         let file = |kind, held, entry: Entry| File {
             place: self.chronicle.place(&(kind, entry.stem.clone())),
+            awaits: (self.copies.get()).is_some_and(|copies| copies.awaits(kind, &entry.stem)),
             entry,
             kind,
             held,
@@ -247,7 +249,10 @@ fn remarks(verdict: &Verdict) -> String {
         );
     }
     for short in &verdict.short {
-        text += &format!("; {}, and what is left is protected or runs", words(short));
+        text += &format!(
+            "; {}, and what is left is protected, runs, or waits for its off-site copy",
+            words(short)
+        );
     }
     text
 }

@@ -18,6 +18,7 @@ fn file(stem: &str, device: &str, days_old: u64, size: u64) -> File {
         },
         kind: Kind::Recording,
         held: false,
+        awaits: false,
         place: None,
     }
 }

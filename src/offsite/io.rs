@@ -543,7 +543,9 @@ impl Inner {
             let pieces = self.read(path, 0..stamp.size, stamp).await?;
             return store.put(object, pieces, sha256).await;
         }
-        let mut begun = match begun.filter(|begun| begun.object == object) {
+        let begun = begun.filter(|begun| begun.object == object);
+        let mut resumed = begun.is_some();
+        let mut begun = match begun {
             Some(begun) => begun,
             None => {
                 let upload = store.begin(object, sha256).await?;
@@ -562,8 +564,9 @@ impl Inner {
             };
             let etag = match store.part(&begun, number, pieces).await {
                 Ok(etag) => etag,
-                Err(cause) => return Err(self.lost(cause).await),
+                Err(cause) => return Err(self.lost(cause, resumed).await),
             };
+            resumed = false;
             begun.took(etag);
             self.note(&begun).await?;
             held(&self.queue).served();
@@ -576,13 +579,16 @@ impl Inner {
                 self.forget_note().await;
                 Ok(())
             }
-            Err(cause) => Err(self.lost(cause).await),
+            Err(cause) => Err(self.lost(cause, resumed).await),
         }
     }
 
-    /// An upload that the store does not know any more begins anew the next time, and soon.
-    async fn lost(self: &Arc<Self>, cause: Cause) -> Cause {
-        if !cause.is_forgotten() {
+    /// An upload that the store does not know any more begins anew the next time, and soon. Stores say that in several
+    /// ways: where the first request of one that is resumed is refused, although the store has just answered another,
+    /// that is taken for it. A key that may not upload is refused again when it begins anew.
+    async fn lost(self: &Arc<Self>, cause: Cause, resumed: bool) -> Cause {
+        let refused = resumed && cause.patience == Patience::Long;
+        if !cause.is_forgotten() && !refused {
             return cause;
         }
         self.forget_note().await;

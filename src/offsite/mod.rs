@@ -131,7 +131,7 @@ impl Settings {
         };
         let prefix = self.prefix.trim_matches('/');
         let slash = if prefix.is_empty() { "" } else { "/" };
-        let mark = mark.map(|mark| format!("~{mark}")).unwrap_or_default();
+        let mark = mark.map(|mark| format!(".{mark}")).unwrap_or_default();
         format!("{prefix}{slash}{folder}/{device}/{stem}{mark}.{extension}")
     }
 }
@@ -237,7 +237,7 @@ pub(crate) mod tests {
         settings.prefix = String::new();
         assert_eq!(
             settings.object(&party, "camera0", Some("0a1b2c3d")),
-            "recordings/camera0/party~0a1b2c3d.mp4"
+            "recordings/camera0/party.0a1b2c3d.mp4"
         );
         assert_eq!(settings.shown(), "cameras at https://store.example:9000");
     }

@@ -35,13 +35,10 @@ fn binary() -> PathBuf {
 }
 
 impl Server {
-    /// A place for one, which does not run yet; with or without the bucket.
-    pub(crate) fn new(with_bucket: bool) -> Self {
+    /// A place for one, which does not run yet.
+    pub(crate) fn new() -> Self {
         let root = std::env::temp_dir().join(format!("s3-{}", uuid::Uuid::new_v4()));
-        fs::create_dir_all(&root).unwrap();
-        if with_bucket {
-            fs::create_dir(root.join(BUCKET)).unwrap();
-        }
+        fs::create_dir_all(root.join(BUCKET)).unwrap();
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         Self {
             root,
@@ -52,7 +49,7 @@ impl Server {
 
     /// One that answers.
     pub(crate) async fn running() -> Self {
-        let mut server = Self::new(true);
+        let mut server = Self::new();
         server.start().await;
         server
     }

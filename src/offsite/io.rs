@@ -280,13 +280,14 @@ impl Inner {
         self.look_if_due(agent).await;
         let sent = self.sent.load(Ordering::Relaxed);
         held(&self.figures).mark(clock::mono(), sent);
+        if held(&self.queue).waiting().0 == 0 {
+            return false;
+        }
         self.look_at_access(agent).await;
-        let next = self.next();
-        let forbidden = self.is_held().await;
-        let Next::Copy(id) = next else {
+        let Next::Copy(id) = self.next() else {
             return false;
         };
-        if forbidden {
+        if self.is_held().await {
             return false;
         }
         let copied = tokio::select! {
@@ -297,7 +298,13 @@ impl Inner {
         held(&self.figures).current = None;
         match copied {
             Ok(()) => held(&self.queue).served(),
-            Err(cause) => self.failed(&id, cause),
+            Err(cause) => {
+                // What was mended meanwhile, a file of authorities for one, is read anew.
+                if cause.patience == Patience::Long {
+                    agent.store = None;
+                }
+                self.failed(&id, cause);
+            }
         }
         true
     }

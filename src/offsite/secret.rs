@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// An access key of the store.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Access {
     /// `aws_access_key_id`.
     pub key: String,

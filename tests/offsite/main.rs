@@ -1,7 +1,14 @@
-//! Off-site copy against a real S3 server. Needs its binary: `tools/s3`.
+//! Off-site copy against a real S3 server. Needs its binary (`tools/s3`), and MediaMTX's for the whole service.
 #![allow(clippy::unwrap_used)]
 
 mod s3;
+mod service;
+#[allow(dead_code, reason = "shared with the demo's own scenarios")]
+#[path = "../demo/stage.rs"]
+mod stage;
+#[allow(dead_code, reason = "every scenario uses its part")]
+#[path = "../support/mod.rs"]
+mod support;
 mod tls;
 
 use std::fs::{self, File};

@@ -10,12 +10,15 @@ use super::{STREAM, Target, target_of};
 use crate::access::Role;
 use crate::camera::Status;
 use crate::error::{Error, Kind};
+use crate::offsite::Offsite;
 use crate::recording::examine::{Facts, Gap};
 use crate::recording::{Deletion, EXTENSION, Format, Info, Order, Start, Started, Stop, Stopped};
 use crate::rpc::error::{Code, Fault};
 use crate::rpc::io::{known_or_later, later};
 use crate::rpc::params::{Param, Rule};
 use crate::rpc::table::{Call, Method, Outcome};
+use crate::storage::names::Stem;
+use crate::storage::quota;
 
 /// Where they are downloaded.
 const KIND: (&str, &str) = ("recordings", EXTENSION);
@@ -294,6 +297,7 @@ fn list(call: Call) -> Outcome {
             told["recording"] = running.into();
             let held = call.desk.storage.is_protected(&item.entry.stem);
             told["protected"] = held.into();
+            told["offsite"] = offsite(&*call.desk.offsite, &item.entry.stem);
             (&item.entry, told)
         });
         Ok(files::list(all, listing.total, page, KIND))
@@ -335,15 +339,26 @@ fn info(call: &Call) -> Outcome {
     };
     let storage = Arc::clone(&call.desk.storage);
     let recordings = Arc::clone(&call.desk.recordings);
+    let copies = Arc::clone(&call.desk.offsite);
     later(recordings.info(stem.clone()), move |came| {
         match came.map_err(|e| files::disk(&e))? {
             Some(info) => {
                 let held = storage.is_protected(&info.entry.stem);
-                Ok(info_json(&info, recordings.is_finalising(&stem), held))
+                let mut told = info_json(&info, recordings.is_finalising(&stem), held);
+                told["extensions"]["offsite"] = offsite(&*copies, &info.entry.stem);
+                Ok(told)
             }
             None => Err(files::no_such("recording", &stem, LIST.name)),
         }
     })
+}
+
+/// How far the off-site copy of a recording is.
+fn offsite(copies: &dyn Offsite, stem: &Stem) -> Value {
+    copies
+        .stand(&(quota::Kind::Recording, stem.clone()))
+        .as_str()
+        .into()
 }
 
 fn info_json(info: &Info, finalising: bool, protected: bool) -> Value {

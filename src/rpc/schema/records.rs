@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{closed, count, link, text, told, words};
+use crate::offsite::Stand;
 use crate::storage::policy::Type;
 
 pub(super) fn shapes() -> Vec<(&'static str, Value)> {
@@ -84,6 +85,7 @@ fn recording(more: &[(&str, Value)]) -> Value {
         "device": text(),
         "recording": told("boolean", "it runs"),
         "protected": told("boolean", "it is never deleted"),
+        "offsite": words(Stand::WORDS),
         "duration_ms": or_null("integer", "how long it plays, exactly; in a list null while it runs"),
         "codec": or_null("string", "of its pictures, as RFC 6381 names it, or the sample entry alone"),
         "width": or_null("integer", "pixels per line"),

@@ -99,7 +99,7 @@ pub fn effect(path: &str) -> Option<Effect> {
         | "offsite.endpoint"
         | "offsite.region"
         | "offsite.prefix"
-        | "offsite.credentials_file"
+        | "offsite.key_file"
         | "offsite.ca_file"
         | "offsite.copy"
         | "offsite.names"

@@ -122,7 +122,7 @@ keys! {
     offsite.endpoint: "The store's address, such as https://s3.example.org:9000; empty: AWS's own for the region.",
     offsite.region: "The region that requests are signed for; stores that have none take us-east-1.",
     offsite.prefix: "What the names of objects begin with, such as barn; boxes that share a bucket need one each.",
-    offsite.credentials_file: "The file with the access key (lines aws_access_key_id = and aws_secret_access_key =), mode 0600; read anew when it changes. Empty: systemd's credential named offsite, else AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of the environment.",
+    offsite.key_file: "The file with the access key (lines aws_access_key_id = and aws_secret_access_key =), mode 0600; read anew when it changes. Empty: systemd's credential named offsite, else AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of the environment.",
     offsite.ca_file: "PEM file of the authorities that the store's certificate may be from.",
     offsite.copy: "all: every finished file. marked: protected recordings, and files whose name fits offsite.names.",
     offsite.names: "Names of files that are marked, with * for anything, such as [alarm-*].",

@@ -23,7 +23,7 @@ pub struct Offsite {
     /// What the names of objects begin with.
     pub prefix: String,
     /// The file with the access key.
-    pub credentials_file: PathBuf,
+    pub key_file: PathBuf,
     /// PEM file of the authorities that the store's certificate may be from.
     pub ca_file: PathBuf,
     /// Which files.
@@ -51,7 +51,7 @@ impl Default for Offsite {
             endpoint: String::new(),
             region: "us-east-1".to_owned(),
             prefix: String::new(),
-            credentials_file: PathBuf::new(),
+            key_file: PathBuf::new(),
             // Where Debian, Buildroot and Yocto have them.
             ca_file: "/etc/ssl/certs/ca-certificates.crt".into(),
             copy: Pick::All,
@@ -77,7 +77,7 @@ impl Offsite {
             region: self.region.clone(),
             bucket: self.bucket.clone(),
             prefix: self.prefix.clone(),
-            credentials: self.credentials_file.clone(),
+            credentials: self.key_file.clone(),
             authorities: self.ca_file.clone(),
             pick: self.copy,
             names: self.names.clone(),

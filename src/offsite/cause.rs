@@ -66,8 +66,7 @@ impl Cause {
     }
 }
 
-const KEY: &str =
-    "check the two lines of offsite.credentials_file; it is read anew when it changes";
+const KEY: &str = "check the two lines of offsite.key_file; it is read anew when it changes";
 const RIGHTS: &str = "let the key put, get, list and abort uploads in the bucket (docs/offsite.md has the policy); it is tried again by itself";
 const NETWORK: &str = "check the network, its name service, and offsite.endpoint; it is tried again by itself, and what was sent is not sent again";
 const WAIT: &str = "nothing, it is tried again by itself; if it stays, look at the store";

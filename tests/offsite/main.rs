@@ -145,7 +145,7 @@ impl Camera {
         offsite.bucket = BUCKET.to_owned();
         offsite.endpoint = endpoint;
         offsite.prefix = "barn".to_owned();
-        offsite.credentials_file = self.key(SECRET);
+        offsite.key_file = self.key(SECRET);
         offsite.settings().unwrap()
     }
 
@@ -389,7 +389,7 @@ async fn a_wrong_key_is_said_with_what_to_do_and_not_tried_in_a_loop() {
     let report = work.until("refused", |r| r.state == State::Refused).await;
     let cause = report.trouble.unwrap().cause;
     assert_eq!(cause.word, "credentials_refused", "{cause:?}");
-    assert!(cause.action.contains("offsite.credentials_file"));
+    assert!(cause.action.contains("offsite.key_file"));
     assert_eq!(work.copier.alarms()[0].about, About::OffsiteFailing);
     let event = camera.heard.lock().unwrap()[0].clone();
     assert_eq!(event.data["component"], "offsite");

@@ -49,10 +49,7 @@ async fn what_is_recorded_is_in_the_store_and_everybody_can_see_that() {
             ("CAMERA_SERVICE_OFFSITE_BUCKET", BUCKET),
             ("CAMERA_SERVICE_OFFSITE_ENDPOINT", &endpoint),
             ("CAMERA_SERVICE_OFFSITE_PREFIX", "barn"),
-            (
-                "CAMERA_SERVICE_OFFSITE_CREDENTIALS_FILE",
-                key.to_str().unwrap(),
-            ),
+            ("CAMERA_SERVICE_OFFSITE_KEY_FILE", key.to_str().unwrap()),
         ],
     );
     let mut client = client(&demo, "operator").await;

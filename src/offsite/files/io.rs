@@ -178,7 +178,7 @@ pub(in crate::offsite) fn access(configured: &Path) -> Result<Access, String> {
         let lines =
             names.map(|name| format!("{name}={}\n", std::env::var(name).unwrap_or_default()));
         return Access::parse(&lines.concat()).map_err(|_| {
-            "there is no access key: neither offsite.credentials_file nor systemd's credential offsite nor AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()
+            "there is no access key: neither offsite.key_file nor systemd's credential offsite nor AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()
         });
     };
     let shown = file.display();

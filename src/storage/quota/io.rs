@@ -250,7 +250,7 @@ fn remarks(verdict: &Verdict) -> String {
     }
     for short in &verdict.short {
         text += &format!(
-            "; {}, and what is left is protected, runs, or waits for its off-site copy",
+            "; {}, and what is left is protected or runs, or waits for its off-site copy",
             words(short)
         );
     }

@@ -246,6 +246,7 @@ pub fn judge(case: Case<'_>) -> Verdict {
     let mut court = Court {
         gone: vec![None; files.len()],
         spared: vec![None; files.len()],
+        waiting: files.iter().any(|file| file.awaits),
         order: Vec::new(),
         files,
     };
@@ -279,6 +280,8 @@ struct Court {
     gone: Vec<Option<Why>>,
     /// What a limit wants gone and what stays for its copy.
     spared: Vec<Option<Why>>,
+    /// Some wait for their copies.
+    waiting: bool,
     order: Vec<(usize, Why)>,
 }
 
@@ -372,8 +375,9 @@ impl Court {
             fallen.push(at);
         }
         let (mut rest, mut spared) = (sum, Vec::new());
-        let waiting = |(_, file): &(usize, &File)| !file.held && file.awaits;
-        for (at, file) in self.left(device).filter(waiting) {
+        let waits = |(_, file): &(usize, &File)| !file.held && file.awaits;
+        let waiting = self.left(device).filter(waits);
+        for (at, file) in waiting.take(if self.waiting { usize::MAX } else { 0 }) {
             if rest.saturating_add(ahead) <= most {
                 break;
             }
@@ -404,9 +408,13 @@ impl Court {
         let mut fallen = Vec::new();
         // Whose copy is still to be made goes last.
         for awaits in [false, true] {
+            if awaits && !self.waiting {
+                break;
+            }
             let may = |(at, file): &(usize, &File)| {
-                let wanted = least.is_some() || self.spared.get(*at).is_some_and(Option::is_some);
-                !file.held && file.awaits == awaits && wanted
+                !file.held
+                    && file.awaits == awaits
+                    && (least.is_some() || self.spared.get(*at).is_some_and(Option::is_some))
             };
             for (at, file) in self.left(None).filter(may) {
                 if free >= room.wanted {

@@ -281,6 +281,8 @@ impl Inner {
         let sent = self.sent.load(Ordering::Relaxed);
         held(&self.figures).mark(clock::mono(), sent);
         if held(&self.queue).waiting().0 == 0 {
+            // What failed is no more, or has its copy.
+            held(&self.figures).well();
             return false;
         }
         self.look_at_access(agent).await;
@@ -293,7 +295,10 @@ impl Inner {
         let copied = tokio::select! {
             copied = self.copy(agent, &id) => copied,
             // What has begun goes on from the last whole part when it may.
-            () = self.watch() => return true,
+            () = self.watch() => {
+                held(&self.figures).current = None;
+                return true;
+            }
         };
         held(&self.figures).current = None;
         match copied {
@@ -502,6 +507,10 @@ impl Inner {
                 };
                 return Err(understand(&Seen::Differs(sizes)));
             }
+        } else if let Some(begun) = begun {
+            // The answer that its parts were put together was lost; or the store has it from elsewhere.
+            let _ = store.abort(&begun).await;
+            self.forget_note().await;
         }
         let path = entry.path.clone();
         if disk(move || files::stamp(&path)).await? != stamp {

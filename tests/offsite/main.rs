@@ -14,8 +14,9 @@ mod tls;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 
+use camera_service::clock;
 use camera_service::events::bus::Bus;
 use camera_service::events::{Announce, Event};
 use camera_service::offsite::io::{Copier, Parts};
@@ -118,7 +119,8 @@ impl Camera {
             .collect();
         let path = folder.join(format!("{name}.{extension}"));
         fs::write(&path, &bytes).unwrap();
-        let when = SystemTime::now() - Duration::from_secs(ago);
+        let now = Duration::from_nanos(clock::wall().as_nanos());
+        let when = UNIX_EPOCH + now - Duration::from_secs(ago);
         let file = File::options().write(true).open(&path).unwrap();
         file.set_modified(when).unwrap();
         bytes
@@ -182,13 +184,16 @@ impl Work {
     }
 
     async fn until(&self, what: &str, holds: impl Fn(&Report) -> bool) -> Report {
-        let begun = Instant::now();
+        let begun = clock::mono();
         loop {
             let report = self.report();
             if holds(&report) {
                 return report;
             }
-            assert!(begun.elapsed() < PATIENCE, "not {what}: {report:#?}");
+            assert!(
+                clock::mono().since(begun) < PATIENCE,
+                "not {what}: {report:#?}"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -435,10 +440,10 @@ async fn no_more_goes_in_a_second_than_may() {
     settings.rate = Some(2 * MIB);
     let work = camera.copy(settings);
     work.until("begun", |r| r.sent_bytes > 0).await;
-    let begun = Instant::now();
+    let begun = clock::mono();
     let from = work.report().sent_bytes;
     let report = work.copied(1).await;
-    let took = begun.elapsed().as_secs_f64();
+    let took = clock::mono().since(begun).as_secs_f64();
     let sent = (report.sent_bytes - from) as f64;
     assert!(
         sent <= (took + 0.5) * 2.0 * MIB as f64,

@@ -1,7 +1,7 @@
 //! Copies, one file at a time: looks what lies there, asks the queue, sends, verifies, writes down.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,10 +15,9 @@ use super::copied::{Copied, Stamp};
 use super::files::io::{self as files, Notes};
 use super::hold::hold;
 use super::queue::{Next, Queue, Waiting};
-use super::state::{Current, Figures, Report, samples};
+use super::state::{Figures, Report, samples};
 use super::store::io::Store;
-use super::upload::{Begun, is_single};
-use super::wire::io::Wire;
+use super::upload::Begun;
 use super::{Id, Offsite, Settings, Stand};
 use crate::clock::{self, Mono};
 use crate::error::{Error, Kind as Failure, Result};
@@ -74,38 +73,39 @@ impl std::fmt::Debug for Copier {
     }
 }
 
-struct Inner {
-    settings: Settings,
+/// What all of it works on.
+pub(in crate::offsite) struct Inner {
+    pub(in crate::offsite) settings: Settings,
     /// The store's name in the notes.
-    store: String,
-    parts: Parts,
-    notes: Notes,
-    sent: Arc<AtomicU64>,
-    queue: Mutex<Queue>,
-    copied: Mutex<Copied>,
-    figures: Mutex<Figures>,
-    begun: Mutex<Option<Begun>>,
+    pub(in crate::offsite) store: String,
+    pub(in crate::offsite) parts: Parts,
+    pub(in crate::offsite) notes: Notes,
+    pub(in crate::offsite) sent: Arc<AtomicU64>,
+    pub(in crate::offsite) queue: Mutex<Queue>,
+    pub(in crate::offsite) copied: Mutex<Copied>,
+    pub(in crate::offsite) figures: Mutex<Figures>,
+    pub(in crate::offsite) begun: Mutex<Option<Begun>>,
     /// Recordings that got their names lately.
-    fresh: Mutex<BTreeMap<Stem, Mono>>,
+    pub(in crate::offsite) fresh: Mutex<BTreeMap<Stem, Mono>>,
     /// Something happened to the files.
-    news: AtomicBool,
-    wake: Notify,
+    pub(in crate::offsite) news: AtomicBool,
+    pub(in crate::offsite) wake: Notify,
 }
 
 /// What is behind the locks here is whole whoever panicked: a figure too few at most.
-fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(in crate::offsite) fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What one run of the task remembers.
 #[derive(Default)]
-struct Agent {
-    store: Option<Store>,
+pub(in crate::offsite) struct Agent {
+    pub(in crate::offsite) store: Option<Store>,
     /// The access key's file as it was when the store was made, or could not be.
-    access: Option<Option<Stamp>>,
-    running: BTreeSet<Stem>,
+    pub(in crate::offsite) access: Option<Option<Stamp>>,
+    pub(in crate::offsite) running: BTreeSet<Stem>,
     /// When to look at the folders at the latest.
-    look: Option<Mono>,
+    pub(in crate::offsite) look: Option<Mono>,
 }
 
 impl Copier {
@@ -451,299 +451,14 @@ impl Inner {
         }
         Ok(soon)
     }
-
-    /// Copies one file, verifies it, and writes that down.
-    async fn copy(self: &Arc<Self>, agent: &mut Agent, id: &Id) -> Result<(), Cause> {
-        let shelf = match id.0 {
-            Kind::Recording => &self.parts.recordings,
-            Kind::Snapshot => &self.parts.snapshots,
-        };
-        let (shelf, stem) = (Arc::clone(shelf), id.1.clone());
-        let entry = blocking(move || shelf.find(&stem)).await;
-        let Some(entry) = entry.map_err(|e| unreadable(&e))? else {
-            held(&self.queue).done(id);
-            return Ok(());
-        };
-        let store = match agent.store.take() {
-            Some(store) => store,
-            None => self.open().await?,
-        };
-        let store = agent.store.insert(store);
-        let path = entry.path.clone();
-        let stamp = disk(move || files::stamp(&path)).await?;
-        let begun = held(&self.begun).clone();
-        let begun = match begun {
-            Some(begun) if begun.is_of(&self.store, id, stamp) => Some(begun),
-            Some(other) => {
-                self.forget(store, &other).await;
-                None
-            }
-            None => None,
-        };
-        let sha256 = match &begun {
-            Some(begun) => begun.sha256.clone(),
-            None => self.digest(&entry.path, stamp).await?,
-        };
-        let object = self
-            .choose(store, id, &entry.device, stamp, &sha256)
-            .await?;
-        held(&self.queue).served();
-        held(&self.figures).well();
-        if let Some(object) = object {
-            held(&self.figures).current = Some(Current {
-                object: object.clone(),
-                size: stamp.size,
-                stored: begun.as_ref().map_or(0, Begun::sent),
-            });
-            let sent = self.send(store, id, &entry.path, &object, stamp, &sha256, begun);
-            sent.await?;
-            let found = store.look(&object).await?;
-            if !found.as_ref().is_some_and(|f| f.is(stamp.size, &sha256)) {
-                let sizes = match found {
-                    Some(found) => {
-                        format!("{} of {} bytes, or another digest", found.size, stamp.size)
-                    }
-                    None => format!("there is no object {object}"),
-                };
-                return Err(understand(&Seen::Differs(sizes)));
-            }
-        } else if let Some(begun) = begun {
-            // The answer that its parts were put together was lost; or the store has it from elsewhere.
-            let _ = store.abort(&begun).await;
-            self.forget_note().await;
-        }
-        let path = entry.path.clone();
-        if disk(move || files::stamp(&path)).await? != stamp {
-            return Err(understand(&Seen::Changed));
-        }
-        self.keep_in_mind(id, stamp).await;
-        Ok(())
-    }
-
-    /// The object's name under which the file is to be sent; `None` where the store has it. Nothing there is overwritten:
-    /// where another content has the name, a part of the digest tells them apart.
-    async fn choose(
-        &self,
-        store: &Store,
-        id: &Id,
-        device: &str,
-        stamp: Stamp,
-        sha256: &str,
-    ) -> Result<Option<String>, Cause> {
-        let marks = [None, sha256.get(..16)];
-        let mut object = String::new();
-        for mark in marks {
-            object = self.settings.object(id, device, mark);
-            match store.look(&object).await? {
-                None => return Ok(Some(object)),
-                Some(found) if found.is(stamp.size, sha256) => return Ok(None),
-                Some(_) => {}
-            }
-        }
-        // Of that digest's name, and not of that digest: what is there is no copy of anything.
-        Ok(Some(object))
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "all of one file, once")]
-    async fn send(
-        self: &Arc<Self>,
-        store: &Store,
-        id: &Id,
-        path: &Path,
-        object: &str,
-        stamp: Stamp,
-        sha256: &str,
-        begun: Option<Begun>,
-    ) -> Result<(), Cause> {
-        if is_single(stamp.size) {
-            let pieces = self.read(path, 0..stamp.size, stamp).await?;
-            return store.put(object, pieces, sha256).await;
-        }
-        let begun = begun.filter(|begun| begun.object == object);
-        let mut resumed = begun.is_some();
-        let mut begun = match begun {
-            Some(begun) => begun,
-            None => {
-                let upload = store.begin(object, sha256).await?;
-                let begun = Begun::new(&self.store, id, object, upload, stamp, sha256);
-                self.note(&begun).await?;
-                begun
-            }
-        };
-        while let Some((number, range)) = begun.next() {
-            let pieces = match self.read(path, range, stamp).await {
-                Ok(pieces) => pieces,
-                Err(cause) => {
-                    self.forget(store, &begun).await;
-                    return Err(cause);
-                }
-            };
-            let etag = match store.part(&begun, number, pieces).await {
-                Ok(etag) => etag,
-                Err(cause) => return Err(self.lost(cause, resumed).await),
-            };
-            resumed = false;
-            begun.took(etag);
-            self.note(&begun).await?;
-            held(&self.queue).served();
-            if let Some(current) = &mut held(&self.figures).current {
-                current.stored = begun.sent();
-            }
-        }
-        match store.complete(&begun).await {
-            Ok(()) => {
-                self.forget_note().await;
-                Ok(())
-            }
-            Err(cause) => Err(self.lost(cause, resumed).await),
-        }
-    }
-
-    /// An upload that the store does not know any more begins anew the next time, and soon. Stores say that in several
-    /// ways: where the first request of one that is resumed is refused, although the store has just answered another,
-    /// that is taken for it. A key that may not upload is refused again when it begins anew.
-    async fn lost(self: &Arc<Self>, cause: Cause, resumed: bool) -> Cause {
-        let refused = resumed && cause.patience == Patience::Long;
-        if !cause.is_forgotten() && !refused {
-            return cause;
-        }
-        self.forget_note().await;
-        Cause {
-            patience: Patience::Soon,
-            ..cause
-        }
-    }
-
-    async fn note(self: &Arc<Self>, begun: &Begun) -> Result<(), Cause> {
-        *held(&self.begun) = Some(begun.clone());
-        let (inner, text) = (Arc::clone(self), begun.text());
-        disk(move || inner.notes.write_begun(&text)).await
-    }
-
-    async fn forget_note(self: &Arc<Self>) {
-        *held(&self.begun) = None;
-        let inner = Arc::clone(self);
-        let removed = disk(move || {
-            inner.notes.remove_begun();
-            Ok(())
-        });
-        // One that stays is of an upload that the store knows no more: it begins anew then.
-        let _ = removed.await;
-    }
-
-    /// What was sent of a file that is no more, or is another now, is of no use.
-    async fn forget(self: &Arc<Self>, store: &Store, begun: &Begun) {
-        if let Err(cause) = store.abort(begun).await {
-            warn!(
-                object = begun.object,
-                "parts of an upload that is of no use stay in the store: {}", cause.what
-            );
-        }
-        self.forget_note().await;
-    }
-
-    async fn digest(&self, path: &Path, stamp: Stamp) -> Result<String, Cause> {
-        let halt = Halt::default();
-        let (path, flag) = (path.to_owned(), Arc::clone(&halt.0));
-        let digested = disk(move || files::digest(&path, &flag)).await?;
-        match digested {
-            Some((sha256, seen)) if seen == stamp => Ok(sha256),
-            _ => Err(understand(&Seen::Changed)),
-        }
-    }
-
-    /// Reads a part of the file as it was when it was digested.
-    async fn read(
-        &self,
-        path: &Path,
-        range: std::ops::Range<u64>,
-        stamp: Stamp,
-    ) -> Result<Vec<hyper::body::Bytes>, Cause> {
-        let path = path.to_owned();
-        let read = disk(move || {
-            let pieces = files::read(&path, range)?;
-            Ok((pieces, files::stamp(&path)?))
-        });
-        let (pieces, seen) = read.await?;
-        if seen == stamp {
-            Ok(pieces)
-        } else {
-            Err(understand(&Seen::Changed))
-        }
-    }
-
-    /// The way to the store, with the access key as it is now.
-    async fn open(self: &Arc<Self>) -> Result<Store, Cause> {
-        let inner = Arc::clone(self);
-        let opened = blocking(move || {
-            let settings = &inner.settings;
-            let open = || {
-                let access = files::access(&settings.credentials).map_err(Seen::Access)?;
-                let sent = Arc::clone(&inner.sent);
-                let address = settings.address();
-                let wire = Wire::new(&address, &settings.authorities, settings.rate, sent)?;
-                Ok((access, Arc::new(wire)))
-            };
-            Ok(open().map_err(|seen| understand(&seen)))
-        });
-        let (access, wire) = opened.await.map_err(|e| unreadable(&e))??;
-        Store::new(&self.settings, access, wire)
-    }
-
-    /// The store has it.
-    async fn keep_in_mind(self: &Arc<Self>, id: &Id, stamp: Stamp) {
-        held(&self.queue).done(id);
-        let whole = {
-            let mut copied = held(&self.copied);
-            let line = copied.add(id, stamp);
-            match copied.is_stale() {
-                true => Err(copied.text()),
-                false => Ok(line),
-            }
-        };
-        held(&self.figures).succeeded(clock::wall());
-        info!(name = %id.1, bytes = stamp.size, "copied off-site");
-        let inner = Arc::clone(self);
-        let written = disk(move || {
-            match whole {
-                Ok(line) => match inner.notes.append(&line) {
-                    Ok(()) => return Ok(()),
-                    // It was deleted: a whole one takes its place.
-                    Err(_) => {
-                        let text = held(&inner.copied).text();
-                        inner.notes.write_record(&text)?;
-                    }
-                },
-                Err(text) => inner.notes.write_record(&text)?,
-            }
-            held(&inner.copied).written();
-            Ok(())
-        });
-        if let Err(cause) = written.await {
-            warn!(
-                "the record of off-site copies cannot be written; the store is asked after a restart: {}",
-                cause.what
-            );
-        }
-    }
 }
 
-/// Ends work on another thread when nobody waits for it any more.
-#[derive(Default)]
-struct Halt(Arc<AtomicBool>);
-
-impl Drop for Halt {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-fn unreadable(error: &Error) -> Cause {
+pub(in crate::offsite) fn unreadable(error: &Error) -> Cause {
     understand(&Seen::File(error.to_string()))
 }
 
 /// Work on the disk, on a thread that may wait.
-async fn disk<T: Send + 'static>(
+pub(in crate::offsite) async fn disk<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T, Cause> {
     let failed = |e| Error::new(Failure::Transient, "the disk").because(e);

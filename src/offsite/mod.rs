@@ -3,11 +3,12 @@
 //! The disk is the queue: what is to be copied is what lies there and is not in the record of copies ([`copied`]), which is
 //! a cache of what the store has. Nothing is spooled. [`queue`] decides which file is next and when, [`hold`] whether the
 //! link and the hour allow it, [`upload`] how a file is cut into parts and what is written down of an upload that has begun,
-//! [`cause`] what a failure means, [`bucket`] how fast bytes may go. [`io`] does it, one file at a time.
+//! [`cause`] what a failure means, [`bucket`] how fast bytes may go. [`io`] goes round, and [`deed`] copies one file.
 
 pub mod bucket;
 pub mod cause;
 pub mod copied;
+pub mod deed;
 pub mod files;
 pub mod hold;
 pub mod io;

@@ -44,7 +44,6 @@ use crate::http::files::Downloads;
 use crate::http::files::io::Library;
 use crate::http::files::permit::Signer;
 use crate::http::files::range::Ranges;
-use crate::http::files::range::io::Assembler;
 use crate::http::tls::io::Certificate;
 use crate::http::{self, Services};
 use crate::kept::io::Store;
@@ -181,6 +180,7 @@ impl App {
         // Before MediaMTX, which writes what is to be flushed.
         let flushing = records.flush.start(Arc::clone(&events))?;
         records.show(&system, &bus);
+        let copier = records.copier(&config, &events, &system);
         let external = External::load(
             &config.storage.data_dir,
             path_keeper.paths(),
@@ -188,11 +188,7 @@ impl App {
         )?;
         let viewing = Arc::new(Viewing::default());
         let gate = Arc::new(Gate::new(rules(&config.security)));
-        let ranges = Arc::new(Assembler::new(
-            Arc::new(records.recorder.clone()),
-            config.storage.recordings(),
-            signer,
-        ));
+        let ranges = Arc::new(records.ranges(&config.storage, signer));
         let services = Services {
             desk: Arc::new(Desk {
                 directory: Arc::clone(&directory),
@@ -205,9 +201,10 @@ impl App {
                 events: Arc::clone(&bus) as Arc<dyn Announce>,
                 recordings: Arc::new(records.recorder.clone()),
                 modes: Arc::new(records.modes.clone()),
-                snapshots: Arc::new(records.taker),
+                snapshots: Arc::clone(&records.taker) as _,
                 storage: Arc::new(records.warden.clone()),
                 wear: Arc::new(records.observer.clone()),
+                offsite: adapters::copies(copier.as_ref()),
                 external: Arc::new(external.clone()) as Arc<dyn Streams>,
                 viewing: Arc::clone(&viewing),
                 system: Arc::clone(&system),
@@ -290,30 +287,8 @@ impl App {
         supervisor.spawn("the kicks", kicks);
         let kept = Store::open(&config.storage.data_dir)?;
         path_keeper.serve(&media);
-        let stopping = supervisor.stopping();
         let recorder = records.recorder.clone();
-        supervisor.spawn("the recorder", records.recorder.run(stopping));
-        let follow = recorder.clone();
-        let stopping = supervisor.stopping();
-        let following = follow.follow(records.followed, stopping);
-        supervisor.spawn("where recordings go", following);
-        let stopping = supervisor.stopping();
-        supervisor.spawn("the recording modes", records.modes.run(stopping));
-        let warden = records.warden.clone();
-        system.alarms.ask(move |_| warden.alarms());
-        let stopping = supervisor.stopping();
-        let mended = recorder.looked();
-        supervisor.spawn("the evidence", records.sealer.run(mended, stopping));
-        let stopping = supervisor.stopping();
-        supervisor.spawn("the wear of the disks", records.observer.run(stopping));
-        let stopping = supervisor.stopping();
-        if let Some(spare) = records.index.beside() {
-            let stopping = supervisor.stopping();
-            supervisor.spawn("the index of the fallback", spare.clone().run(stopping));
-        }
-        supervisor.spawn("the index of recordings", records.index.run(stopping));
-        let stopping = supervisor.stopping();
-        supervisor.spawn("the storage", records.warden.run(stopping));
+        records.run(&mut supervisor, copier, &system);
         let counters = adapters::counters(media_state, Arc::clone(&directory), external.clone());
         let stopping = supervisor.stopping();
         supervisor.spawn(

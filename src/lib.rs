@@ -5,7 +5,7 @@
 //! thread per camera, wired in [`pipeline`]; [`slate`] is what viewers see while a camera has no
 //! picture. The *control plane* carries a command: [`http`] listens, [`rpc`] answers JSON-RPC,
 //! [`access`] says who may, [`health`] says how things are. [`mediamtx`] owns the media server
-//! beside us. [`app`] wires every part to its neighbours.
+//! beside us; [`offsite`] copies what was recorded to a store. [`app`] wires every part to its neighbours.
 //!
 //! In each concern the pure files decide and `io.rs` does; `tests/layering.rs` holds that wall.
 
@@ -29,6 +29,7 @@ pub mod latency;
 pub mod log;
 pub mod mediamtx;
 pub mod nearest;
+pub mod offsite;
 pub mod pipeline;
 mod raster;
 pub mod recording;

@@ -13,6 +13,7 @@ use camera_service::access::limits::{Gate, Rules};
 use camera_service::camera::{Camera, Status};
 use camera_service::clock::{self, Mono};
 use camera_service::latency::{Recorder, Stamps};
+use camera_service::offsite::{self, Report, State};
 use camera_service::recording::seal::io::Sealer;
 use camera_service::recording::{EXTENSION, Running};
 use camera_service::rpc::media::PathState;
@@ -237,6 +238,25 @@ async fn a_scraper_gets_every_figure_of_every_camera_as_it_is_now() {
     };
     let partitions = [partition("mmcblk0p2"), partition("mmcblk1p1")];
     rig.system.samples.ask(move || wear::samples(&partitions));
+    let report = Report {
+        store: "cameras at https://store.example".to_owned(),
+        state: State::Refused,
+        waiting: 3,
+        waiting_bytes: 900,
+        copied: 7,
+        sent_bytes: 12,
+        rate: 0,
+        current: None,
+        last_success: None,
+        trouble: None,
+        failures: 2,
+        next_try: None,
+        keeps: true,
+        shed: 0,
+    };
+    rig.system
+        .samples
+        .ask(move || offsite::state::samples(&report));
 
     let answer = http(rig.page, "GET", "/metrics", "", "").await;
     assert_eq!(answer.status, 200);
@@ -322,6 +342,7 @@ async fn a_scraper_gets_every_figure_of_every_camera_as_it_is_now() {
     );
     assert_eq!(of("camera_service_storage_free_ratio", &[]), Some(0.25));
     assert_eq!(of("camera_service_evidence_broken", &[]), Some(0.0));
+    assert_eq!(of("camera_service_offsite_failing", &[]), Some(1.0));
     let worn = [("device", "mmcblk1p1"), ("holds", "recordings data")];
     assert_eq!(of("camera_service_disk_life_used_ratio", &worn), Some(0.3));
 

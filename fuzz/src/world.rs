@@ -195,9 +195,7 @@ pub(crate) fn desk(logins: bool, bus: &Arc<Bus>) -> (Desk, Arc<Library>, Arc<Ass
         format!("{NOWHERE}/snapshots").into(),
         Signer::new(b"the key of this target's links!!"),
     ));
-    let ranges = Arc::new(Assembler::new(
-        Arc::new(records.recorder.clone()),
-        format!("{NOWHERE}/recordings").into(),
+    let ranges = Arc::new(Assembler::new(Arc::new(records.recorder.clone()), Box::new(|_, own| own), vec![format!("{NOWHERE}/recordings").into()],
         Signer::new(b"the key of this target's links!!"),
     ));
     let verifier: Arc<dyn Verify> = if logins {
@@ -215,7 +213,7 @@ pub(crate) fn desk(logins: bool, bus: &Arc<Bus>) -> (Desk, Arc<Library>, Arc<Ass
         configuration: Arc::new(Settled),
         events,
         recordings: Arc::new(records.recorder),
-        snapshots: Arc::new(records.taker),
+        snapshots: Arc::clone(&records.taker) as _,
         storage: Arc::new(records.warden),
         external: Arc::new(external()),
         wear: Arc::new(camera_service::storage::wear::Unseen),

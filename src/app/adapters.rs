@@ -12,6 +12,8 @@ use crate::external::io::External;
 use crate::mediamtx::kick::Judges;
 use crate::mediamtx::paths::camera_of_second;
 use crate::mediamtx::{ApiState, ProcessState, Shared};
+use crate::offsite::io::Copier;
+use crate::offsite::{Offsite, Unset};
 use crate::rpc::media::{MediaServer, MediaState, PathState};
 use crate::rpc::session::{Login, Refused, Verify};
 use crate::viewing::Sample;
@@ -52,6 +54,14 @@ fn refused(refusal: &Refusal) -> Refused {
         reason: refusal.code().to_owned(),
         details: refusal.to_string(),
     }
+}
+
+/// Off-site copies, where they are made.
+pub(super) fn copies(copier: Option<&Copier>) -> Arc<dyn Offsite> {
+    copier.map_or_else(
+        || Arc::new(Unset) as _,
+        |copier| Arc::new(copier.clone()) as _,
+    )
 }
 
 /// MediaMTX, as the control plane asks about it.

@@ -6,12 +6,15 @@ use std::time::Duration;
 use tracing::warn;
 
 use crate::camera::Directory;
-use crate::clock;
-use crate::config::{self, Storage as Wanted};
+use crate::clock::{self, Wall};
+use crate::config::{self, Config, Storage as Wanted};
 use crate::encode::convert::Planar;
 use crate::events::Announce;
 use crate::events::bus::Bus;
+use crate::http::files::permit::Signer;
+use crate::http::files::range::io::Assembler;
 use crate::mediamtx::paths::Paths;
+use crate::offsite::io::{Copier, Parts as CopierParts};
 use crate::recording::flush::io::{Flusher, News, Told};
 use crate::recording::follow::io::{Followed, closings};
 use crate::recording::index::io::Index;
@@ -26,12 +29,13 @@ use crate::slate::last_picture;
 use crate::snapshot;
 use crate::snapshot::io::Taker;
 use crate::snapshot::pulled::KeyPictures;
-use crate::storage::Storage;
 use crate::storage::io::{Parts as WardenParts, Warden};
 use crate::storage::medium::lookout::Distrust as _;
 use crate::storage::medium::lookout::io::Lookout;
 use crate::storage::medium::roots::Roots;
+use crate::storage::names::Stem;
 use crate::storage::note::io::Paper;
+use crate::storage::quota::Kind;
 use crate::storage::shelf::Shelf;
 use crate::storage::shelf::io::Folder;
 use crate::storage::shelf::pair::io::Pair;
@@ -39,6 +43,8 @@ use crate::storage::trust::io as trust;
 use crate::storage::wear::io::{Folders, Kernel, Observer};
 use crate::storage::wear::payload::Payload;
 use crate::storage::wear::{self, Wearing as _};
+use crate::storage::{Protect, Storage};
+use crate::supervise::Supervisor;
 use crate::system::System;
 
 /// The parts.
@@ -51,7 +57,7 @@ pub struct Records {
     /// What recordings there are.
     pub index: Index,
     /// Snapshots.
-    pub taker: Taker,
+    pub taker: Arc<Taker>,
     /// The medium.
     pub warden: Warden,
     /// Keeps growing recordings on it.
@@ -63,6 +69,20 @@ pub struct Records {
     /// Where recordings go.
     pub followed: Followed,
     payload: Arc<Payload>,
+    shelves: Shelves,
+}
+
+/// What lies on the medium.
+struct Shelves {
+    recordings: Arc<dyn Shelf>,
+    snapshots: Arc<dyn Shelf>,
+    running: Arc<dyn Protect>,
+}
+
+impl std::fmt::Debug for Shelves {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shelves")
+    }
 }
 
 /// Looks at the medium, once already: what is missing is not to be begun anew beneath its place.
@@ -137,6 +157,11 @@ impl Records {
         let beside = spare.clone().map(|spare| Index::new(spare, running_too));
         let index = Index::with(Arc::clone(&guarded), Arc::clone(&running) as _, beside);
         let recordings = together(roots, guarded, spare);
+        let shelves = Shelves {
+            recordings: Arc::clone(&recordings),
+            snapshots: Arc::clone(&snapshots),
+            running: Arc::clone(&running) as _,
+        };
         let warden = Warden::new(WardenParts {
             recordings: Arc::clone(&recordings),
             snapshots: Arc::clone(&snapshots),
@@ -210,13 +235,89 @@ impl Records {
             recorder,
             modes,
             index,
-            taker,
+            taker: Arc::new(taker),
             warden,
             flush,
             sealer,
             observer,
             payload,
+            shelves,
         }
+    }
+
+    /// Has all of them work until the service ends.
+    pub fn run(self, supervisor: &mut Supervisor, copier: Option<Copier>, system: &System) {
+        let recorder = self.recorder.clone();
+        supervisor.spawn("the recorder", self.recorder.run(supervisor.stopping()));
+        let following = recorder
+            .clone()
+            .follow(self.followed, supervisor.stopping());
+        supervisor.spawn("where recordings go", following);
+        supervisor.spawn("the recording modes", self.modes.run(supervisor.stopping()));
+        if let Some(copier) = copier {
+            let copies = copier.run(recorder.looked(), supervisor.stopping());
+            supervisor.spawn("the off-site copy", copies);
+        }
+        let evidence = self.sealer.run(recorder.looked(), supervisor.stopping());
+        supervisor.spawn("the evidence", evidence);
+        let wear = self.observer.run(supervisor.stopping());
+        supervisor.spawn("the wear of the disks", wear);
+        if let Some(spare) = self.index.beside() {
+            let index = spare.clone().run(supervisor.stopping());
+            supervisor.spawn("the index of the fallback", index);
+        }
+        let index = self.index.run(supervisor.stopping());
+        supervisor.spawn("the index of recordings", index);
+        let warden = self.warden.clone();
+        system.alarms.ask(move |_| warden.alarms());
+        supervisor.spawn("the storage", self.warden.run(supervisor.stopping()));
+    }
+
+    /// Makes one MP4 of what was recorded in a stretch of time.
+    #[must_use]
+    pub fn ranges(&self, wanted: &Wanted, signer: Signer) -> Assembler {
+        let warden = self.warden.clone();
+        let begins = move |stem: &Stem, own: Wall| {
+            let moment = warden.moment(Kind::Recording, stem, Some(own));
+            moment.at.unwrap_or(own)
+        };
+        let roots = [Some(wanted.recordings()), wanted.fallback_recordings()];
+        let roots = roots.into_iter().flatten().collect();
+        Assembler::new(
+            Arc::new(self.recorder.clone()),
+            Box::new(begins),
+            roots,
+            signer,
+        )
+    }
+
+    /// Who copies off-site, where that is configured; limits wait for it where they shall.
+    #[must_use]
+    pub fn copier(
+        &self,
+        config: &Config,
+        events: &Arc<dyn Announce>,
+        system: &System,
+    ) -> Option<Copier> {
+        let settings = config.offsite.settings()?;
+        let keeps = settings.keep;
+        let parts = CopierParts {
+            recordings: Arc::clone(&self.shelves.recordings),
+            snapshots: Arc::clone(&self.shelves.snapshots),
+            protect: Arc::clone(&self.shelves.running),
+            storage: Arc::new(self.warden.clone()),
+            events: Arc::clone(events),
+            data_dir: config.storage.data_dir.clone(),
+        };
+        let copier = Copier::new(settings, parts);
+        if keeps {
+            self.warden.wait_for(Arc::new(copier.clone()));
+        }
+        let told = copier.clone();
+        system.alarms.ask(move |_| told.alarms());
+        let told = copier.clone();
+        system.samples.ask(move || told.samples());
+        Some(copier)
     }
 
     /// Has what is proved and worn told by health and `/metrics`.

@@ -318,6 +318,9 @@ fn check(config: &Config, mistakes: &mut Vec<Mistake>) {
             "is empty, so nothing would be recorded: write windows such as mon-fri 22:00-06:00",
         );
     }
+    for (key, what) in config.offsite.mistakes() {
+        wrong(&format!("offsite.{key}"), &what);
+    }
     for (key, what) in config.storage.quota_mistakes() {
         wrong(key, &what);
     }

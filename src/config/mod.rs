@@ -26,6 +26,7 @@ pub mod io;
 pub mod keys;
 pub mod live;
 pub mod load;
+pub mod offsite;
 pub mod quota;
 pub mod setting;
 pub mod watch;
@@ -64,6 +65,8 @@ pub struct Config {
     pub logging: Logging,
     /// Where streams of somebody else are looked for.
     pub external_discovery: external::ExternalDiscovery,
+    /// The store that finished files are copied to.
+    pub offsite: offsite::Offsite,
 }
 
 /// The JSON-RPC listener.
@@ -433,6 +436,7 @@ impl Default for Config {
                 max_files: 5,
             },
             external_discovery: external::ExternalDiscovery::default(),
+            offsite: offsite::Offsite::default(),
         }
     }
 }

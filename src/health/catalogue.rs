@@ -53,11 +53,15 @@ pub enum Fault {
     CertificateRefused,
     /// The chain that proves recordings is not as the box left it.
     EvidenceBroken,
+    /// Off-site copies cannot be made.
+    OffsiteFailing,
+    /// Files were deleted before their off-site copies were made.
+    OffsiteShed,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::CameraFrozen,
         Self::CameraFailed,
         Self::EncoderStalled,
@@ -83,6 +87,8 @@ impl Fault {
         Self::CertificateEnded,
         Self::CertificateRefused,
         Self::EvidenceBroken,
+        Self::OffsiteFailing,
+        Self::OffsiteShed,
     ];
 
     /// The code in answers.
@@ -114,6 +120,8 @@ impl Fault {
             Self::CertificateEnded => "certificate_ended",
             Self::CertificateRefused => "certificate_refused",
             Self::EvidenceBroken => "evidence_broken",
+            Self::OffsiteFailing => "offsite_failing",
+            Self::OffsiteShed => "offsite_shed",
         }
     }
 
@@ -164,6 +172,10 @@ impl Fault {
                 "the files of the TLS certificate were changed to something that cannot be used"
             }
             Self::EvidenceBroken => "the evidence of recordings is not as this box left it",
+            Self::OffsiteFailing => "no off-site copies are made: the store refuses or is away",
+            Self::OffsiteShed => {
+                "files were deleted before they were copied off-site, because the medium was full"
+            }
         }
     }
 
@@ -235,6 +247,12 @@ impl Fault {
             }
             Self::EvidenceBroken => {
                 "keep the medium, and run camera-service verify on it; recording goes on"
+            }
+            Self::OffsiteFailing => {
+                "ask get_offsite_status what is wrong; it is tried again by itself"
+            }
+            Self::OffsiteShed => {
+                "mend the way to the store, raise offsite.bytes_per_second, or record less"
             }
         }
     }

@@ -45,6 +45,8 @@ const fn fault(about: About) -> (Fault, &'static str) {
         About::MediumFails => (Fault::StorageFailing, STORAGE),
         About::MediumFull => (Fault::StorageFull, STORAGE),
         About::QuotaShort => (Fault::QuotaShort, STORAGE),
+        About::OffsiteFailing => (Fault::OffsiteFailing, STORAGE),
+        About::OffsiteShed => (Fault::OffsiteShed, STORAGE),
         About::RecordingFlush => (Fault::RecordingUnflushed, STORAGE),
     }
 }

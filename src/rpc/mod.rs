@@ -31,6 +31,7 @@ use crate::events::subscriptions::Registry;
 use crate::external::Streams;
 use crate::http::files::Downloads;
 use crate::http::files::range::Ranges;
+use crate::offsite::Offsite;
 use crate::recording::Recordings;
 use crate::recording::modes::Moding;
 use crate::snapshot::Snapshots;
@@ -71,6 +72,8 @@ pub struct Desk {
     pub storage: Arc<dyn Storage>,
     /// How the disks wear.
     pub wear: Arc<dyn Wearing>,
+    /// Off-site copies.
+    pub offsite: Arc<dyn Offsite>,
     /// Streams of somebody else.
     pub external: Arc<dyn Streams>,
     /// Who said that they watch what, and how fast streams are.

@@ -14,7 +14,7 @@ use super::error::{Code, Fault};
 use super::links::Reached;
 use super::methods::{
     audit, cameras, configuration, controls, core, credentials, downloads, events, external, modes,
-    range, recordings, snapshots, storage, streams, system, video,
+    offsite, range, recordings, snapshots, storage, streams, system, video,
 };
 use super::params::Param;
 use super::session::Session;
@@ -145,6 +145,7 @@ pub const METHODS: &[Method] = &[
     storage::SET_POLICY,
     storage::CLEAN,
     storage::PROTECT,
+    offsite::STATUS,
     streams::START,
     streams::STOP,
     streams::STATUS,

@@ -155,10 +155,10 @@ pub fn concerns(seen: &Seen) -> Vec<Concern> {
             about: Some(About::QuotaShort),
             code: "quota_short",
             what: format!(
-                "a limit on what is kept cannot be held, for what is left is protected or runs: {}",
+                "a limit on what is kept cannot be held, for what is left is protected or runs, or waits for its off-site copy: {}",
                 all.join("; ")
             ),
-            action: "take the protection off recordings that are not needed, end a long recording and start it anew, or raise the limit",
+            action: "take the protection off recordings that are not needed, end a long recording and start it anew, see that off-site copies are made, or raise the limit",
             stops: false,
         });
     }

@@ -1,7 +1,7 @@
 //! Looks after the medium: asks the file system, keeps the policy, protects, has deleted what the limits say.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -24,7 +24,7 @@ use super::quota::io::Pass;
 use super::quota::{Kind, Limits, Short, Why};
 use super::shelf::io::weight;
 use super::shelf::{Entry, Happened, Shelf, Weight};
-use super::{Cleaned, Erased, Figures, Protect, Spare, Storage};
+use super::{AwaitsCopy, Cleaned, Erased, Figures, Protect, Spare, Storage};
 use crate::clock::{self, Mono, Wall};
 use crate::error::{Later, Result};
 use crate::events::Announce;
@@ -76,6 +76,8 @@ pub(in crate::storage) struct Inner {
     pub(in crate::storage) chronicle: Chronicle,
     timekeeper: Timekeeper,
     pub(in crate::storage) block_percent: u32,
+    /// What has no off-site copy yet, where limits wait for that.
+    pub(in crate::storage) copies: OnceLock<Arc<dyn AwaitsCopy>>,
     /// One clean-up at a time: two would count each other's victims.
     pub(in crate::storage) pass: Mutex<Pass>,
     note: Box<dyn Note>,
@@ -147,6 +149,7 @@ impl Warden {
             block_percent: parts.block_percent,
             quota: parts.quota,
             policy: Mutex::new(policy),
+            copies: OnceLock::new(),
             pass: Mutex::default(),
             fresh: Mutex::default(),
             lookout: parts.lookout,
@@ -164,6 +167,11 @@ impl Warden {
             }));
         }
         Self(inner)
+    }
+
+    /// From now on limits wait for the off-site copy of what `copies` names, unless the medium would be full. Once.
+    pub fn wait_for(&self, copies: Arc<dyn AwaitsCopy>) {
+        let _ = self.0.copies.set(copies);
     }
 
     /// Looks at the medium again and again, cleans up when it is time, and says what is wrong, until the service stops.

@@ -149,6 +149,12 @@ pub trait Storage: Send + Sync {
     fn is_away(&self) -> bool;
 }
 
+/// Tells which files have no off-site copy yet although one is wanted before they may go; answers from memory.
+pub trait AwaitsCopy: Send + Sync {
+    /// Whether the limits on what is kept wait for this file's copy.
+    fn awaits(&self, kind: Kind, stem: &Stem) -> bool;
+}
+
 /// Tells which files must stay whatever a policy says; answers from memory.
 pub trait Protect: Send + Sync {
     /// Whether this recording runs.

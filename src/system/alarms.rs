@@ -33,6 +33,10 @@ pub enum About {
     QuotaShort,
     /// The chain that proves recordings is not as this box left it.
     Evidence,
+    /// Off-site copies cannot be made.
+    OffsiteFailing,
+    /// Files were deleted before their off-site copies were made.
+    OffsiteShed,
 }
 
 /// Something that is wrong now.

@@ -252,7 +252,8 @@ impl Rig {
         let library = Arc::new(library("/nowhere/camera-service"));
         let ranges = Arc::new(Assembler::new(
             Arc::new(records.recorder.clone()),
-            storage.recordings(),
+            Box::new(|_, own| own),
+            vec![storage.recordings()],
             Signer::new(b"the key of this test's links"),
         ));
         let mut services = Services {
@@ -267,9 +268,10 @@ impl Rig {
                 events: Arc::clone(&events),
                 recordings: Arc::new(records.recorder),
                 modes: Arc::new(records.modes),
-                snapshots: Arc::new(records.taker),
+                snapshots: Arc::clone(&records.taker) as _,
                 storage: Arc::new(records.warden),
                 wear: Arc::new(camera_service::storage::wear::Unseen),
+                offsite: Arc::new(camera_service::offsite::Unset),
                 external: Arc::new(camera_service::external::Fixed::default()),
                 viewing: Arc::default(),
                 system: Arc::clone(&system),

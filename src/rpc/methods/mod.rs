@@ -12,6 +12,7 @@ mod extensions;
 pub mod external;
 mod files;
 pub mod modes;
+pub mod offsite;
 pub mod range;
 pub mod recordings;
 pub mod running;

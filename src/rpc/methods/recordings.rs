@@ -12,6 +12,7 @@ use crate::camera::Status;
 use crate::clock::Wall;
 use crate::config::PRE_EVENT;
 use crate::error::{Error, Kind};
+use crate::offsite::Offsite;
 use crate::recording::examine::{Facts, Gap};
 use crate::recording::{
     Deletion, EXTENSION, Format, Info, Order, Origin, Start, Started, Stop, Stopped, begun,
@@ -21,6 +22,7 @@ use crate::rpc::io::{known_or_later, later};
 use crate::rpc::params::{Param, Rule, whole};
 use crate::rpc::table::{Call, Method, Outcome};
 use crate::storage::moments::Moment;
+use crate::storage::names::Stem;
 use crate::storage::quota::Kind as Of;
 
 /// Where they are downloaded.
@@ -355,6 +357,7 @@ fn list(call: Call) -> Outcome {
             let moment = storage.moment(Of::Recording, &item.entry.stem, own);
             told["start_time"] = moment.at.map(Wall::rfc3339).into();
             told["time"] = moment.standing.as_str().into();
+            told["offsite"] = offsite(&*call.desk.offsite, &item.entry.stem);
             (&item.entry, told)
         });
         Ok(files::list(all, listing.total, page, KIND))
@@ -396,6 +399,7 @@ fn info(call: &Call) -> Outcome {
     };
     let storage = Arc::clone(&call.desk.storage);
     let recordings = Arc::clone(&call.desk.recordings);
+    let copies = Arc::clone(&call.desk.offsite);
     later(recordings.info(stem.clone()), move |came| {
         match came.map_err(|e| files::disk(&e))? {
             Some(info) => {
@@ -403,11 +407,18 @@ fn info(call: &Call) -> Outcome {
                 let own = Some(info.created());
                 let moment = storage.moment(Of::Recording, &info.entry.stem, own);
                 let finalising = recordings.is_finalising(&stem);
-                Ok(info_json(&info, finalising, held, moment))
+                let mut told = info_json(&info, finalising, held, moment);
+                told["extensions"]["offsite"] = offsite(&*copies, &info.entry.stem);
+                Ok(told)
             }
             None => Err(files::no_such("recording", &stem, LIST.name)),
         }
     })
+}
+
+/// How far the off-site copy of a recording is.
+fn offsite(copies: &dyn Offsite, stem: &Stem) -> Value {
+    copies.stand(&(Of::Recording, stem.clone())).as_str().into()
 }
 
 fn info_json(info: &Info, finalising: bool, protected: bool, moment: Moment) -> Value {

@@ -6,6 +6,7 @@ mod downloads;
 mod events;
 mod external;
 mod guard;
+mod offsite;
 mod records;
 mod streams;
 mod system;
@@ -29,6 +30,7 @@ pub fn all() -> Map<String, Value> {
         .chain(events::shapes())
         .chain(system::shapes())
         .chain(records::shapes())
+        .chain(offsite::shapes())
         .map(|(name, shape)| (name.to_owned(), shape))
         .collect()
 }

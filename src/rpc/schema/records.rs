@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{closed, count, link, text, told, words};
+use crate::offsite::Stand;
 use crate::recording::modes::Mode;
 use crate::storage::moments::Standing;
 use crate::storage::policy::Type;
@@ -111,6 +112,7 @@ fn recording(more: &[(&str, Value)]) -> Value {
             "description": "when its first picture was taken; in a list null until it has been examined",
         },
         "time": standing(),
+        "offsite": words(Stand::WORDS),
         "duration_ms": or_null("integer", "how long it plays, exactly; in a list null while it runs"),
         "codec": or_null("string", "of its pictures, as RFC 6381 names it, or the sample entry alone"),
         "width": or_null("integer", "pixels per line"),

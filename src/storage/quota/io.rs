@@ -156,9 +156,10 @@ impl Inner {
         let files = self.files(recordings, snapshots, &protected);
         pass.follow(&files, begun);
         let space = medium::ask(&self.recordings.root())?.space;
-        let room = limits
-            .min_free
-            .map(|least| pass.room(space, least, self.block_percent));
+        // Without a limit on what stays free, the medium counts only for files that wait for their copies.
+        let awaits = files.iter().any(|file| file.awaits);
+        let room = (limits.min_free.is_some() || awaits)
+            .then(|| pass.room(space, limits.min_free.unwrap_or(0), self.block_percent));
         let (ahead, now) = (pass.ahead(), clock::wall());
         let judged = |files: Vec<File>, limits: &Limits, room| {
             judge(Case {
@@ -227,6 +228,7 @@ impl Inner {
     ) -> Vec<File> {
         let file = |kind, held, entry: Entry| File {
             place: self.chronicle.place(&(kind, entry.stem.clone())),
+            awaits: (self.copies.get()).is_some_and(|copies| copies.awaits(kind, &entry.stem)),
             entry,
             kind,
             held,
@@ -295,7 +297,10 @@ fn remarks(verdict: &Verdict) -> String {
         );
     }
     for short in &verdict.short {
-        text += &format!("; {}, and what is left is protected or runs", words(short));
+        text += &format!(
+            "; {}, and what is left is protected or runs, or waits for its off-site copy",
+            words(short)
+        );
     }
     text
 }

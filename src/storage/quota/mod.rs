@@ -159,6 +159,8 @@ pub struct File {
     pub kind: Kind,
     /// It runs, or it is protected: it stays.
     pub held: bool,
+    /// Its off-site copy is still to be made: it stays unless the medium would be full.
+    pub awaits: bool,
     /// Where it stands, if its own time says nothing.
     pub place: Option<Place>,
 }
@@ -235,13 +237,16 @@ pub struct Verdict {
 }
 
 /// Judges. First age, then each camera's bytes, then the bytes of all, then the medium: what has gone for one limit counts
-/// for the next.
+/// for the next. A file whose off-site copy is still to be made goes last of all, and only to keep the medium from being
+/// full: the oldest first, of those that a limit wants gone, or of all where the limit is the medium's.
 #[must_use]
 pub fn judge(case: Case<'_>) -> Verdict {
     let mut files = case.files;
     files.sort_by(File::older);
     let mut court = Court {
         gone: vec![None; files.len()],
+        spared: vec![None; files.len()],
+        waiting: files.iter().any(|file| file.awaits),
         order: Vec::new(),
         files,
     };
@@ -257,8 +262,8 @@ pub fn judge(case: Case<'_>) -> Verdict {
         let ahead = case.ahead.values().sum();
         court.by_bytes(Why::Bytes, None, most, ahead, &mut verdict);
     }
-    if let Some(room) = case.room.filter(|_| case.limits.min_free.is_some()) {
-        court.by_room(room, case.limits.min_free.unwrap_or(0), &mut verdict);
+    if let Some(room) = case.room {
+        court.by_room(room, case.limits.min_free, &mut verdict);
     }
     let Court { files, order, .. } = court;
     let mut files: Vec<Option<File>> = files.into_iter().map(Some).collect();
@@ -273,6 +278,10 @@ pub fn judge(case: Case<'_>) -> Verdict {
 struct Court {
     files: Vec<File>,
     gone: Vec<Option<Why>>,
+    /// What a limit wants gone and what stays for its copy.
+    spared: Vec<Option<Why>>,
+    /// Some wait for their copies.
+    waiting: bool,
     order: Vec<(usize, Why)>,
 }
 
@@ -281,6 +290,13 @@ impl Court {
         if let Some(gone) = self.gone.get_mut(at) {
             *gone = Some(why);
             self.order.push((at, why));
+        }
+    }
+
+    /// It would have fallen, but for its copy.
+    fn spare(&mut self, at: usize, why: Why) {
+        if let Some(spared) = self.spared.get_mut(at) {
+            *spared = Some(why);
         }
     }
 
@@ -311,11 +327,15 @@ impl Court {
                 continue;
             };
             if !file.held {
-                fallen.push((at, why));
+                fallen.push((at, why, file.awaits));
             }
         }
-        for (at, why) in fallen.into_iter().rev() {
-            self.fall(at, why);
+        for (at, why, awaits) in fallen.into_iter().rev() {
+            if awaits {
+                self.spare(at, why);
+            } else {
+                self.fall(at, why);
+            }
         }
     }
 
@@ -346,15 +366,29 @@ impl Court {
         let ahead = ahead.min(most / 4);
         let mut sum: u64 = self.left(device).map(|(_, file)| file.entry.size).sum();
         let mut fallen = Vec::new();
-        for (at, file) in self.left(device).filter(|(_, file)| !file.held) {
+        let free = |(_, file): &(usize, &File)| !file.held && !file.awaits;
+        for (at, file) in self.left(device).filter(free) {
             if sum.saturating_add(ahead) <= most {
                 break;
             }
             sum = sum.saturating_sub(file.entry.size);
             fallen.push(at);
         }
+        let (mut rest, mut spared) = (sum, Vec::new());
+        let waits = |(_, file): &(usize, &File)| !file.held && file.awaits;
+        let waiting = self.left(device).filter(waits);
+        for (at, file) in waiting.take(if self.waiting { usize::MAX } else { 0 }) {
+            if rest.saturating_add(ahead) <= most {
+                break;
+            }
+            rest = rest.saturating_sub(file.entry.size);
+            spared.push(at);
+        }
         for at in fallen {
             self.fall(at, why);
+        }
+        for at in spared {
+            self.spare(at, why);
         }
         if sum > most {
             verdict.short.push(Short {
@@ -367,21 +401,36 @@ impl Court {
         verdict.slack = Some(verdict.slack.map_or(slack, |least| least.min(slack)));
     }
 
-    fn by_room(&mut self, room: Room, least: u64, verdict: &mut Verdict) {
+    fn by_room(&mut self, room: Room, least: Option<u64>, verdict: &mut Verdict) {
         let going = self.order.iter().filter_map(|(at, _)| self.files.get(*at));
         let freed: u64 = going.map(|file| file.entry.size).sum();
         let mut free = room.free.saturating_add(freed);
         let mut fallen = Vec::new();
-        for (at, file) in self.left(None).filter(|(_, file)| !file.held) {
-            if free >= room.wanted {
+        // Whose copy is still to be made goes last.
+        for awaits in [false, true] {
+            if awaits && !self.waiting {
                 break;
             }
-            free = free.saturating_add(file.entry.size);
-            fallen.push(at);
+            let may = |(at, file): &(usize, &File)| {
+                !file.held
+                    && file.awaits == awaits
+                    && (least.is_some() || self.spared.get(*at).is_some_and(Option::is_some))
+            };
+            for (at, file) in self.left(None).filter(may) {
+                if free >= room.wanted {
+                    break;
+                }
+                free = free.saturating_add(file.entry.size);
+                fallen.push(at);
+            }
         }
         for at in fallen {
-            self.fall(at, Why::MinFree);
+            let spared = self.spared.get(at).copied().flatten();
+            self.fall(at, spared.unwrap_or(Why::MinFree));
         }
+        let Some(least) = least else {
+            return;
+        };
         if free < least {
             verdict.short.push(Short {
                 why: Why::MinFree,

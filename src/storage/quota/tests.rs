@@ -18,6 +18,7 @@ fn file(stem: &str, device: &str, days_old: u64, size: u64) -> File {
         },
         kind: Kind::Recording,
         held: false,
+        awaits: false,
         place: None,
     }
 }
@@ -396,4 +397,78 @@ proptest! {
             }
         }
     }
+}
+
+fn waits(mut file: File) -> File {
+    file.awaits = true;
+    file
+}
+
+#[test]
+fn what_waits_for_its_copy_stays_whatever_its_age_and_the_sum() {
+    let limits = Limits {
+        bytes: Some(100),
+        age: days(1),
+        ..Limits::default()
+    };
+    let files = vec![
+        waits(file("old", "camera0", 9, 300)),
+        file("mid", "camera0", 5, 300),
+        waits(file("new", "camera0", 0, 300)),
+    ];
+    let verdict = judge(case(files, &limits));
+    assert_eq!(names(&verdict), [("mid".to_owned(), "max_age")]);
+    assert_eq!(verdict.short[0].bytes, 500, "and it is told");
+}
+
+#[test]
+fn a_medium_that_would_be_full_takes_what_has_a_copy_first_and_then_the_oldest_without() {
+    let limits = Limits {
+        min_free: Some(1),
+        ..Limits::default()
+    };
+    let files = || {
+        vec![
+            waits(file("old", "camera0", 9, 300)),
+            waits(file("mid", "camera0", 5, 300)),
+            file("new", "camera0", 0, 300),
+        ]
+    };
+    let with = |wanted| {
+        let room = Some(Room { free: 0, wanted });
+        names(&judge(Case {
+            room,
+            ..case(files(), &limits)
+        }))
+    };
+    let fallen = |names: &[&str]| -> Vec<(String, &str)> {
+        let all = names.iter();
+        all.map(|name| ((*name).to_owned(), "min_free")).collect()
+    };
+    assert_eq!(with(300), fallen(&["new"]));
+    assert_eq!(with(301), fallen(&["new", "old"]));
+    assert_eq!(with(601), fallen(&["new", "old", "mid"]));
+}
+
+#[test]
+fn without_a_limit_on_free_room_only_what_another_limit_wants_gone_goes_for_room() {
+    let limits = Limits {
+        bytes: Some(350),
+        ..Limits::default()
+    };
+    let files = || {
+        vec![
+            waits(file("old", "camera0", 9, 300)),
+            waits(file("new", "camera0", 0, 300)),
+        ]
+    };
+    let with = |free| {
+        let room = Some(Room { free, wanted: 1000 });
+        names(&judge(Case {
+            room,
+            ..case(files(), &limits)
+        }))
+    };
+    assert_eq!(with(1000), [], "there is room: it waits");
+    assert_eq!(with(0), [("old".to_owned(), "max_bytes")]);
 }

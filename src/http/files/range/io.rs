@@ -34,6 +34,7 @@ use crate::http::reply::io::{Body, BodyError, ready as made};
 use crate::recording::index::Item;
 use crate::recording::range::{Joiner, Refusal, Slice, Stretch, Took};
 use crate::recording::{Recordings, begun, fmp4};
+use crate::storage::names::Stem;
 use crate::storage::shelf::Page;
 use crate::supervise::blocking;
 
@@ -53,12 +54,16 @@ const BLUR: Duration = Duration::from_secs(5);
 /// How long a recording's file lasts: a day, and what it takes to notice that it is over.
 const LONGEST_FILE: Duration = Duration::from_secs(25 * 3600);
 
-/// Makes stretches of what lies in a folder.
+/// When a recording began, of which the file itself tells the second; answers from memory.
+pub type Begins = Box<dyn Fn(&Stem, Wall) -> Wall + Send + Sync>;
+
+/// Makes stretches of what lies in folders.
 pub struct Assembler(Arc<Inner>);
 
 struct Inner {
     recordings: Arc<dyn Recordings>,
-    root: PathBuf,
+    begins: Begins,
+    roots: Vec<PathBuf>,
     signer: Signer,
     turn: Semaphore,
     /// The last used one at the end.
@@ -81,12 +86,19 @@ struct Near {
 }
 
 impl Assembler {
-    /// Of the recordings in `root`, which `recordings` lists; links are signed by `signer`.
+    /// Of the recordings in `roots`, which `recordings` lists, and which began when `begins` says; links are signed by
+    /// `signer`.
     #[must_use]
-    pub fn new(recordings: Arc<dyn Recordings>, root: PathBuf, signer: Signer) -> Self {
+    pub fn new(
+        recordings: Arc<dyn Recordings>,
+        begins: Begins,
+        roots: Vec<PathBuf>,
+        signer: Signer,
+    ) -> Self {
         Self(Arc::new(Inner {
             recordings,
-            root,
+            begins,
+            roots,
             signer,
             turn: Semaphore::new(AT_ONCE),
             kept: Mutex::default(),
@@ -167,7 +179,7 @@ impl Inner {
             for item in listed.files.iter().filter(|i| i.entry.device == device) {
                 let lasts = item.facts.as_ref().map(|facts| facts.duration);
                 let entry = &item.entry;
-                let begin = begun(entry.created, entry.modified, lasts.unwrap_or_default());
+                let begin = self.begin_of(item);
                 let end = lasts.map_or(entry.modified, |lasts| begin + lasts);
                 // Neither examined yet, nor is its time of making to be believed: any of it may lie there.
                 let begin = match lasts.is_none() && begin == entry.modified {
@@ -190,12 +202,31 @@ impl Inner {
                 break;
             }
         }
-        near.items.sort_by_key(|item| {
-            let lasts = item.facts.as_ref().map(|facts| facts.duration);
-            let entry = &item.entry;
-            begun(entry.created, entry.modified, lasts.unwrap_or_default())
-        });
+        near.items.sort_by_key(|item| self.begin_of(item));
         Ok(near)
+    }
+
+    /// When a recording of the list began, as well as that is known.
+    fn begin_of(&self, item: &Item) -> Wall {
+        let Item { entry, facts } = item;
+        let lasts = facts.as_ref().map(|facts| facts.duration);
+        let own = facts.as_ref().and_then(|facts| facts.begun);
+        let disk = || begun(entry.created, entry.modified, lasts.unwrap_or_default());
+        (self.begins)(&entry.stem, own.unwrap_or_else(disk))
+    }
+
+    /// Opens a recording wherever it lies; names are told apart by where.
+    fn open(&self, device: &str, filename: &str) -> io::Result<Option<File>> {
+        let mut last = Ok(None);
+        for root in &self.roots {
+            match open_in(root, device, filename) {
+                Ok(None) => {}
+                Ok(found) => return Ok(found),
+                // A medium that is away must not hide what lies elsewhere.
+                Err(error) => last = Err(error),
+            }
+        }
+        last
     }
 
     /// Reads the tables of the recordings.
@@ -219,8 +250,7 @@ impl Inner {
             };
             let filename = entry.stem.with(crate::recording::EXTENSION);
             // Deleted meanwhile.
-            let Some(mut file) = open_in(&self.root, &device, &filename).map_err(unreadable)?
-            else {
+            let Some(mut file) = self.open(&device, &filename).map_err(unreadable)? else {
                 continue;
             };
             let meta = file.metadata().map_err(unreadable)?;
@@ -230,7 +260,9 @@ impl Inner {
                 None if entry.created.is_some_and(|at| at <= entry.modified) => Duration::ZERO,
                 None => fmp4::read(&mut file).map_or(Duration::ZERO, |told| told.duration),
             };
-            let begin = begun(entry.created, entry.modified, lasts);
+            let own = facts.as_ref().and_then(|facts| facts.begun);
+            let disk = || begun(entry.created, entry.modified, lasts);
+            let begin = (self.begins)(&entry.stem, own.unwrap_or_else(disk));
             let took = joiner.take(&entry.stem, begin, &mut file);
             match took.map_err(unreadable)? {
                 Took::Some => origins.push(Origin {
@@ -557,7 +589,9 @@ fn identity(meta: &std::fs::Metadata) -> (u64, u64, Option<Wall>) {
 fn reopen(inner: &Inner, ready: &Ready, part: usize) -> io::Result<File> {
     let gone = || io::Error::other("a recording was deleted or replaced while it was sent");
     let origin = ready.origins.get(part).ok_or_else(gone)?;
-    let file = open_in(&inner.root, &ready.device, &origin.filename)?.ok_or_else(gone)?;
+    let file = inner
+        .open(&ready.device, &origin.filename)?
+        .ok_or_else(gone)?;
     let meta = file.metadata()?;
     match identity(&meta) == origin.identity && meta.len() >= origin.length {
         true => Ok(file),

@@ -602,13 +602,13 @@ async fn a_list_tells_what_each_recording_holds_and_what_is_not_known_yet_is_nul
     let list = viewer.call("list_recordings", json!({})).await;
     let told = |number: usize| list["result"]["files"][number]["extensions"].clone();
     let nothing = json!({
-        "device": "camera0", "recording": true, "protected": false, "flags": [], "gaps": null,
+        "device": "camera0", "recording": true, "protected": false, "offsite": "none", "flags": [], "gaps": null,
         "duration_ms": null, "codec": null, "width": null, "height": null,
         "start_time": null, "time": "exact",
     });
     assert_eq!(told(0), nothing);
     let all = json!({
-        "device": "camera0", "recording": false, "protected": false, "flags": ["closed"],
+        "device": "camera0", "recording": false, "protected": false, "offsite": "none", "flags": ["closed"],
         "gaps": [{ "at_ms": 1000, "length_ms": 1500 }],
         "duration_ms": 3500, "codec": "avc1.64001f", "width": 1280, "height": 720,
         "start_time": "2026-09-21T14:13:20.000Z", "time": "exact",

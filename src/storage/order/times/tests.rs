@@ -226,6 +226,7 @@ impl World {
             },
             kind: f.key.0,
             held,
+            awaits: false,
             place: self.times.place(&f.key),
         };
         let mut files: Vec<File> = self.files.iter().map(|f| file(f, false)).collect();

@@ -89,7 +89,7 @@ impl Place {
         let stretch = Stretch::new(at(0), at(60)).unwrap();
         (
             Self(root.clone()),
-            Assembler::new(shelf, root, signer),
+            Assembler::new(shelf, Box::new(|_, own| own), vec![root], signer),
             stretch,
         )
     }

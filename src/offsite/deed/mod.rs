@@ -1,0 +1,3 @@
+//! The copy of one file, from its digest to the line in the record.
+
+pub mod io;

@@ -1,0 +1,3 @@
+//! The files that are copied, and those in which is written down what was.
+
+pub mod io;

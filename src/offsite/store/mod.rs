@@ -1,0 +1,3 @@
+//! The store: what is asked of it.
+
+pub mod io;

@@ -372,6 +372,55 @@ export interface NewApiKey {
   usage_count: number;
 }
 
+export interface OffsiteStatus {
+  /** over the last ten seconds */
+  bytes_per_second?: number;
+  /** a store is configured; without one only state follows */
+  configured: boolean;
+  /** copied and verified since the start, those found at the store included */
+  copied_files?: number;
+  /** what is being copied */
+  current?: {
+    /** of the file */
+    bytes: number;
+    /** its name in the store */
+    object: string;
+    /** in whole parts that the store has */
+    stored_bytes: number;
+  } | null;
+  /** files that had to go because the medium was full, since the start */
+  deleted_without_copy?: number | null;
+  /** of the store; 0 while it serves */
+  failures_in_a_row?: number;
+  /** limits on what is kept wait for the copy */
+  keep_until_copied?: boolean;
+  /** what failed last */
+  last_error?: {
+    /** what to do next */
+    action: string;
+    /** what was wrong */
+    cause: string;
+    /** a word for programs */
+    code: string;
+    /** it is not over */
+    lasts: boolean;
+    time: string;
+  } | null;
+  /** when a copy was verified last */
+  last_success?: string | null;
+  /** when the store is asked again, where it is left alone */
+  next_try?: string | null;
+  /** sent since the start, failed attempts included */
+  sent_bytes?: number;
+  state: 'OFF' | 'IDLE' | 'COPYING' | 'RETRYING' | 'REFUSED' | 'OUTSIDE_WINDOW' | 'METERED_LINK';
+  /** bucket, prefix and address */
+  store?: string;
+  /** their bytes */
+  waiting_bytes?: number;
+  /** files without a copy */
+  waiting_files?: number;
+}
+
 /** an OpenRPC document */
 export type OpenRpc = Record<string, unknown>;
 
@@ -433,10 +482,15 @@ export interface RecInfo {
     }[] | null;
     /** lines */
     height: number | null;
+    offsite: 'none' | 'waiting' | 'copied';
     /** it is never deleted */
     protected: boolean;
     /** it runs */
     recording: boolean;
+    /** when its first picture was taken; in a list null until it has been examined */
+    start_time: string | null;
+    /** how well the time is known: exact: the clock was believed; corrected: it was wrong, and the time was computed once it was right; uncertain: it was never right since that start of the machine, and the time is a guess */
+    time: 'exact' | 'corrected' | 'uncertain';
     /** from the beginning to the end of the last whole fragment */
     whole_bytes: number;
     /** pixels per line */
@@ -451,6 +505,8 @@ export interface RecStart {
   extensions: {
     /** when it ends by itself */
     ends_at: string | null;
+    /** how long before the call its first picture was taken */
+    pre_event_ms: number;
   };
   filename: string;
   format: string;
@@ -502,10 +558,15 @@ export interface RecordingList {
       }[] | null;
       /** lines */
       height: number | null;
+      offsite: 'none' | 'waiting' | 'copied';
       /** it is never deleted */
       protected: boolean;
       /** it runs */
       recording: boolean;
+      /** when its first picture was taken; in a list null until it has been examined */
+      start_time: string | null;
+      /** how well the time is known: exact: the clock was believed; corrected: it was wrong, and the time was computed once it was right; uncertain: it was never right since that start of the machine, and the time is a guess */
+      time: 'exact' | 'corrected' | 'uncertain';
       /** pixels per line */
       width: number | null;
     };
@@ -516,6 +577,22 @@ export interface RecordingList {
   limit: number;
   offset: number;
   total: number;
+}
+
+export interface RecordingMode {
+  device: string;
+  /** the camera has no mode of its own */
+  from_configuration: boolean;
+  mode: 'manual' | 'continuous' | 'scheduled';
+  reason: 'manual' | 'continuous' | 'window_open' | 'window_closed' | 'clock_unknown';
+  /** a recording runs because of the mode */
+  recording: boolean;
+  /** the windows, with ; between them; null unless the mode is scheduled */
+  schedule: string | null;
+  /** where the windows are local time */
+  time_zone: string;
+  /** the mode asks for a recording now */
+  wanted: boolean;
 }
 
 export interface RecordingUpdate {
@@ -617,6 +694,8 @@ export interface SnapInfo {
   download_url: string;
   extensions: {
     device: string;
+    /** how well the time is known: exact: the clock was believed; corrected: it was wrong, and the time was computed once it was right; uncertain: it was never right since that start of the machine, and the time is a guess */
+    time: 'exact' | 'corrected' | 'uncertain';
   };
   file_size: number;
   filename: string;
@@ -636,6 +715,8 @@ export interface SnapshotList {
     download_url: string;
     extensions: {
       device: string;
+      /** how well the time is known: exact: the clock was believed; corrected: it was wrong, and the time was computed once it was right; uncertain: it was never right since that start of the machine, and the time is a guess */
+      time: 'exact' | 'corrected' | 'uncertain';
     };
     file_size: number;
     filename: string;
@@ -677,6 +758,15 @@ export interface StorageInfo {
       quarantined: number;
       /** recordings whose torn end was cut off since the start */
       repaired: number;
+    };
+    /** where recordings go while their medium cannot take them; null: nowhere */
+    fallback: null | {
+      /** new files go there now */
+      in_use: boolean;
+      /** its folder of recordings */
+      path: string;
+      /** bytes of the recordings that lie there */
+      recordings_size: number;
     };
     limits: {
       /** files older than so many seconds are deleted */
@@ -1197,6 +1287,8 @@ export interface Methods {
       format?: 'fmp4' | 'mp4' | 'mkv';
       /** a name for it; a taken one gets -2, -3 and so on. Absent: the camera and the time in UTC */
       filename?: string;
+      /** milliseconds before this call at which it begins, as far as pictures are held; at most recording.pre_event_ms of the configuration, which is what an absent one means for cameras */
+      pre_event_ms?: number;
     };
     result: RecStart;
   };
@@ -1233,6 +1325,26 @@ export interface Methods {
       filename: string;
     };
     result: Deleted;
+  };
+  /** Tells when a camera is recorded by itself, and whether it is now, and why. */
+  get_recording_mode: {
+    params: {
+      /** the camera's id, such as camera0 */
+      device: string;
+    };
+    result: RecordingMode;
+  };
+  /** Says when a camera is recorded by itself; holds over restarts and unplugging. What the mode before has begun and this one does not want ends; what somebody asked for goes on. */
+  set_recording_mode: {
+    params: {
+      /** the camera's id, such as camera0 */
+      device: string;
+      /** manual: when somebody asks; continuous: always; scheduled: in the windows of schedule; default: as recording.mode of the configuration says */
+      mode: 'manual' | 'continuous' | 'scheduled' | 'default';
+      /** for scheduled: weekly windows in the time zone of the configuration, such as mon-fri 22:00-06:00; sat,sun 00:00-24:00. One over midnight belongs to the day on which it begins */
+      schedule?: string;
+    };
+    result: RecordingMode;
   };
   /** Writes the picture of now of a camera or an external stream as a JPEG file. */
   take_snapshot: {
@@ -1303,6 +1415,11 @@ export interface Methods {
       protected?: boolean;
     };
     result: Protection;
+  };
+  /** Tells how the off-site copy is: what waits, what was copied, how fast, and what failed last with the next action. */
+  get_offsite_status: {
+    params: undefined;
+    result: OffsiteStatus;
   };
   /** Marks a stream as watched. The mark ends with stop_streaming, or when nobody has read the stream for auto_close_after. */
   start_streaming: {

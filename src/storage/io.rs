@@ -132,6 +132,7 @@ impl Warden {
         let shelves = [Arc::clone(&parts.recordings), Arc::clone(&parts.snapshots)];
         let [recordings, snapshots] = shelves.clone();
         let timekeeper = Timekeeper::new(
+            Arc::clone(&roots),
             Arc::clone(&recordings),
             Arc::clone(&snapshots),
             parts.length,

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use super::{FILE, Moment, Moments, Reading};
 use crate::clock::{self, Mono, Wall};
 use crate::error::{self, Error, Result};
+use crate::storage::medium::roots::Roots;
 use crate::storage::order::Key;
 use crate::storage::order::io::Paper;
 use crate::storage::quota::Kind;
@@ -31,6 +32,8 @@ pub type Length = Box<dyn Fn(&Path) -> Option<Duration> + Send + Sync>;
 /// [`Timekeeper::moment`] and [`Timekeeper::wall_of`].
 pub struct Timekeeper {
     paper: Paper,
+    /// Whether the medium is there.
+    roots: Arc<Roots>,
     shelves: [(Kind, Arc<dyn Shelf>); 2],
     length: Length,
     moments: Mutex<Moments>,
@@ -42,6 +45,8 @@ pub struct Timekeeper {
 struct Pen {
     /// What lay on the medium has been taken in.
     learned: bool,
+    /// Lines are missing on the medium: it was away, or did not take them.
+    owing: bool,
     /// What each file's time was set to, or found to be.
     settled: BTreeMap<Key, (Wall, bool)>,
 }
@@ -55,7 +60,12 @@ impl fmt::Debug for Timekeeper {
 impl Timekeeper {
     /// Of the files on the two shelves; nothing is read yet.
     #[must_use]
-    pub fn new(recordings: Arc<dyn Shelf>, snapshots: Arc<dyn Shelf>, length: Length) -> Self {
+    pub fn new(
+        roots: Arc<Roots>,
+        recordings: Arc<dyn Shelf>,
+        snapshots: Arc<dyn Shelf>,
+        length: Length,
+    ) -> Self {
         // Without it every start is a boot of its own: what it leaves behind is not corrected any more.
         let boot = fs::read_to_string(BOOT).unwrap_or_default();
         let boot: String = boot.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -64,7 +74,8 @@ impl Timekeeper {
             false => boot,
         };
         Self {
-            paper: Paper::new(&recordings.root(), FILE),
+            paper: Paper::new(roots.medium(), FILE),
+            roots,
             shelves: [(Kind::Recording, recordings), (Kind::Snapshot, snapshots)],
             length,
             moments: Mutex::new(Moments::new(&boot)),
@@ -80,7 +91,8 @@ impl Timekeeper {
     /// The pen, with what lies on the medium taken in.
     fn pen(&self) -> MutexGuard<'_, Pen> {
         let mut pen = self.pen.lock().unwrap_or_else(PoisonError::into_inner);
-        if !pen.learned {
+        // A medium that is away is learned of when it is there.
+        if !pen.learned && !self.roots.is_away() {
             match self.learn() {
                 Ok(()) => pen.learned = true,
                 Err(error) => {
@@ -112,13 +124,25 @@ impl Timekeeper {
         Ok(())
     }
 
-    fn keep(&self, lines: &str) {
-        if lines.is_empty() {
+    fn keep(&self, pen: &mut Pen, lines: &str) {
+        if lines.is_empty() && !pen.owing {
             return;
         }
-        if let Err(error) = self.paper.add(lines) {
+        // Nothing is written beneath the place of a medium that is away, nor over a book that has not been read.
+        if self.roots.is_away() || !pen.learned {
+            pen.owing = true;
+            return;
+        }
+        let kept = match pen.owing {
+            true => self.paper.write(&self.moments().to_text()),
+            false => self.paper.add(lines),
+        };
+        if let Err(error) = &kept
+            && !pen.owing
+        {
             warn!(%error, "after a restart, recordings made while the clock was wrong would not get their true times");
         }
+        pen.owing = kept.is_err();
     }
 
     /// Looks at the clocks: whether the wall clock is believed, what it is at least by the newest file, and what runs.
@@ -126,7 +150,7 @@ impl Timekeeper {
     pub fn look(&self, believed: bool, least: Wall, running: &BTreeSet<Key>) -> Vec<Key> {
         let mut pen = self.pen();
         let lines = self.moments().look(reading(), believed, least, running);
-        self.keep(&lines);
+        self.keep(&mut pen, &lines);
         self.settle(&mut pen, running)
     }
 
@@ -157,7 +181,7 @@ impl Timekeeper {
                 }
                 Ok(_) => {
                     let lines = self.moments().gone(&key);
-                    self.keep(&lines);
+                    self.keep(pen, &lines);
                 }
                 // The medium is away: the next look finds it, or not.
                 Err(_) => break,
@@ -177,11 +201,11 @@ impl Timekeeper {
 
     /// A file has got its name; as [`crate::storage::Storage::began`].
     pub fn began(&self, key: &Key, first: Option<Mono>, told: Option<Wall>, least: Wall) -> Wall {
-        let _pen = self.pen();
+        let mut pen = self.pen();
         let first = first.map(clock::boottime_of);
         let began = self.moments().began(key, (first, told), reading(), least);
         let (lines, at) = began;
-        self.keep(&lines);
+        self.keep(&mut pen, &lines);
         if key.0 == Kind::Snapshot
             && let Err(error) = self.set_taken(key, at)
         {
@@ -208,9 +232,9 @@ impl Timekeeper {
 
     /// A file is gone.
     pub fn gone(&self, key: &Key) {
-        let _pen = self.pen();
+        let mut pen = self.pen();
         let lines = self.moments().gone(key);
-        self.keep(&lines);
+        self.keep(&mut pen, &lines);
     }
 
     /// When a file was taken.

@@ -72,10 +72,10 @@ impl Recorder {
                     }
                     self.move_all(&followed.roots, &mut nudges).await;
                 }
-                Some((device, file)) = followed.closed.recv() => {
+                Some((_, file)) = followed.closed.recv() => {
                     // Elsewhere, it was closed because files go here now.
                     if file.starts_with(followed.roots.active()) {
-                        self.go_on(&device, &mut nudges).await;
+                        self.go_on(&file, &mut nudges).await;
                     }
                 }
             }
@@ -135,15 +135,21 @@ impl Recorder {
     }
 
     /// Has MediaMTX begin a file anew at once, where it has given up one that should go on and there is room.
-    async fn go_on(&self, device: &str, nudges: &mut Nudges) {
-        let growing = self.growing().iter().any(|d| d == device);
-        let last = self
-            .ledger()
-            .get(device)
-            .and_then(|s| s.files.last().cloned());
-        let Some(last) = last.filter(|_| growing) else {
-            return;
+    async fn go_on(&self, file: &Path, nudges: &mut Nudges) {
+        // Both tracks of a camera write into its folder.
+        let name = file.file_stem().and_then(|stem| stem.to_str());
+        let last = |track: &str| {
+            self.ledger()
+                .get(track)
+                .and_then(|s| s.files.last().cloned())
         };
+        let found = self.growing().into_iter().find_map(|track| {
+            let last = last(&track).filter(|stem| Some(stem.as_str()) == name)?;
+            Some((track, last))
+        });
+        let Some((device, last)) = found else { return };
+        let device = device.as_str();
+        let longest = self.segment(device);
         let inner = Arc::clone(&self.0);
         let plays = blocking(move || {
             let found = inner.parts.shelf.find(&last)?;
@@ -151,7 +157,7 @@ impl Recorder {
         });
         // One that cannot be read any more did not end by its length.
         let plays = plays.await.ok().flatten().unwrap_or_default();
-        if !nudges.closed(device, plays, clock::mono()) {
+        if !nudges.closed(device, plays, longest, clock::mono()) {
             return;
         }
         // Room is made first, where there is none.

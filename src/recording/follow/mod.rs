@@ -9,8 +9,8 @@ use crate::clock::Mono;
 
 /// From one time to the next, at least: on a medium that stays full, MediaMTX's own rest is soon enough.
 const AGAIN: Duration = Duration::from_secs(2);
-/// A file that plays so long was ended because of its length, and the next one has begun.
-const LONGEST: Duration = Duration::from_secs(24 * 3600 - 60);
+/// How much shorter a file may seem that was ended because of its length: its last picture's time may not be known.
+const BLUR: Duration = Duration::from_millis(100);
 
 /// When each device's recorder was made to begin a file last.
 #[derive(Debug, Default)]
@@ -22,10 +22,11 @@ impl Nudges {
         self.0.insert(device.to_owned(), now);
     }
 
-    /// The recorder has closed a file that plays so long, though it should go on. Whether to have it begin another now.
-    pub fn closed(&mut self, device: &str, plays: Duration, now: Mono) -> bool {
+    /// The recorder has closed a file that plays so long, though it should go on. Whether to have it begin another now; one
+    /// that was as long as files become was ended because of that, and the next one has begun.
+    pub fn closed(&mut self, device: &str, plays: Duration, longest: Duration, now: Mono) -> bool {
         let soon = |at: &Mono| now.since(*at) < AGAIN;
-        if plays > LONGEST || self.0.get(device).is_some_and(soon) {
+        if plays + BLUR >= longest || self.0.get(device).is_some_and(soon) {
             return false;
         }
         self.begun(device, now);
@@ -42,17 +43,22 @@ mod tests {
         let mut nudges = Nudges::default();
         let at = |millis: u64| Mono::from_nanos(millis * 1_000_000);
         let minute = Duration::from_secs(60);
-        assert!(nudges.closed("camera0", minute, at(10_000)));
+        let day = Duration::from_secs(24 * 3600);
+        assert!(nudges.closed("camera0", minute, day, at(10_000)));
         assert!(
-            !nudges.closed("camera0", Duration::ZERO, at(10_300)),
+            !nudges.closed("camera0", Duration::ZERO, day, at(10_300)),
             "it fails again"
         );
-        assert!(nudges.closed("camera1", minute, at(10_300)));
-        assert!(nudges.closed("camera0", minute, at(12_100)));
-        assert!(!nudges.closed("camera2", Duration::from_secs(24 * 3600), at(12_100)));
+        assert!(nudges.closed("camera1", minute, day, at(10_300)));
+        assert!(nudges.closed("camera0", minute, day, at(12_100)));
+        assert!(!nudges.closed("camera2", day, day, at(12_100)));
+        assert!(
+            !nudges.closed("camera4", minute, minute, at(12_100)),
+            "it was rolled"
+        );
         nudges.begun("camera3", at(13_000));
         assert!(
-            !nudges.closed("camera3", minute, at(13_100)),
+            !nudges.closed("camera3", minute, day, at(13_100)),
             "it was told to"
         );
     }

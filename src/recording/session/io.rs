@@ -38,12 +38,17 @@ const KEYFRAMES: [Duration; 4] = [
 ];
 
 impl Recorder {
-    pub(in crate::recording) fn wish(&self, device: &str) -> Result<()> {
-        let root = self.0.parts.shelf.root();
-        let segment = match self.ledger().is_by_mode(device) {
+    /// How long MediaMTX lets a file of this track become.
+    pub(in crate::recording) fn segment(&self, track: &str) -> Duration {
+        match self.ledger().is_by_mode(track) {
             true => self.0.parts.roll,
             false => spool::SEGMENT,
-        };
+        }
+    }
+
+    pub(in crate::recording) fn wish(&self, device: &str) -> Result<()> {
+        let root = self.0.parts.shelf.root();
+        let segment = self.segment(device);
         let record = spool::record(&root, segment).ok_or_else(|| {
             Error::new(
                 Kind::Config,

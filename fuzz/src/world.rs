@@ -185,6 +185,7 @@ pub(crate) fn desk(logins: bool, bus: &Arc<Bus>) -> (Desk, Arc<Library>, Arc<Ass
     };
     let records = Records::new(
         &storage,
+        &Config::default().recording,
         PathKeeper::default().paths(),
         Arc::new(Hls::new(nowhere(), &Secret::new(String::new()))),
         &directory,
@@ -195,7 +196,10 @@ pub(crate) fn desk(logins: bool, bus: &Arc<Bus>) -> (Desk, Arc<Library>, Arc<Ass
         format!("{NOWHERE}/snapshots").into(),
         Signer::new(b"the key of this target's links!!"),
     ));
-    let ranges = Arc::new(Assembler::new(Arc::new(records.recorder.clone()), Box::new(|_, own| own), vec![format!("{NOWHERE}/recordings").into()],
+    let ranges = Arc::new(Assembler::new(
+        Arc::new(records.recorder.clone()),
+        Box::new(|_, own| own),
+        vec![format!("{NOWHERE}/recordings").into()],
         Signer::new(b"the key of this target's links!!"),
     ));
     let verifier: Arc<dyn Verify> = if logins {
@@ -204,6 +208,8 @@ pub(crate) fn desk(logins: bool, bus: &Arc<Bus>) -> (Desk, Arc<Library>, Arc<Ass
         Arc::new(Stranger)
     };
     let desk = Desk {
+        modes: Arc::new(records.modes.clone()),
+        offsite: Arc::new(camera_service::offsite::Unset),
         directory,
         verifier,
         office: Arc::new(Closed),

@@ -14,12 +14,12 @@ DAY = 86_400 * SECOND
 YEAR = 365 * DAY
 #: Where the clock is set to, from where it should be, between two synchronisations.
 ROUNDS = [
-    [3 * YEAR, -20 * YEAR],
     # 2040: beyond 32 bits of seconds, and beyond NTP's first era.
-    [14 * YEAR, 3600 * SECOND, -3600 * SECOND],
+    [14 * YEAR, -20 * YEAR],
 ]
 if LONG:
     ROUNDS += [
+        [3 * YEAR, 3600 * SECOND, -3600 * SECOND],
         [-1 * YEAR, 1 * YEAR, -40 * YEAR],
         [11 * YEAR + 60 * DAY, 40 * YEAR, 7 * SECOND],
         [-6 * SECOND, 2 * SECOND, 30 * DAY, -30 * DAY],

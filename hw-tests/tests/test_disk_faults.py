@@ -4,6 +4,7 @@ Recording goes on in the fallback and returns when the disk is well, and only th
 """
 from __future__ import annotations
 
+import os
 from typing import Iterator
 
 import pytest
@@ -16,6 +17,8 @@ from rig import Guest
 #: machine needs to begin a file. Never assert speed here; the figures are printed.
 HOLE_AT_MOST = 5.0
 FALLBACK = f"{SPARE}/recordings"
+#: The disk that is pulled stands for the others every day.
+LONG = pytest.mark.skipif(os.environ.get("CAMPAIGN", "short") != "long", reason="in the long campaigns")
 
 
 @pytest.fixture
@@ -52,6 +55,7 @@ def comes_back(box: Box, kept: float) -> None:
     box.service.wait_for("no empty file", lambda: not box.empty(f"{RECORDINGS} {SPARE}"), 30)
 
 
+@LONG
 def test_writes_that_fail_for_a_while(machine: Guest) -> None:
     """EIO for some seconds on a file system without a journal, as USB sticks have; then well again by itself."""
     disk = Mapper(machine, "/dev/vdc")
@@ -68,6 +72,7 @@ def test_writes_that_fail_for_a_while(machine: Guest) -> None:
     comes_back(box, kept)
 
 
+@LONG
 def test_a_file_system_that_gives_up(machine: Guest) -> None:
     """EIO in the journal: ext4 becomes read-only for good, and well again when it is repaired and mounted anew."""
     disk = Mapper(machine, "/dev/vdc")

@@ -2,6 +2,8 @@
 //! mount namespace of its own, where it may mount what it likes.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../support/caller.rs"]
+mod caller;
 #[path = "../support/probe.rs"]
 mod probe;
 #[allow(dead_code, reason = "shared with the demo's own scenarios")]
@@ -16,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use caller::{client, result};
 use camera_service::clock;
 use probe::probed;
 use serde_json::{Value, json};
@@ -118,24 +121,6 @@ impl Drop for Medium {
     }
 }
 
-async fn client(demo: &Demo) -> Client {
-    let url = demo.text("/ws");
-    let addr = url.trim_start_matches("ws://").trim_end_matches("/ws");
-    let mut client = Client::connect(addr.parse().unwrap()).await;
-    let token = demo.text("/tokens/admin");
-    let answer = client
-        .call("authenticate", json!({ "auth_token": token }))
-        .await;
-    assert_eq!(answer["result"]["authenticated"], true, "{answer}");
-    client
-}
-
-async fn result(client: &mut Client, method: &str, params: Value) -> Value {
-    let mut answer = client.call(method, params).await;
-    assert!(answer["error"].is_null(), "{method}: {answer}");
-    answer["result"].take()
-}
-
 async fn eventually<T>(
     what: &str,
     patience: Duration,
@@ -232,7 +217,7 @@ async fn inside_a_medium_that_fills_up() {
             ("CAMERA_SERVICE_STORAGE_QUOTA_MIN_FREE", "4MB"),
         ],
     );
-    let mut admin = client(&demo).await;
+    let mut admin = client(&demo, "admin").await;
     let mark = json!({ "filename": "old-0" });
     let marked = result(&mut admin, "protect_recording", mark).await;
     assert_eq!(marked, json!({ "filename": "old-0", "protected": true }));
@@ -269,7 +254,7 @@ async fn inside_a_medium_that_fills_up() {
     );
 
     // Somebody fills it to the last byte at once.
-    let mut listener = client(&demo).await;
+    let mut listener = client(&demo, "admin").await;
     let topics = json!({ "topics": ["system.error", "recording.error"] });
     result(&mut listener, "subscribe_events", topics).await;
     let fill = Command::new("dd")
@@ -342,8 +327,8 @@ async fn inside_a_medium_that_becomes_read_only_and_one_that_is_pulled() {
         &[],
         &[("CAMERA_SERVICE_STORAGE_RECORDINGS_DIR", &recordings)],
     );
-    let mut admin = client(&demo).await;
-    let mut listener = client(&demo).await;
+    let mut admin = client(&demo, "admin").await;
+    let mut listener = client(&demo, "admin").await;
     let topics = json!({ "topics": ["system.error", "recording.error"] });
     result(&mut listener, "subscribe_events", topics).await;
     let begin = json!({ "device": "camera0", "filename": "run" });
@@ -479,8 +464,8 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
     let args = ["--state", state.to_str().unwrap()];
     plug();
     let demo = Demo::start_with(&args, &settings);
-    let mut admin = client(&demo).await;
-    let mut listener = client(&demo).await;
+    let mut admin = client(&demo, "admin").await;
+    let mut listener = client(&demo, "admin").await;
     let topics = json!({ "topics": ["system.error", "recording.error"] });
     result(&mut listener, "subscribe_events", topics).await;
     let begin = json!({ "device": "camera0", "filename": "run" });
@@ -581,7 +566,7 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
     // It is missing at the start: it is missed.
     run("umount", &["-l", slot]);
     let demo = Demo::start_with(&args, &settings);
-    let mut admin = client(&demo).await;
+    let mut admin = client(&demo, "admin").await;
     let begin = json!({ "device": "camera0", "filename": "later" });
     let started = result(&mut admin, "start_recording", begin).await;
     assert_eq!(started["filename"], "later-fallback", "{started}");

@@ -2,6 +2,8 @@
 //! judge of what is in a file, what is missing, and what is in it twice.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../support/caller.rs"]
+mod caller;
 #[allow(dead_code, reason = "shared with the demo's own scenarios")]
 #[path = "../demo/stage.rs"]
 mod stage;
@@ -14,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use caller::{client, result};
 use camera_service::capture::testcard::timecode::{self, Timecode};
 use camera_service::clock::{self, Wall};
 use serde_json::{Value, json};
@@ -22,24 +25,6 @@ use support::Client;
 
 /// The test camera's size in these tests, which `stage` has chosen.
 const SIZE: (usize, usize) = (640, 360);
-
-async fn client(demo: &Demo, role: &str) -> Client {
-    let url = demo.text("/ws");
-    let addr = url.trim_start_matches("ws://").trim_end_matches("/ws");
-    let mut client = Client::connect(addr.parse().unwrap()).await;
-    let token = demo.text(&format!("/tokens/{role}"));
-    let answer = client
-        .call("authenticate", json!({ "auth_token": token }))
-        .await;
-    assert_eq!(answer["result"]["authenticated"], true, "{answer}");
-    client
-}
-
-async fn result(client: &mut Client, method: &str, params: Value) -> Value {
-    let mut answer = client.call(method, params).await;
-    assert!(answer["error"].is_null(), "{method}: {answer}");
-    answer["result"].take()
-}
 
 async fn eventually<T>(patience: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let begin = clock::mono();

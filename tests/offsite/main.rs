@@ -1,6 +1,8 @@
 //! Off-site copy against a real S3 server. Needs its binary (`tools/s3`), and MediaMTX's for the whole service.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../support/caller.rs"]
+mod caller;
 mod s3;
 mod service;
 #[allow(dead_code, reason = "shared with the demo's own scenarios")]

@@ -7,27 +7,10 @@ use std::time::Duration;
 use camera_service::clock;
 use serde_json::{Value, json};
 
+use super::caller::{client, result};
 use super::s3::{BUCKET, KEY, SECRET, Server};
 use super::stage::{Demo, scratch};
 use super::support::Client;
-
-async fn client(demo: &Demo, role: &str) -> Client {
-    let url = demo.text("/ws");
-    let address = url.trim_start_matches("ws://").trim_end_matches("/ws");
-    let mut client = Client::connect(address.parse().unwrap()).await;
-    let token = demo.text(&format!("/tokens/{role}"));
-    let answer = client
-        .call("authenticate", json!({ "auth_token": token }))
-        .await;
-    assert_eq!(answer["result"]["authenticated"], true, "{answer}");
-    client
-}
-
-async fn result(client: &mut Client, method: &str, params: Value) -> Value {
-    let mut answer = client.call(method, params).await;
-    assert!(answer["error"].is_null(), "{method}: {answer}");
-    answer["result"].take()
-}
 
 async fn stand(client: &mut Client, name: &str) -> Value {
     let mut told = result(client, "get_recording_info", json!({ "filename": name })).await;

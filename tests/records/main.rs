@@ -1,6 +1,8 @@
 //! Recordings and snapshots as their user meets them: the real binary, the real MediaMTX, ffprobe as the judge.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../support/caller.rs"]
+mod caller;
 mod evidence;
 #[path = "../support/probe.rs"]
 mod probe;
@@ -17,6 +19,7 @@ use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use caller::{client, result};
 use camera_service::clock;
 use camera_service::recording::plain::io::{Made, finalise};
 use probe::probed;
@@ -25,24 +28,6 @@ use stage::Demo;
 use support::Client;
 use zune_core::bytestream::ZCursor;
 use zune_jpeg::JpegDecoder;
-
-async fn client(demo: &Demo, role: &str) -> Client {
-    let url = demo.text("/ws");
-    let addr = url.trim_start_matches("ws://").trim_end_matches("/ws");
-    let mut client = Client::connect(addr.parse().unwrap()).await;
-    let token = demo.text(&format!("/tokens/{role}"));
-    let answer = client
-        .call("authenticate", json!({ "auth_token": token }))
-        .await;
-    assert_eq!(answer["result"]["authenticated"], true, "{answer}");
-    client
-}
-
-async fn result(client: &mut Client, method: &str, params: Value) -> Value {
-    let mut answer = client.call(method, params).await;
-    assert!(answer["error"].is_null(), "{method}: {answer}");
-    answer["result"].take()
-}
 
 fn file(demo: &Demo, stem: &Value) -> PathBuf {
     Path::new(&demo.text("/state_dir"))

@@ -184,10 +184,16 @@ class Run:
             assert late < PATIENCE, f"only {found} after {late:.1f} s\n{self.box.process.output()[-6000:]}"
             for camera in former.keys() - found.keys():
                 for each in self.running(camera):
-                    if each["filename"] != former[camera].file and each["extensions"]["duration_ms"] > 0:
+                    # The name of one of which nothing was left is free again.
+                    another = each["filename"] != former[camera].file or self.is_aside(camera, each["filename"])
+                    if another and each["extensions"]["duration_ms"] > 0:
                         found[camera] = time.monotonic() - self.started
             time.sleep(0.1)
         return found
+
+    def is_aside(self, camera: str, name: str) -> bool:
+        """Whether nothing of a recording plays, so that it was put aside."""
+        return self.guest.run(f"test -e {RECORDINGS}/.quarantine/{camera}/{name}.mp4").rc == 0
 
     def settled(self) -> None:
         """Waits until every camera is recorded into a file of its own: no more files begin."""
@@ -212,7 +218,7 @@ class Run:
         """What the cut at a moment took of each recording that ran."""
         found = []
         for camera, told in self.memory.growing.items():
-            there = self.length(told.file)
+            there = 0.0 if self.is_aside(camera, told.file) else self.length(told.file)
             last = max(length for _, length in told.said)
             took = resumed.get(camera)
             found.append(Cut(

@@ -40,9 +40,9 @@ pub(crate) fn run(data: &[u8]) {
             }
         }
         b'r' => {
-            if let Ok(ledger) = recording::ledger::Ledger::from_text(&text, NOW) {
+            if let Ok(ledger) = recording::ledger::Ledger::from_text(&text, NOW, "b") {
                 let kept = ledger.to_text();
-                let again = recording::ledger::Ledger::from_text(&kept, NOW).unwrap();
+                let again = recording::ledger::Ledger::from_text(&kept, NOW, "b").unwrap();
                 assert_eq!(again.to_text(), kept);
             }
         }

@@ -15,6 +15,7 @@ use crate::recording::disk::io as disk;
 use crate::recording::io::Recorder;
 use crate::recording::spool;
 use crate::storage::medium::roots::{Place, Roots};
+use crate::storage::names::Stem;
 use crate::supervise::blocking;
 
 /// The files of a medium that does not answer are not waited for.
@@ -52,6 +53,11 @@ pub struct Followed {
     pub closed: mpsc::Receiver<(String, PathBuf)>,
 }
 
+/// What a file with a name of ours is called.
+fn stem_of(file: &Path) -> Option<Stem> {
+    file.file_stem()?.to_str()?.parse().ok()
+}
+
 impl Recorder {
     /// Follows until the service stops.
     ///
@@ -76,6 +82,10 @@ impl Recorder {
                     // Elsewhere, it was closed because files go here now.
                     if file.starts_with(followed.roots.active()) {
                         self.go_on(&file, &mut nudges).await;
+                    }
+                    if let Some(stem) = stem_of(&file) {
+                        let this = self.clone();
+                        tokio::spawn(async move { this.mend_closed(stem).await });
                     }
                 }
             }
@@ -137,14 +147,14 @@ impl Recorder {
     /// Has MediaMTX begin a file anew at once, where it has given up one that should go on and there is room.
     async fn go_on(&self, file: &Path, nudges: &mut Nudges) {
         // Both tracks of a camera write into its folder.
-        let name = file.file_stem().and_then(|stem| stem.to_str());
+        let Some(name) = stem_of(file) else { return };
         let last = |track: &str| {
             self.ledger()
                 .get(track)
                 .and_then(|s| s.files.last().cloned())
         };
         let found = self.growing().into_iter().find_map(|track| {
-            let last = last(&track).filter(|stem| Some(stem.as_str()) == name)?;
+            let last = last(&track).filter(|stem| *stem == name)?;
             Some((track, last))
         });
         let Some((device, last)) = found else { return };

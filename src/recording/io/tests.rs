@@ -48,6 +48,15 @@ impl Media {
         }
     }
 
+    /// Writes some of a fragment, as it does on a full medium, and closes its file.
+    fn tear(&self, name: &str, bytes: usize) {
+        let fragment = &fragment(90_000, &[3000; 30])[..bytes];
+        let mut open = self.open.lock().unwrap();
+        open.get_mut(name).unwrap().write_all(fragment).unwrap();
+        drop(open);
+        self.close(name);
+    }
+
     /// Writes one second more and closes its file, a while after it was told to.
     fn close_late(&self, name: &str) {
         let Some(mut file) = self.open.lock().unwrap().remove(name) else {
@@ -394,6 +403,24 @@ async fn an_interrupted_recording_goes_on_in_a_further_file_and_both_are_counted
 }
 
 #[tokio::test]
+async fn a_fragment_that_was_not_written_to_its_end_is_cut_off_before_the_stop_is_answered() {
+    let bench = Bench::new();
+    bench.run();
+    bench.start("camera0", "night").await;
+    let path = bench.media.root.join("camera0/night.mp4");
+    let whole = path.metadata().unwrap().len();
+    bench.media.tear("camera0", 100);
+    let stopped = bench.stopped("camera0").await;
+    assert_eq!(stopped.duration, Duration::from_secs(1));
+    assert_eq!(path.metadata().unwrap().len(), whole);
+    let told = bench.hears(Topic::RecordingError).await;
+    assert!(
+        told.data["reason"].as_str().unwrap().contains("100 bytes"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
 async fn what_ran_when_the_service_died_goes_on_and_a_nameless_file_gets_a_name() {
     let bench = Bench::new();
     bench.start("camera0", "night").await;
@@ -616,7 +643,7 @@ async fn what_a_mode_records_is_rolled_into_recordings_of_their_own_beside_what_
         note.contains(second.as_str()) && !note.contains(first.stem.as_str()),
         "{note}"
     );
-    let again = Ledger::from_text(&note, clock::now()).unwrap();
+    let again = Ledger::from_text(&note, clock::now(), "").unwrap();
     assert!(
         again.is_by_mode("camera0"),
         "a restart would take it for somebody's"

@@ -29,6 +29,17 @@ impl Traits {
             flags: 0,
         }
     }
+
+    /// What a `trex` (8.8.3) says.
+    pub(in crate::recording) fn told(trex: &[u8]) -> Option<Self> {
+        Some(Self {
+            id: u32_at(trex, 4)?,
+            description: u32_at(trex, 8)?,
+            duration: u32_at(trex, 12)?,
+            size: u32_at(trex, 16)?,
+            flags: u32_at(trex, 20)?,
+        })
+    }
 }
 
 /// A sample, and where it is.

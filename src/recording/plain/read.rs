@@ -106,15 +106,9 @@ pub(in crate::recording) fn begun(moov: Vec<u8>) -> Option<Result<Movie>> {
         });
     }
     for (_, trex) in boxes(inside(&moov, b"mvex")?).filter(|(kind, _)| kind == b"trex") {
-        let id = u32_at(trex, 4)?;
-        for track in tracks.iter_mut().filter(|t| t.traits.id == id) {
-            track.traits = Traits {
-                id,
-                description: u32_at(trex, 8)?,
-                duration: u32_at(trex, 12)?,
-                size: u32_at(trex, 16)?,
-                flags: u32_at(trex, 20)?,
-            };
+        let traits = Traits::told(trex)?;
+        for track in tracks.iter_mut().filter(|t| t.traits.id == traits.id) {
+            track.traits = traits;
         }
     }
     Some(Ok(Movie {

@@ -95,15 +95,9 @@ impl Source {
             });
         }
         for (_, trex) in boxes(mvex.unwrap_or_default()).filter(|(kind, _)| kind == b"trex") {
-            let id = u32_at(trex, 4)?;
-            for track in tracks.iter_mut().filter(|t| t.traits.id == id) {
-                track.traits = Traits {
-                    id,
-                    description: u32_at(trex, 8)?,
-                    duration: u32_at(trex, 12)?,
-                    size: u32_at(trex, 16)?,
-                    flags: u32_at(trex, 20)?,
-                };
+            let traits = Traits::told(trex)?;
+            for track in tracks.iter_mut().filter(|t| t.traits.id == traits.id) {
+                track.traits = traits;
             }
         }
         if tracks.is_empty() {

@@ -20,6 +20,7 @@ use crate::recording::disk::io as disk;
 use crate::recording::io::Recorder;
 use crate::recording::seal::{SERVICE, Witness};
 use crate::recording::spool;
+use crate::storage::names::Stem;
 use crate::storage::shelf::Entry;
 use crate::supervise::blocking;
 use crate::sys::lease;
@@ -69,7 +70,7 @@ pub fn mend(
     if !before.is_file() {
         return Ok(Done::Left);
     }
-    let verdict = examine(&mut file, trust == Trust::Suspect)?;
+    let verdict = examine(&mut file, trust)?;
     if verdict == Verdict::Sound || is_written(&file)? {
         return Ok(Done::Left);
     }
@@ -317,6 +318,28 @@ impl Recorder {
     pub fn ended(&self) {
         if self.0.parts.flush.is_on() && self.0.counts.scrubbed.load(Relaxed) {
             self.put_mark(self.mark().ended(clock::wall()));
+        }
+    }
+
+    /// Looks into a recording whose file was closed: the last fragment that MediaMTX tried to write to a full or failing
+    /// medium, or wrote when it died, is torn, and foreign readers refuse the whole file for it.
+    pub(in crate::recording) async fn mend_closed(&self, stem: Stem) {
+        let _one = self.0.mending.lock().await;
+        let this = self.clone();
+        let looked = blocking(move || {
+            let shelf = &this.0.parts.shelf;
+            if let Some(entry) = shelf.find(&stem)? {
+                let candidate = Candidate {
+                    entry: Some(entry.clone()),
+                    trust: Trust::Closed,
+                    ..suspect(entry.device, entry.path)
+                };
+                this.mend_one(&shelf.root(), &candidate, &mut Scrubbed::default());
+            }
+            Ok(())
+        });
+        if let Err(error) = looked.await {
+            warn!(%error, "a recording that was closed was not looked into");
         }
     }
 

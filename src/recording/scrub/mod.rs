@@ -33,6 +33,8 @@ const RECENT: u64 = 120;
 pub enum Trust {
     /// It was open when the service ended: noted as running, without a name, or written last of all.
     Suspect,
+    /// Its writer closed it just now: all that was written is there, but a write may have failed in the middle.
+    Closed,
     /// It may have been open.
     Unknown,
     /// It was looked at before, and has not been written to since.
@@ -128,11 +130,12 @@ pub enum Verdict {
     Unplayable(&'static str),
 }
 
-/// Judges a file. One that its writer closed is believed unless it is `suspect`; then it is walked like an open one.
+/// Judges a file by how far it is trusted. One whose writer says in its head that it closed it is believed, unless it is
+/// suspect or was closed just now.
 ///
 /// # Errors
 /// What reading brings; a damaged file is a verdict and no error.
-pub fn examine(file: &mut (impl Read + Seek), suspect: bool) -> Result<Verdict> {
+pub fn examine(file: &mut (impl Read + Seek), trust: Trust) -> Result<Verdict> {
     let length = file.seek(SeekFrom::End(0))?;
     if length == 0 {
         return Ok(Verdict::Unplayable("it is empty"));
@@ -156,10 +159,14 @@ pub fn examine(file: &mut (impl Read + Seek), suspect: bool) -> Result<Verdict> 
     let Some(told) = Told::of(&moov) else {
         return Ok(Verdict::Unplayable("its moov box is damaged"));
     };
-    if told.closed.is_some() && !suspect {
+    if told.closed.is_some() && matches!(trust, Trust::Unknown | Trust::Clean) {
         return Ok(Verdict::Sound);
     }
-    let end = walk(file, at.end, length, &told.tracks)?;
+    let window = match trust {
+        Trust::Closed => 0,
+        _ => WINDOW,
+    };
+    let end = walk(file, at.end, length, &told.tracks, window)?;
     Ok(match end {
         Some(end) if end == length => Verdict::Sound,
         Some(end) => Verdict::Cut {
@@ -266,12 +273,14 @@ impl Told {
     }
 }
 
-/// Where the last good fragment ends; `None`: there is none. The end of the file where everything is good.
+/// Where the last good fragment ends; `None`: there is none. The end of the file where everything is good. The samples of
+/// so many fragments at the end are looked into.
 fn walk(
     file: &mut (impl Read + Seek),
     begin: u64,
     length: u64,
     tracks: &[Track],
+    window: usize,
 ) -> Result<Option<u64>> {
     // With where the fragment before it ends.
     let mut last: VecDeque<(Head, u64, Head, Option<u64>)> = VecDeque::new();
@@ -282,10 +291,10 @@ fn walk(
         match (&next.kind, pending.take()) {
             (b"moof", None) => pending = Some((next, at)),
             (b"mdat", Some((moof, from))) => {
-                if last.len() == WINDOW {
+                last.push_back((moof, from, next, good));
+                if last.len() > window {
                     last.pop_front();
                 }
-                last.push_back((moof, from, next, good));
                 good = Some(next.end);
             }
             (kind, None) if is_known(kind) => {}

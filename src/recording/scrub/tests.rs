@@ -28,8 +28,8 @@ fn ends(bytes: &[u8]) -> Vec<usize> {
     found
 }
 
-fn judged(bytes: &[u8], suspect: bool) -> Verdict {
-    examine(&mut Cursor::new(bytes), suspect).unwrap()
+fn judged(bytes: &[u8], trust: Trust) -> Verdict {
+    examine(&mut Cursor::new(bytes), trust).unwrap()
 }
 
 fn index(place: u64) -> usize {
@@ -38,7 +38,7 @@ fn index(place: u64) -> usize {
 
 /// Bytes that stay; none of a file that is put aside.
 fn kept(bytes: &[u8]) -> usize {
-    match judged(bytes, true) {
+    match judged(bytes, Trust::Suspect) {
         Verdict::Sound => bytes.len(),
         Verdict::Cut { at, .. } => index(at),
         Verdict::Unplayable(_) => 0,
@@ -53,11 +53,28 @@ fn before(bytes: &[u8], at: usize) -> usize {
 }
 
 #[test]
+fn one_that_was_closed_just_now_is_cut_where_a_write_failed_and_its_samples_are_believed() {
+    let last = ends(CLOSED)[ends(CLOSED).len() - 2];
+    for torn in (last + 1)..CLOSED.len() {
+        let cut = match judged(&CLOSED[..torn], Trust::Closed) {
+            Verdict::Cut { at, head: Some(_) } => index(at),
+            other => panic!("{torn}: {other:?}"),
+        };
+        assert_eq!(cut, last, "{torn}");
+        assert_eq!(judged(&CLOSED[..torn], Trust::Unknown), Verdict::Sound);
+    }
+    let mut other = CLOSED.to_vec();
+    other[last - 200..last].fill(0);
+    assert_eq!(judged(&other, Trust::Closed), Verdict::Sound);
+    assert_ne!(judged(&other, Trust::Suspect), Verdict::Sound);
+}
+
+#[test]
 fn a_good_recording_stays_as_it_is_open_or_closed() {
     assert!(ends(GROWING).len() > 5);
-    assert_eq!(judged(GROWING, true), Verdict::Sound);
-    assert_eq!(judged(CLOSED, true), Verdict::Sound);
-    assert_eq!(judged(CLOSED, false), Verdict::Sound);
+    assert_eq!(judged(GROWING, Trust::Suspect), Verdict::Sound);
+    assert_eq!(judged(CLOSED, Trust::Suspect), Verdict::Sound);
+    assert_eq!(judged(CLOSED, Trust::Unknown), Verdict::Sound);
 }
 
 #[test]
@@ -100,13 +117,17 @@ fn a_file_that_was_closed_and_lost_its_end_is_cut_and_tells_its_own_duration_the
     let ends = ends(CLOSED);
     let whole = ends[ends.len() - 2];
     let torn = &CLOSED[..whole + 99];
-    assert_eq!(judged(torn, false), Verdict::Sound, "nobody suspects it");
+    assert_eq!(
+        judged(torn, Trust::Unknown),
+        Verdict::Sound,
+        "nobody suspects it"
+    );
     let Verdict::Cut {
         at,
         head: Some((place, bytes)),
-    } = judged(torn, true)
+    } = judged(torn, Trust::Suspect)
     else {
-        panic!("{:?}", judged(torn, true));
+        panic!("{:?}", judged(torn, Trust::Suspect));
     };
     assert_eq!(index(at), whole);
     let mut mended = torn[..whole].to_vec();
@@ -119,13 +140,22 @@ fn a_file_that_was_closed_and_lost_its_end_is_cut_and_tells_its_own_duration_the
 
 #[test]
 fn what_is_no_recording_is_called_so() {
-    assert!(matches!(judged(b"", true), Verdict::Unplayable(_)));
-    assert!(matches!(judged(&[0; 4096], true), Verdict::Unplayable(_)));
+    assert!(matches!(
+        judged(b"", Trust::Suspect),
+        Verdict::Unplayable(_)
+    ));
+    assert!(matches!(
+        judged(&[0; 4096], Trust::Suspect),
+        Verdict::Unplayable(_)
+    ));
     let head = &GROWING[..ends(GROWING)[0]];
-    assert!(matches!(judged(head, true), Verdict::Unplayable(_)));
+    assert!(matches!(
+        judged(head, Trust::Suspect),
+        Verdict::Unplayable(_)
+    ));
     // Copied here by somebody.
     assert_eq!(
-        judged(b"\x1a\x45\xdf\xa3 a Matroska file", true),
+        judged(b"\x1a\x45\xdf\xa3 a Matroska file", Trust::Suspect),
         Verdict::Sound
     );
 }

@@ -286,6 +286,9 @@ impl Recorder {
             warn!(device, %error, "MediaMTX has not been told to stop recording; it is told as soon as it answers");
         }
         let session = self.closed(&device, session).await;
+        if let Some(last) = session.files.last() {
+            self.mend_closed(last.clone()).await;
+        }
         self.hold_time(&device, false);
         self.starve(&device);
         let delivered = self.deliver(&device, &session).await;

@@ -249,7 +249,10 @@ impl Book {
         let path = self.root.join(device).join(stem.with(EXTENSION));
         match (row, look(&path)) {
             (Some(row), Seen::File(now)) if !row.is_outdated(&now) => {}
-            (Some(_), Seen::File(now)) if grows && self.growing.len() < MOST_GROWING => {
+            // One whose time alone was set is done: the kernel calls that writing, too, and nobody will close it.
+            (Some(row), Seen::File(now))
+                if grows && row.mark.size != now.size && self.growing.len() < MOST_GROWING =>
+            {
                 let now = Row::fresh(stem.clone(), device.to_owned(), now);
                 self.growing.insert(place, now);
             }

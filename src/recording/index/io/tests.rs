@@ -269,6 +269,22 @@ fn a_recording_that_grows_has_its_size_of_now_and_is_examined_when_it_is_done() 
 }
 
 #[test]
+fn a_recording_whose_time_is_set_after_its_end_is_known_again() {
+    let mut medium = Medium::new();
+    medium.put("camera0/done.mp4", &recording(2));
+    medium.start();
+    medium.settle();
+    let file = File::open(medium.path("camera0/done.mp4")).unwrap();
+    let at = std::time::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
+    file.set_modified(at).unwrap();
+    medium.list();
+    medium.settle();
+    let known = medium.list().files[0].clone();
+    assert_eq!(known.entry.modified.as_secs(), 1_790_000_000);
+    assert!(known.facts.is_some());
+}
+
+#[test]
 fn what_grows_is_the_newest_and_is_not_written_down_for_it() {
     let mut medium = Medium::new();
     for number in 0..20 {

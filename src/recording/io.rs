@@ -29,6 +29,7 @@ use crate::storage::note::Note;
 use crate::storage::shelf::{Entry, Page, Shelf};
 use crate::storage::{Erased, Protect, Storage};
 use crate::supervise::blocking;
+use crate::sys::boot;
 
 /// How often a running recording is looked at for a further file.
 const LOOK: Duration = Duration::from_secs(1);
@@ -93,6 +94,8 @@ pub(in crate::recording) struct Inner {
     pub(in crate::recording) adopting: tokio::sync::Mutex<()>,
     /// One file is made plain at a time: the card has others to serve.
     pub(in crate::recording) finalising: tokio::sync::Mutex<()>,
+    /// Held while files are looked into that were closed.
+    pub(in crate::recording) mending: tokio::sync::Mutex<()>,
     /// Which recordings stand still or rest.
     pub(in crate::recording) watch: Watch,
     /// The service ends: nothing long is begun or gone on with.
@@ -134,10 +137,11 @@ impl Recorder {
     /// A recorder that knows what ran when the service ended. Nothing is recorded before [`Recorder::run`].
     #[must_use]
     pub fn new(parts: Parts) -> Self {
+        let boot = boot::id().unwrap_or_default();
         let kept = parts.note.read().map(|text| {
             text.map_or_else(
-                || Ok(Ledger::default()),
-                |text| Ledger::from_text(&text, clock::now()),
+                || Ok(Ledger::new(&boot)),
+                |text| Ledger::from_text(&text, clock::now(), &boot),
             )
         });
         let ledger = match kept {
@@ -147,11 +151,11 @@ impl Recorder {
                     error,
                     "the note of running recordings is damaged: none is resumed"
                 );
-                Ledger::default()
+                Ledger::new(&boot)
             }
             Err(error) => {
                 warn!(%error, "none is resumed");
-                Ledger::default()
+                Ledger::new(&boot)
             }
         };
         let (resumed, _) = parts.running.set(ledger.files());
@@ -165,6 +169,7 @@ impl Recorder {
             read: Mutex::default(),
             adopting: tokio::sync::Mutex::new(()),
             finalising: tokio::sync::Mutex::new(()),
+            mending: tokio::sync::Mutex::new(()),
             watch: Watch::default(),
             halt: AtomicBool::new(false),
             counts: Counts::default(),

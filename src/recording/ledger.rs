@@ -65,6 +65,8 @@ pub enum Due {
 /// All that run, by device.
 #[derive(Debug, Default)]
 pub struct Ledger {
+    /// The kernel's name of this boot; empty: not known.
+    boot: String,
     sessions: BTreeMap<String, Option<Session>>,
     /// Files that shall be made plain and are not yet, of recordings that were ended; with their device.
     unfinished: BTreeMap<Stem, String>,
@@ -81,6 +83,9 @@ struct Line {
     start_nanos: u64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     until_nanos: Option<u64>,
+    /// The same on the clock that cannot jump, which holds in this boot alone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    until_mono: Option<(String, u64)>,
     /// Its files shall be plain in the end.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     plain: bool,
@@ -93,6 +98,15 @@ struct Line {
 }
 
 impl Ledger {
+    /// Nothing runs. Of a boot whose name is empty no later start knows whether it is the same.
+    #[must_use]
+    pub fn new(boot: &str) -> Self {
+        Self {
+            boot: boot.to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// Takes a device for a start.
     ///
     /// # Errors
@@ -297,6 +311,10 @@ impl Ledger {
                     files: session.files.iter().map(Stem::to_string).collect(),
                     start_nanos: session.start.as_nanos(),
                     until_nanos: session.until.map(|(wall, _)| wall.as_nanos()),
+                    until_mono: session
+                        .until
+                        .filter(|_| !self.boot.is_empty())
+                        .map(|(_, mono)| (self.boot.clone(), mono.as_nanos())),
                     plain: session.format == Format::Mp4,
                     ended: false,
                     by_mode: self.is_by_mode(device),
@@ -307,6 +325,7 @@ impl Ledger {
                 files: vec![stem.to_string()],
                 start_nanos: 0,
                 until_nanos: None,
+                until_mono: None,
                 plain: true,
                 ended: true,
                 by_mode: false,
@@ -320,9 +339,9 @@ impl Ledger {
     ///
     /// # Errors
     /// What is wrong with the note.
-    pub fn from_text(text: &str, now: Now) -> Result<Self, String> {
+    pub fn from_text(text: &str, now: Now, boot: &str) -> Result<Self, String> {
         let lines: Vec<Line> = serde_json::from_str(text).map_err(|e| e.to_string())?;
-        let mut ledger = Self::default();
+        let mut ledger = Self::new(boot);
         for line in lines {
             let files: Vec<Stem> = line
                 .files
@@ -341,7 +360,16 @@ impl Ledger {
                 continue;
             }
             let start = Wall::from_nanos(line.start_nanos);
+            let same_boot = line.until_mono.filter(|(of, _)| of == boot);
             let until = line.until_nanos.map(|nanos| {
+                // The clock on the wall may have been set since. A virtual machine that was restored has the name of the
+                // boot it was saved in, and another time since then.
+                let whole = nanos.saturating_sub(line.start_nanos);
+                if let Some((_, mono)) = same_boot
+                    && mono.saturating_sub(now.mono.as_nanos()) <= whole
+                {
+                    return (Wall::from_nanos(nanos), Mono::from_nanos(mono));
+                }
                 // A clock that stands before the beginning knows nothing of the end: the whole time counts anew.
                 let from = now.wall.as_nanos().max(line.start_nanos);
                 let rest = if now.wall < start {
@@ -386,6 +414,8 @@ fn after(moment: Wall, span: Duration) -> Wall {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    const BOOT: &str = "this one";
 
     fn at(secs: u64) -> Now {
         Now {
@@ -456,6 +486,7 @@ mod tests {
     #[test]
     fn a_timed_recording_keeps_its_end_over_a_restart() {
         let mut ledger = running(Some(30));
+        ledger.boot = "before".into();
         ledger.add("camera0", stem("a-2"));
         let text = ledger.to_text();
         // After a reboot, the clock that does not jump begins anew.
@@ -463,11 +494,10 @@ mod tests {
             mono: Mono::from_nanos(5_000_000_000),
             wall: at(secs).wall,
         };
-        let again = Ledger::from_text(&text, later(20)).unwrap();
+        let again = Ledger::from_text(&text, later(20), BOOT).unwrap();
         assert_eq!(again.wake(), Some(Mono::from_nanos(15_000_000_000)));
         assert_eq!(again.files(), [stem("a"), stem("a-2")].into());
-        assert_eq!(again.to_text(), text);
-        let mut late = Ledger::from_text(&text, later(500)).unwrap();
+        let mut late = Ledger::from_text(&text, later(500), BOOT).unwrap();
         assert_eq!(late.due(later(500).mono), [Due::End("camera0".into())]);
         // Booted without a clock, in 1970.
         let lost = Now {
@@ -475,9 +505,33 @@ mod tests {
             wall: Wall::from_secs(5),
         };
         assert_eq!(
-            Ledger::from_text(&text, lost).unwrap().wake(),
+            Ledger::from_text(&text, lost, BOOT).unwrap().wake(),
             Some(Mono::from_nanos(10_000_000_000))
         );
+    }
+
+    #[test]
+    fn a_timed_recording_keeps_its_length_though_the_clock_is_set_while_the_service_restarts() {
+        let mut ledger = running(Some(30));
+        ledger.boot = BOOT.into();
+        let text = ledger.to_text();
+        for wall in [Wall::from_secs(5), at(20).wall, at(1 << 30).wall] {
+            let mono = at(20).mono;
+            let again = Ledger::from_text(&text, Now { mono, wall }, BOOT).unwrap();
+            assert_eq!(again.wake(), Some(at(30).mono), "{wall:?}");
+            assert_eq!(again.to_text(), text);
+        }
+    }
+
+    #[test]
+    fn a_machine_that_was_put_back_to_an_earlier_time_goes_by_the_wall() {
+        let mut ledger = Ledger::new(BOOT);
+        ledger.begin("camera0").unwrap();
+        let wanted = (Some(Duration::from_secs(30)), Format::Fmp4);
+        ledger.started("camera0", stem("a"), at(100).wall, wanted, at(100));
+        let (mono, wall) = (at(10).mono, at(120).wall);
+        let again = Ledger::from_text(&ledger.to_text(), Now { mono, wall }, BOOT).unwrap();
+        assert_eq!(again.wake(), Some(at(20).mono));
     }
 
     #[test]
@@ -493,12 +547,12 @@ mod tests {
         ledger.begin("camera0").unwrap();
         let wanted = (None, Format::Mp4);
         ledger.started("camera0", stem("a"), at(0).wall, wanted, at(0));
-        let mut ledger = Ledger::from_text(&ledger.to_text(), at(1)).unwrap();
+        let mut ledger = Ledger::from_text(&ledger.to_text(), at(1), BOOT).unwrap();
         assert_eq!(ledger.get("camera0").unwrap().format, Format::Mp4);
         ledger.end("camera0").unwrap();
         ledger.add("camera0", stem("a-2"));
         ledger.remove("camera0");
-        let mut again = Ledger::from_text(&ledger.to_text(), at(2)).unwrap();
+        let mut again = Ledger::from_text(&ledger.to_text(), at(2), BOOT).unwrap();
         assert_eq!(again.files(), [stem("a"), stem("a-2")].into());
         assert!(!again.is_known("camera0"), "it keeps nobody from recording");
         assert_eq!(again.to_text(), ledger.to_text());
@@ -518,7 +572,7 @@ mod tests {
             r#"[{"device":"camera0","files":[],"start_nanos":1}]"#,
             r#"[{"device":"camera0","files":["../a"],"start_nanos":1}]"#,
         ] {
-            assert!(Ledger::from_text(bad, at(0)).is_err(), "{bad}");
+            assert!(Ledger::from_text(bad, at(0), BOOT).is_err(), "{bad}");
         }
     }
 
@@ -549,7 +603,7 @@ mod tests {
                 }
                 let expected: BTreeSet<Stem> = files.values().flatten().cloned().collect();
                 prop_assert_eq!(ledger.files(), expected);
-                let again = Ledger::from_text(&ledger.to_text(), at(0)).unwrap();
+                let again = Ledger::from_text(&ledger.to_text(), at(0), BOOT).unwrap();
                 let not_ended = ledger.devices().into_iter().filter(|d| ledger.get(d).is_some_and(|s| s.state == State::Recording));
                 prop_assert_eq!(again.devices(), not_ended.collect::<Vec<_>>());
             }

@@ -1,5 +1,6 @@
 //! The one door to `unsafe` and to what the kernel alone defines: one file per system call.
 
+pub mod boot;
 pub mod descriptors;
 pub mod heap;
 pub mod inotify;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,9 +17,8 @@ use crate::storage::order::Key;
 use crate::storage::order::io::Paper;
 use crate::storage::quota::Kind;
 use crate::storage::shelf::{Entry, Shelf};
+use crate::sys::boot;
 
-/// Where the kernel tells which boot this is.
-const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 /// Files whose times are set right at one look: each may be read for its length.
 const AT_ONCE: usize = 64;
 /// File systems keep times more or less exactly (FAT: 2 s); less than this is not worth a write.
@@ -67,12 +66,7 @@ impl Timekeeper {
         length: Length,
     ) -> Self {
         // Without it every start is a boot of its own: what it leaves behind is not corrected any more.
-        let boot = fs::read_to_string(BOOT).unwrap_or_default();
-        let boot: String = boot.chars().filter(char::is_ascii_alphanumeric).collect();
-        let boot = match boot.is_empty() {
-            true => uuid::Uuid::new_v4().simple().to_string(),
-            false => boot,
-        };
+        let boot = boot::id().unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
         Self {
             paper: Paper::new(roots.medium(), FILE),
             roots,

@@ -21,9 +21,10 @@ use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::offer::io::{Begun, Offer, begin};
 use super::permit::{Refusal, Signer};
 use super::slots::Slot;
-use super::terms::{Answer, Asked, Version, decide};
+use super::terms::{Asked, Version};
 use super::{Downloads, Kind, Located, name};
 use crate::access::limits::{Wait, Who};
 use crate::access::{Principal, Role};
@@ -32,7 +33,7 @@ use crate::error::{Error, Kind as ErrorKind, Later};
 use crate::http::io::Visit;
 use crate::http::reply::Reply;
 use crate::http::reply::io::{Body, BodyError, ready as made, text};
-use crate::system::doors::{Limited, Login, NoDownload};
+use crate::system::doors::{Limited, Login};
 
 /// Who may download.
 const LEAST: Role = Role::Viewer;
@@ -245,63 +246,20 @@ pub(in crate::http) async fn download(
         }
     };
     let (file, filename, version) = (found.file, found.filename, found.version);
-    let answer = decide(&asked(request, head), &version, now);
-    let described = |reply: Reply| {
-        reply
-            .header("etag", version.etag(now))
-            .header("last-modified", version.last_modified())
-            .header("cache-control", "private, no-cache")
-            .header("accept-ranges", "bytes")
+    let offer = Offer {
+        version: &version,
+        media_type: name::media_type(&filename),
+        filename: &filename,
+        more: &[("last-modified", version.last_modified())],
     };
-    let (first, length) = match answer {
-        Answer::Whole => (0, version.size),
-        Answer::Part { first, length } => (first, length),
-        Answer::NotModified => return made(described(Reply::empty(304)), head),
-        Answer::Failed => {
-            let message = "the file is not the version you asked for; ask again without conditions";
-            return made(described(error(412, message)), head);
-        }
-        Answer::Beyond => {
-            let message = format!(
-                "the range lies beyond the end; the file has {} bytes",
-                version.size
-            );
-            let reply = described(error(416, &message))
-                .header("content-range", format!("bytes */{}", version.size));
-            return made(reply, head);
-        }
-    };
-    let part = matches!(answer, Answer::Part { .. });
-    let mut reply = described(Reply::empty(if part { 206 } else { 200 }))
-        .header("content-type", name::media_type(&filename))
-        // A name that is good needs no escape.
-        .header(
-            "content-disposition",
-            format!("attachment; filename=\"{filename}\""),
-        )
-        // Should a browser show it after all, it runs nothing.
-        .header("content-security-policy", "sandbox");
-    if part {
-        let last = first + length - 1;
-        reply = reply.header(
-            "content-range",
-            format!("bytes {first}-{last}/{}", version.size),
-        );
-    }
-    let mut response = made(reply, head);
-    response
-        .headers_mut()
-        .insert("content-length", length.into());
-    if head {
-        return response;
-    }
-    let slot = match visit.shared.downloads.take(&user, visit.peer.ip()) {
-        Ok(slot) => slot,
-        Err(whose) => {
-            visit.shared.doors().no_download.count(whose);
-            let (status, message) = beyond(whose);
-            return made(error(status, message).header("retry-after", "5"), head);
-        }
+    let Begun {
+        mut response,
+        first,
+        length,
+        slot,
+    } = match begin(visit, &asked(request, head), &offer, (&user, now)) {
+        Ok(begun) => begun,
+        Err(answered) => return *answered,
     };
     tracing::debug!(user, filename, first, length, "a download begins");
     *response.body_mut() = Streaming {
@@ -313,24 +271,6 @@ pub(in crate::http) async fn download(
     }
     .boxed_unsync();
     response
-}
-
-/// How a download without a place is answered.
-pub(super) const fn beyond(whose: NoDownload) -> (u16, &'static str) {
-    match whose {
-        NoDownload::User => (
-            429,
-            "as many downloads of this user as are allowed at once are running; try again when one has ended",
-        ),
-        NoDownload::Address => (
-            429,
-            "as many downloads of this address as are allowed at once are running; try again when one has ended",
-        ),
-        NoDownload::Total => (
-            503,
-            "as many downloads as are allowed at once are running; try again when one has ended",
-        ),
-    }
 }
 
 pub(super) fn asked(request: &Request<Incoming>, head: bool) -> Asked<'_> {

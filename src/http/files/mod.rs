@@ -3,10 +3,11 @@
 //!
 //! [`name`] says what a name may be, [`permit`] signs links that work without a header, [`terms`]
 //! reads conditions and ranges (RFC 9110 §13, §14), [`slots`] says how many may run at once, [`io`] finds, opens and
-//! streams; [`range`] is for stretches of time.
+//! streams, `offer` is what is alike in every download; [`range`] is for stretches of time.
 
 pub mod io;
 pub mod name;
+mod offer;
 pub mod permit;
 pub mod range;
 pub mod slots;

@@ -23,10 +23,11 @@ use super::{Found, Input, Origin, Query, Ranges, Ready, Trouble, Weight, digest,
 use crate::access::Principal;
 use crate::clock::{self, Wall};
 use crate::error::{Error, Kind as ErrorKind, Later, Result};
-use crate::http::files::io::{CHUNK, asked, bearer, beyond, step};
+use crate::http::files::io::{CHUNK, asked, bearer, step};
+use crate::http::files::offer::io::{Begun, Offer, begin};
 use crate::http::files::permit::Signer;
 use crate::http::files::slots::Slot;
-use crate::http::files::terms::{Answer, Asked, decide};
+use crate::http::files::terms::Asked;
 use crate::http::files::{Kind, name};
 use crate::http::io::Visit;
 use crate::http::reply::Reply;
@@ -386,62 +387,24 @@ pub(in crate::http) async fn download(
     let version = ready.version();
     let mut asked = asked(request, head);
     only_tags(&mut asked);
-    let answer = decide(&asked, &version, now);
-    let described = |reply: Reply| {
-        reply
-            .header("etag", version.etag(now))
-            .header("cache-control", "private, no-cache")
-            .header("accept-ranges", "bytes")
-            .header("recording-start", ready.plan.begin().rfc3339())
-            .header("recording-end", ready.plan.end().rfc3339())
-    };
-    let (first, length) = match answer {
-        Answer::Whole => (0, version.size),
-        Answer::Part { first, length } => (first, length),
-        Answer::NotModified => return made(described(Reply::empty(304)), head),
-        Answer::Failed => {
-            let message = "this is not the version you asked for; ask again without conditions";
-            return made(described(error(412, message)), head);
-        }
-        Answer::Beyond => {
-            let size = version.size;
-            let message = format!("the range lies beyond the end; there are {size} bytes");
-            let reply = described(error(416, &message));
-            return made(
-                reply.header("content-range", format!("bytes */{size}")),
-                head,
-            );
-        }
-    };
-    let part = matches!(answer, Answer::Part { .. });
     let filename = ready.filename();
-    let mut reply = described(Reply::empty(if part { 206 } else { 200 }))
-        .header("content-type", "video/mp4")
-        // A name that is good needs no escape.
-        .header(
-            "content-disposition",
-            format!("attachment; filename=\"{filename}\""),
-        )
-        .header("content-security-policy", "sandbox");
-    if part {
-        let last = first + length - 1;
-        let size = version.size;
-        reply = reply.header("content-range", format!("bytes {first}-{last}/{size}"));
-    }
-    let mut response = made(reply, head);
-    response
-        .headers_mut()
-        .insert("content-length", length.into());
-    if head {
-        return response;
-    }
-    let slot = match visit.shared.downloads.take(&user, visit.peer.ip()) {
-        Ok(slot) => slot,
-        Err(whose) => {
-            visit.shared.doors().no_download.count(whose);
-            let (status, message) = beyond(whose);
-            return made(error(status, message).header("retry-after", "5"), head);
-        }
+    let offer = Offer {
+        version: &version,
+        media_type: "video/mp4",
+        filename: &filename,
+        more: &[
+            ("recording-start", ready.plan.begin().rfc3339()),
+            ("recording-end", ready.plan.end().rfc3339()),
+        ],
+    };
+    let Begun {
+        mut response,
+        first,
+        length,
+        slot,
+    } = match begin(visit, &asked, &offer, (&user, now)) {
+        Ok(begun) => begun,
+        Err(answered) => return *answered,
     };
     if inner.weight.load(Ordering::Relaxed) > ROOM {
         let reply = error(503, &Trouble::Busy.sentence(&device));

@@ -33,6 +33,16 @@ test('what to do about a fault is told in words of the page here, too', () => {
   assert.doesNotMatch(full!.action, /_/);
 });
 
+test('trouble with copies or with the medium is not told as a part that starts again', () => {
+  const told = (component: string, code: string) =>
+    tell('system.error', { component, code, reason: 'there is no such bucket', action: 'ask get_offsite_status' })!;
+  assert.equal(told('offsite', 'no_bucket').text, 'The off-site copy has trouble: there is no such bucket.');
+  assert.equal(told('storage', 'storage_gone').text, 'The storage has trouble: there is no such bucket.');
+  assert.match(told('rpc', '').text, /^A part failed and starts again/);
+  const shed = told('offsite', 'offsite_shed');
+  assert.match(shed.action, /under Files/, 'people are sent to the page, not to a method');
+});
+
 test('every topic that is subscribed to has words, but for the two that only move something', () => {
   const silent = TOPICS.filter((topic) => tell(topic, {}) === null);
   assert.deepEqual(silent, ['recording.progress', 'mediamtx.path']);

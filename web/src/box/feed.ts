@@ -87,6 +87,9 @@ function words(topic: string, fields: Fields): Told | null {
     case 'system.shutdown':
       return { text: sentence(`The service ends${because}`), tone: 'warn' };
     case 'system.error':
+      // These two are no parts that start again: copies and recordings wait until it is mended.
+      if (fields['component'] === 'offsite') return { text: sentence(`The off-site copy has trouble${because}`), tone: 'warn' };
+      if (fields['component'] === 'storage') return { text: sentence(`The storage has trouble${because}`), tone: 'bad' };
       return { text: sentence(`A part failed and starts again${because}`), tone: 'bad' };
     case 'mediamtx.error':
       return { text: sentence(`The media server fails and is started again${because}`), tone: 'bad' };

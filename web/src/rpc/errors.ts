@@ -1,5 +1,6 @@
 export const AUTH_FAILED = -32001;
 export const NOT_FOUND = -32010;
+export const METHOD_NOT_FOUND = -32601;
 
 /** The server answered with an error. */
 export class RpcError extends Error {

@@ -19,6 +19,7 @@ export type {
   MenuItem,
   NewApiKey,
   Notifications,
+  OffsiteStatus,
   RecordingUpdate,
   StorageInfo,
   StreamInfo,
@@ -48,7 +49,7 @@ export type ControlValue = contract.CameraControl['value'];
 export type Topic = contract.Methods['subscribe_events']['params']['topics'][number];
 /** A recording or a snapshot, as the lists tell of it. */
 export type Filed = Omit<contract.RecordingList['files'][number], 'extensions'> & {
-  extensions?: { device?: string; recording?: boolean };
+  extensions?: Partial<Pick<contract.RecordingList['files'][number]['extensions'], 'device' | 'recording' | 'time' | 'offsite'>>;
 };
 export type VideoChange = Omit<contract.Methods['set_video']['params'], 'device'>;
 

@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import { copied, timing } from '../box/files.ts';
 import { bytes, moment } from '../format.ts';
 import type { Filed } from '../rpc/types.ts';
 import type { Attempts } from './attempt.ts';
@@ -19,6 +20,8 @@ export function FileRow({ file, kind, busy, link, attempt, onDelete }: Props) {
   const [shown, setShown] = useState<string | null>(null);
   const running = file.extensions?.recording === true;
   const { filename } = file;
+  const { word, why } = timing(file);
+  const copy = copied(file);
   const look = () => (shown ? setShown(null) : void attempt(async () => setShown(await link())));
   // The answer names itself an attachment, so the page stays.
   const download = () => void attempt(async () => location.assign(await link()));
@@ -28,7 +31,12 @@ export function FileRow({ file, kind, busy, link, attempt, onDelete }: Props) {
       <span class="small">
         {running && <b>recording now · </b>}
         {file.extensions?.device && `${file.extensions.device} · `}
-        {bytes(file.file_size)} · {moment(file.modified_time)}
+        {bytes(file.file_size)} ·{' '}
+        <span class={why ? 'asks' : undefined} title={why || undefined}>
+          {moment(file.modified_time)}
+          {word && ` · ${word}`}
+        </span>
+        {copy && ` · ${copy}`}
       </span>
       <div class="buttons">
         {!running && (

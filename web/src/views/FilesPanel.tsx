@@ -1,10 +1,13 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Box, Model } from '../box/box.ts';
 import { mayControl } from '../box/controls.ts';
+import { anyUncertain } from '../box/files.ts';
 import type { Filed } from '../rpc/types.ts';
+import { UNCERTAIN } from '../words.ts';
 import { useAttempts } from './attempt.ts';
 import { FileRow } from './FileRow.tsx';
 import { Note } from './Note.tsx';
+import { OffsitePanel } from './OffsitePanel.tsx';
 import { RangePanel } from './RangePanel.tsx';
 import { Retention } from './Retention.tsx';
 import { SpaceBar } from './SpaceBar.tsx';
@@ -19,6 +22,7 @@ export function FilesPanel({ box, model }: { box: Box; model: Model }) {
         {space ? <SpaceBar space={space} /> : <p class="small">The box has not said how much room there is.</p>}
         {model.role === 'admin' && <Retention box={box} />}
       </section>
+      {mayControl(model.role) && <OffsitePanel box={box} model={model} />}
       <Shelf box={box} model={model} kind="recording" title="Recordings" />
       {model.selected && <RangePanel key={model.selected} box={box} device={model.selected} />}
       <Shelf box={box} model={model} kind="snapshot" title="Snapshots" />
@@ -79,6 +83,12 @@ function Shelf({ box, model, kind, title }: ShelfProps) {
             />
           ))}
         </ul>
+      )}
+      {/* In full, because no finger makes a title appear. */}
+      {listed && anyUncertain(listed.files) && (
+        <p class="small" data-uncertain>
+          <b>Time uncertain:</b> {UNCERTAIN.reason} <b>What to do:</b> {UNCERTAIN.action}
+        </p>
       )}
       {listed?.total === 0 && <p class="small">None yet.</p>}
       {!listed && !trouble && <p class="small">Asking the box …</p>}

@@ -360,7 +360,10 @@ async fn an_edited_file_acts_a_broken_one_is_refused_and_no_viewer_is_lost() {
     .await;
     assert_eq!(refused["mistakes"].as_array().unwrap().len(), 2);
     assert!(refused.to_string().contains("did you mean camera.fps?"));
-    assert!(service.log.says("did you mean camera.fps?"));
+    until("the log says so", &service.log, async || {
+        service.log.says("did you mean camera.fps?").then_some(())
+    })
+    .await;
     let error = admin.call("reload_configuration", json!({})).await["error"].take();
     assert_eq!(error["code"], -32050, "{error}");
     assert!(error["data"]["detail"].to_string().contains("camera.fps"));

@@ -246,15 +246,7 @@ impl Demo {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut out = reader.stdout.take().unwrap();
-        let mut picture = vec![0u8; SIZE.0 * SIZE.1];
-        let mut codes = Vec::new();
-        while out.read_exact(&mut picture).is_ok() {
-            codes.push(
-                timecode::decode(&picture, SIZE.0, SIZE.1, SIZE.0)
-                    .expect("an unreadable time code"),
-            );
-        }
+        let codes = timecodes(reader.stdout.take().unwrap());
         let _ = reader.wait();
         codes
     }
@@ -286,6 +278,20 @@ impl Drop for Demo {
                 let _ = self.child.wait();
             }
         }
+        if std::thread::panicking() {
+            eprintln!("what the demo said:\n{}", self.log());
+        }
         let _ = std::fs::remove_file(&self.log);
     }
+}
+
+/// The time code in each of these grey pictures of the test camera.
+pub(crate) fn timecodes(mut pictures: impl Read) -> Vec<Timecode> {
+    let mut picture = vec![0u8; SIZE.0 * SIZE.1];
+    let mut codes = Vec::new();
+    while pictures.read_exact(&mut picture).is_ok() {
+        let code = timecode::decode(&picture, SIZE.0, SIZE.1, SIZE.0);
+        codes.push(code.unwrap_or_else(|why| panic!("picture {}: {why}", codes.len())));
+    }
+    codes
 }

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use caller::{client, result};
+use caller::{client, eventually, result};
 use camera_service::clock;
 use probe::probed;
 use serde_json::{Value, json};
@@ -118,27 +118,6 @@ impl Drop for Medium {
     fn drop(&mut self) {
         let _ = Command::new("umount").args(["-l", self.path()]).status();
         let _ = fs::remove_dir(&self.0);
-    }
-}
-
-async fn eventually<T>(
-    what: &str,
-    patience: Duration,
-    demo: &Demo,
-    mut ask: impl AsyncFnMut() -> Option<T>,
-) -> T {
-    let begin = clock::mono();
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        let waited = clock::mono().since(begin);
-        assert!(
-            waited < patience,
-            "{what}: not within {patience:?}\n{}",
-            demo.log()
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
@@ -263,7 +242,7 @@ async fn inside_a_medium_that_fills_up() {
         .status();
     assert!(!fill.unwrap().success(), "it is full");
     let filled = clock::mono();
-    eventually("it goes on", Duration::from_secs(40), &demo, async || {
+    eventually("it goes on", Duration::from_secs(40), async || {
         let first = millis(&mut admin, "run").await.unwrap_or(0);
         let second = millis(&mut admin, "run-2").await.unwrap_or(0);
         (first > before + 8000 || second > 3000).then_some(())
@@ -294,15 +273,10 @@ async fn inside_a_medium_that_fills_up() {
         }
         end = Some(begin + time::Duration::milliseconds(length));
     }
-    eventually(
-        "no empty file",
-        Duration::from_secs(20),
-        &demo,
-        async || {
-            let empty = medium.files().into_iter().filter(|(_, size)| *size == 0);
-            (empty.count() == 0).then_some(())
-        },
-    )
+    eventually("no empty file", Duration::from_secs(20), async || {
+        let empty = medium.files().into_iter().filter(|(_, size)| *size == 0);
+        (empty.count() == 0).then_some(())
+    })
     .await;
     assert!(medium.has("recordings/camera0/old-0.mp4"), "protected");
     for stays in [
@@ -363,16 +337,13 @@ async fn inside_a_medium_that_becomes_read_only_and_one_that_is_pulled() {
         .await;
     assert_eq!(refused["error"]["code"], -32020, "it runs: {refused}");
     run("mount", &["-o", "remount,rw", medium.path()]);
-    eventually("it goes on", Duration::from_secs(30), &demo, async || {
+    eventually("it goes on", Duration::from_secs(30), async || {
         millis(&mut admin, "run-2").await.filter(|ms| *ms > 1000)
     })
     .await;
-    eventually(
-        "health is good",
-        Duration::from_secs(10),
-        &demo,
-        async || health(&demo).is_empty().then_some(()),
-    )
+    eventually("health is good", Duration::from_secs(10), async || {
+        health(&demo).is_empty().then_some(())
+    })
     .await;
 
     // It is pulled: nothing is written to what is beneath, and the recording goes on when it is back.
@@ -388,18 +359,15 @@ async fn inside_a_medium_that_becomes_read_only_and_one_that_is_pulled() {
     assert_eq!(beneath, later, "the system's own disk fills up");
     result(&mut admin, "get_storage_info", json!({})).await;
     medium.mount("40m");
-    eventually("it goes on", Duration::from_secs(30), &demo, async || {
+    eventually("it goes on", Duration::from_secs(30), async || {
         let found = medium.files().into_iter();
         let ours = found.filter(|(name, size)| name.ends_with(".mp4") && *size > 100_000);
         (ours.count() > 0).then_some(())
     })
     .await;
-    eventually(
-        "health is good",
-        Duration::from_secs(10),
-        &demo,
-        async || health(&demo).is_empty().then_some(()),
-    )
+    eventually("health is good", Duration::from_secs(10), async || {
+        health(&demo).is_empty().then_some(())
+    })
     .await;
     let stop = json!({ "device": "camera0" });
     let stopped = result(&mut admin, "stop_recording", stop).await;
@@ -470,7 +438,7 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
     result(&mut listener, "subscribe_events", topics).await;
     let begin = json!({ "device": "camera0", "filename": "run" });
     result(&mut admin, "start_recording", begin).await;
-    eventually("it records", Duration::from_secs(20), &demo, async || {
+    eventually("it records", Duration::from_secs(20), async || {
         millis(&mut admin, "run").await.filter(|ms| *ms > 2000)
     })
     .await;
@@ -486,16 +454,11 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
         reason.contains("not mounted") && reason.contains(spare.to_str().unwrap()),
         "{heard}"
     );
-    eventually(
-        "goes on elsewhere",
-        Duration::from_secs(20),
-        &demo,
-        async || {
-            millis(&mut admin, "run-fallback")
-                .await
-                .filter(|ms| *ms > 2000)
-        },
-    )
+    eventually("goes on elsewhere", Duration::from_secs(20), async || {
+        millis(&mut admin, "run-fallback")
+            .await
+            .filter(|ms| *ms > 2000)
+    })
     .await;
     assert_eq!(health(&demo), ["storage_gone"]);
     assert_eq!(names(&mut admin, json!({})).await, ["run-fallback"]);
@@ -522,16 +485,13 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
     );
 
     plug();
-    eventually("it returns", Duration::from_secs(30), &demo, async || {
+    eventually("it returns", Duration::from_secs(30), async || {
         millis(&mut admin, "run-2").await.filter(|ms| *ms > 1500)
     })
     .await;
-    eventually(
-        "health is good",
-        Duration::from_secs(10),
-        &demo,
-        async || health(&demo).is_empty().then_some(()),
-    )
+    eventually("health is good", Duration::from_secs(10), async || {
+        health(&demo).is_empty().then_some(())
+    })
     .await;
     let all = names(&mut admin, json!({})).await;
     assert_eq!(all, ["run-2", "run-fallback", "run"]);
@@ -580,12 +540,9 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
         demo.log()
     );
     plug();
-    eventually(
-        "health is good",
-        Duration::from_secs(20),
-        &demo,
-        async || health(&demo).is_empty().then_some(()),
-    )
+    eventually("health is good", Duration::from_secs(20), async || {
+        health(&demo).is_empty().then_some(())
+    })
     .await;
     let all = names(&mut admin, json!({})).await;
     assert_eq!(all, ["later-fallback", "run-2", "run"]);

@@ -54,7 +54,7 @@ async fn a_recording_verifies_after_the_service_is_gone_and_one_flipped_byte_is_
             (said["recordings"]["proved"] == count).then_some(said)
         }
     };
-    let said = eventually(Duration::from_secs(20), sealed(2)).await;
+    let said = eventually("both are sealed", Duration::from_secs(20), sealed(2)).await;
     assert_eq!((&said["good"], &said["records"]), (&json!(true), &json!(4)));
     assert_eq!(said["recordings"]["sealed_late"], 0);
 
@@ -67,7 +67,7 @@ async fn a_recording_verifies_after_the_service_is_gone_and_one_flipped_byte_is_
     .await;
     std::fs::write(&key, evidence(&data, "key")).unwrap();
     std::fs::write(&head, evidence(&data, "head")).unwrap();
-    let path = file(&demo, &stems[1]);
+    let path = file(&demo, stems[1].as_str().unwrap());
     drop(operator);
     let given = [
         "--key",

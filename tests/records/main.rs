@@ -19,7 +19,7 @@ use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use caller::{client, result};
+use caller::{client, eventually, file, grows, result};
 use camera_service::clock;
 use camera_service::recording::plain::io::{Made, finalise};
 use probe::probed;
@@ -29,17 +29,13 @@ use support::Client;
 use zune_core::bytestream::ZCursor;
 use zune_jpeg::JpegDecoder;
 
-fn file(demo: &Demo, stem: &Value) -> PathBuf {
-    Path::new(&demo.text("/state_dir"))
-        .join("data/recordings/camera0")
-        .join(format!("{}.mp4", stem.as_str().unwrap()))
-}
-
 /// Frames ffmpeg decodes without a word of complaint.
 fn decodes(path: &Path) {
     let out = Command::new("ffmpeg")
         .args(["-v", "error", "-i"])
         .arg(path)
+        // At its own time stamps: on a grid of the rate, pictures of a busy machine would fall on one place.
+        .args(["-vsync", "passthrough", "-enc_time_base", "1:90000"])
         .args(["-f", "null", "-"])
         .output()
         .unwrap();
@@ -89,20 +85,6 @@ fn outline(path: &Path) -> Vec<String> {
     kinds
 }
 
-async fn eventually<T>(patience: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let begin = clock::mono();
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(
-            clock::mono().since(begin) < patience,
-            "nothing within {patience:?}"
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
 async fn info(client: &mut Client, stem: &Value) -> Value {
     result(client, "get_recording_info", json!({ "filename": stem })).await
 }
@@ -124,7 +106,13 @@ async fn what_is_recorded_is_as_long_and_as_large_as_the_answer_says() {
         stem.as_str().unwrap().starts_with("camera0_20"),
         "{started}"
     );
-    assert!(file(&demo, stem).metadata().unwrap().len() > 0);
+    assert!(
+        file(&demo, stem.as_str().unwrap())
+            .metadata()
+            .unwrap()
+            .len()
+            > 0
+    );
     let again = operator
         .call("start_recording", json!({ "device": "camera0" }))
         .await;
@@ -155,7 +143,7 @@ async fn what_is_recorded_is_as_long_and_as_large_as_the_answer_says() {
     );
     assert_eq!(&stopped["filename"], stem);
     assert_eq!(stopped["extensions"]["files"].as_array().unwrap().len(), 1);
-    let path = file(&demo, stem);
+    let path = file(&demo, stem.as_str().unwrap());
     assert_eq!(stopped["file_size"], path.metadata().unwrap().len());
     let told = stopped["extensions"]["duration_ms"].as_f64().unwrap() / 1000.0;
     assert!(
@@ -184,11 +172,15 @@ async fn what_is_recorded_is_as_long_and_as_large_as_the_answer_says() {
         assert!(apart.min(60.0 - apart) < 0.003, "{started} {told}");
     }
     // Examined soon after its end, by what the file itself tells.
-    let held = eventually(Duration::from_secs(10), async || {
-        let listed = result(&mut operator, "list_recordings", json!({})).await;
-        let held = listed["files"][0]["extensions"].clone();
-        (held["flags"] == json!(["closed"])).then_some(held)
-    })
+    let held = eventually(
+        "the list says it is closed",
+        Duration::from_secs(10),
+        async || {
+            let listed = result(&mut operator, "list_recordings", json!({})).await;
+            let held = listed["files"][0]["extensions"].clone();
+            (held["flags"] == json!(["closed"])).then_some(held)
+        },
+    )
     .await;
     assert_eq!(held["duration_ms"], stopped["extensions"]["duration_ms"]);
     assert_eq!(held["gaps"], json!([]), "{held}");
@@ -218,14 +210,14 @@ async fn a_timed_recording_ends_by_itself_and_a_taken_name_gets_a_number() {
         let params = json!({ "device": "camera0", "duration": 2.5, "filename": "party" });
         let started = result(&mut operator, "start_recording", params).await;
         assert_eq!(started["filename"], expected);
-        let done = eventually(Duration::from_secs(15), async || {
+        let done = eventually("it ends by itself", Duration::from_secs(15), async || {
             let now = info(&mut operator, &json!(expected)).await;
             (now["extensions"]["recording"] == false).then_some(now)
         })
         .await;
         let millis = done["extensions"]["duration_ms"].as_u64().unwrap();
         assert!((2000..3700).contains(&millis), "{done}");
-        decodes(&file(&demo, &json!(expected)));
+        decodes(&file(&demo, expected));
     }
 }
 
@@ -237,13 +229,7 @@ async fn a_recording_outlives_a_killed_mediamtx_in_a_further_file() {
     result(&mut operator, "start_recording", params).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     stage::kill(demo.mediamtx_pid().unwrap(), "KILL");
-    eventually(Duration::from_secs(20), async || {
-        let found = operator
-            .call("get_recording_info", json!({ "filename": "long-2" }))
-            .await;
-        (found["result"]["extensions"]["duration_ms"].as_u64()? > 500).then_some(())
-    })
-    .await;
+    grows(&mut operator, "long-2", 500).await;
     let stopped = result(
         &mut operator,
         "stop_recording",
@@ -259,11 +245,11 @@ async fn a_recording_outlives_a_killed_mediamtx_in_a_further_file() {
     assert_eq!(files, ["long", "long-2"]);
     let sum: u64 = files
         .iter()
-        .map(|f| file(&demo, &json!(f)).metadata().unwrap().len())
+        .map(|f| file(&demo, f).metadata().unwrap().len())
         .sum();
     assert_eq!(stopped["file_size"], sum);
     for name in files {
-        assert!(probed(&file(&demo, &json!(name))) > 0.3, "{name}");
+        assert!(probed(&file(&demo, name)) > 0.3, "{name}");
     }
 }
 
@@ -299,16 +285,20 @@ async fn a_timed_recording_goes_on_after_the_service_was_killed_and_ends_in_time
         first["extensions"]["duration_ms"].as_u64().unwrap() > 1000,
         "{first}"
     );
-    let over = eventually(Duration::from_secs(25), async || {
-        let answer = operator
-            .call("stop_recording", json!({ "device": "camera9" }))
-            .await;
-        assert_eq!(answer["error"]["code"], -32010);
-        let now = operator
-            .call("get_recording_info", json!({ "filename": "night" }))
-            .await;
-        (now["result"]["extensions"]["recording"] == false).then(|| clock::wall().rfc3339())
-    })
+    let over = eventually(
+        "it ends though the camera is gone",
+        Duration::from_secs(25),
+        async || {
+            let answer = operator
+                .call("stop_recording", json!({ "device": "camera9" }))
+                .await;
+            assert_eq!(answer["error"]["code"], -32010);
+            let now = operator
+                .call("get_recording_info", json!({ "filename": "night" }))
+                .await;
+            (now["result"]["extensions"]["recording"] == false).then(|| clock::wall().rfc3339())
+        },
+    )
     .await;
     println!("should end at {ends}, was over at {over}");
     assert!(over >= ends, "it ended too early");
@@ -317,7 +307,7 @@ async fn a_timed_recording_goes_on_after_the_service_was_killed_and_ends_in_time
         second["extensions"]["duration_ms"].as_u64().unwrap() > 500,
         "{second}"
     );
-    decodes(&file(&demo, &json!("night-2")));
+    decodes(&file(&demo, "night-2"));
     drop(demo);
     std::fs::remove_dir_all(state).unwrap();
 }
@@ -333,11 +323,15 @@ async fn a_recording_that_a_power_cut_tore_is_whole_after_the_next_start() {
     let params = json!({ "device": "camera0", "filename": "night" });
     result(&mut operator, "start_recording", params).await;
     let name = json!("night");
-    let grown = eventually(Duration::from_secs(20), async || {
-        let now = info(&mut operator, &name).await;
-        let millis = now["extensions"]["duration_ms"].as_u64()?;
-        (millis > 3000).then_some(millis)
-    })
+    let grown = eventually(
+        "three seconds are recorded",
+        Duration::from_secs(20),
+        async || {
+            let now = info(&mut operator, &name).await;
+            let millis = now["extensions"]["duration_ms"].as_u64()?;
+            (millis > 3000).then_some(millis)
+        },
+    )
     .await;
     let admin = &mut client(&demo, "admin").await;
     let kept = result(admin, "get_storage_info", json!({})).await;
@@ -346,7 +340,7 @@ async fn a_recording_that_a_power_cut_tore_is_whole_after_the_next_start() {
     assert_eq!(kept["flush_failures"], 0, "{kept}");
     let media = demo.mediamtx_pid().unwrap();
     demo.kill_hard();
-    let dead = eventually(Duration::from_secs(5), async || {
+    let dead = eventually("MediaMTX is gone", Duration::from_secs(5), async || {
         (!stage::exists(media)).then_some(())
     });
     dead.await;
@@ -359,7 +353,7 @@ async fn a_recording_that_a_power_cut_tore_is_whole_after_the_next_start() {
 
     let demo = Demo::start(&["--state", &folder]);
     let mut operator = client(&demo, "operator").await;
-    let mended = eventually(Duration::from_secs(20), async || {
+    let mended = eventually("it is mended", Duration::from_secs(20), async || {
         demo.log().contains("were mended").then_some(())
     });
     mended.await;
@@ -382,7 +376,7 @@ async fn a_recording_that_a_power_cut_tore_is_whole_after_the_next_start() {
         (&kept["repaired"], &kept["quarantined"]),
         (&json!(1), &json!(1))
     );
-    let second = eventually(Duration::from_secs(20), async || {
+    let second = eventually("it goes on", Duration::from_secs(20), async || {
         let further = operator
             .call("get_recording_info", json!({ "filename": "night-2" }))
             .await;
@@ -410,7 +404,7 @@ async fn without_mediamtx_nothing_is_recorded_and_nothing_stays_behind() {
     stage::kill(pid, "CONT");
     let listed = result(&mut operator, "list_recordings", json!({})).await;
     assert_eq!(listed["total"], 0, "{listed}");
-    let started = eventually(Duration::from_secs(30), async || {
+    let started = eventually("it can record", Duration::from_secs(30), async || {
         let answer = operator
             .call("start_recording", json!({ "device": "camera0" }))
             .await;
@@ -499,7 +493,7 @@ async fn a_recording_asked_for_as_mp4_is_a_plain_mp4_with_the_very_same_pictures
     let params = json!({ "device": "camera0", "format": "mp4", "filename": "film" });
     let started = result(&mut operator, "start_recording", params).await;
     assert_eq!(started["format"], "mp4");
-    let path = file(&demo, &started["filename"]);
+    let path = file(&demo, started["filename"].as_str().unwrap());
     // A second name for what MediaMTX writes: it stays when the plain file takes the first one.
     let fragmented = PathBuf::from(demo.text("/state_dir")).join("fragmented.mp4");
     std::fs::hard_link(&path, &fragmented).unwrap();

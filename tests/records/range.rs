@@ -116,7 +116,7 @@ async fn two_recordings_and_the_hole_between_them_play_as_one() {
     let first = record(&mut place.operator, "one", Duration::from_millis(2500)).await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let second = record(&mut place.operator, "two", Duration::from_millis(2500)).await;
-    let parts = ["one", "two"].map(|name| file(&place.demo, &json!(name)));
+    let parts = ["one", "two"].map(|name| file(&place.demo, name));
 
     // All of both.
     let all = place
@@ -282,11 +282,15 @@ async fn a_recording_that_runs_is_played_and_its_past_stays_the_same_also_as_a_p
     let started = result(&mut place.operator, "start_recording", params).await;
     let start = started["start_time"].as_str().unwrap().to_owned();
     let wanted = json!({ "end": later(&start, 2000) });
-    let link = eventually(Duration::from_secs(15), async || {
-        let params = json!({ "device": "camera0", "start": start, "end": wanted["end"] });
-        let link = place.operator.call("get_range_url", params).await;
-        (link["result"]["complete"] == true).then(|| link["result"].clone())
-    })
+    let link = eventually(
+        "the stretch is whole",
+        Duration::from_secs(15),
+        async || {
+            let params = json!({ "device": "camera0", "start": start, "end": wanted["end"] });
+            let link = place.operator.call("get_range_url", params).await;
+            (link["result"]["complete"] == true).then(|| link["result"].clone())
+        },
+    )
     .await;
     let path = place.fetched(&link, "live.mp4");
     decodes(&path);
@@ -352,12 +356,16 @@ async fn a_recording_of_another_size_follows_in_the_same_file() {
     let first = record(&mut place.operator, "small", Duration::from_millis(1500)).await;
     let wish = json!({ "device": "camera0", "resolution": "854x480" });
     result(&mut place.operator, "set_video", wish).await;
-    eventually(Duration::from_secs(20), async || {
-        let params = json!({ "device": "camera0" });
-        let camera = place.operator.call("get_camera_status", params).await;
-        let is = &camera["result"];
-        (is["resolution"] == "854x480" && is["status"] == "CONNECTED").then_some(())
-    })
+    eventually(
+        "the camera has its size",
+        Duration::from_secs(20),
+        async || {
+            let params = json!({ "device": "camera0" });
+            let camera = place.operator.call("get_camera_status", params).await;
+            let is = &camera["result"];
+            (is["resolution"] == "854x480" && is["status"] == "CONNECTED").then_some(())
+        },
+    )
     .await;
     record(&mut place.operator, "large", Duration::from_millis(1500)).await;
     let link = place.link(&first, json!({ "duration": 120 })).await;
@@ -375,7 +383,7 @@ async fn a_recording_of_another_size_follows_in_the_same_file() {
     let frames = sizes.len();
     sizes.dedup();
     assert_eq!(sizes, ["640,360", "854,480"]);
-    let parts = ["small", "large"].map(|name| hashes(&file(&place.demo, &json!(name))).len());
+    let parts = ["small", "large"].map(|name| hashes(&file(&place.demo, name)).len());
     assert_eq!(frames, parts[0] + parts[1]);
     if let Some(keep) = std::env::var_os("KEEP_SIZES") {
         std::fs::copy(&path, keep).unwrap();

@@ -1,5 +1,10 @@
-//! One who is logged in to a demo and asks.
+//! One who is logged in to a demo, asks, and asks again.
+#![allow(dead_code, reason = "every scenario uses its part")]
 
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use camera_service::clock;
 use serde_json::{Value, json};
 
 use crate::stage::Demo;
@@ -23,4 +28,45 @@ pub(crate) async fn result(client: &mut Client, method: &str, params: Value) -> 
     let mut answer = client.call(method, params).await;
     assert!(answer["error"].is_null(), "{method}: {answer}");
     answer["result"].take()
+}
+
+/// Asks again every 50 ms until there is an answer.
+pub(crate) async fn eventually<T>(
+    what: &str,
+    patience: Duration,
+    mut ask: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let begin = clock::mono();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(
+            clock::mono().since(begin) < patience,
+            "{what}: not within {patience:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Where a recording of the first camera lies.
+pub(crate) fn file(demo: &Demo, stem: &str) -> PathBuf {
+    Path::new(&demo.text("/state_dir"))
+        .join("data/recordings/camera0")
+        .join(format!("{stem}.mp4"))
+}
+
+/// Waits until a recording plays for longer than so many milliseconds.
+pub(crate) async fn grows(client: &mut Client, stem: &str, millis: u64) {
+    let info = json!({ "filename": stem });
+    eventually(
+        &format!("{stem} grows"),
+        Duration::from_secs(20),
+        async || {
+            let found = client.call("get_recording_info", info.clone()).await;
+            let plays = found["result"]["extensions"]["duration_ms"].as_u64()?;
+            (plays > millis).then_some(())
+        },
+    )
+    .await;
 }

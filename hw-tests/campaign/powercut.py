@@ -130,6 +130,8 @@ class Memory:
     policies: list[int | None] = field(default_factory=lambda: [None])
     deleting: str | None = None
     key: str | None = None
+    #: What lay aside when all was held against what had been answered.
+    aside: set[str] = field(default_factory=set)
     #: Files that were played to their end, by name, with their size.
     played: dict[str, int] = field(default_factory=dict)
 
@@ -191,9 +193,15 @@ class Run:
             time.sleep(0.1)
         return found
 
+    def aside(self) -> set[str]:
+        """What lies aside, because nothing of it plays: camera and file."""
+        return set(self.guest.run(f"cd {RECORDINGS}/.quarantine && find . -name '*.mp4' -printf '%P\\n'").stdout.split())
+
     def is_aside(self, camera: str, name: str) -> bool:
-        """Whether nothing of a recording plays, so that it was put aside."""
-        return self.guest.run(f"test -e {RECORDINGS}/.quarantine/{camera}/{name}.mp4").rc == 0
+        """Whether a recording was put aside at this start. Its name was free again then, and may have come to lie there twice."""
+        file, before = f"{camera}/{name}.mp4", self.memory.aside
+        fresh = self.aside() - before
+        return file in fresh or file in before and any(each.startswith(f"{camera}/{name}-") for each in fresh)
 
     def settled(self) -> None:
         """Waits until every camera is recorded into a file of its own: no more files begin."""
@@ -264,6 +272,7 @@ class Run:
             with Rpc(self.guest.port(8002), memory.key):
                 pass
         memory.deleting = None
+        memory.aside = self.aside()
         self.plays(set(listed) - growing)
 
     def plays(self, names: set[str]) -> None:

@@ -14,7 +14,7 @@ from campaign.powercut import Cut, Disk, Memory, Peer, Run, Told
 from campaign.volatile import Log
 
 LONG = os.environ.get("CAMPAIGN", "short") == "long"
-CUTS = int(os.environ.get("N", "500" if LONG else "3"))
+CUTS = int(os.environ.get("N", "500" if LONG else "20"))
 #: Of the moments between two flushes of a run, so many are tried.
 POINTS = int(os.environ.get("POINTS", "1000"))
 #: What was told to be recorded and is gone after a cut: a part of half a second, or two where a flush takes as long.
@@ -81,7 +81,7 @@ def test_every_moment_between_two_flushes_of_one_run_is_a_good_moment_for_a_cut(
             before = disk.keep("before")
             log.replay(disk.image, flushes, keep=(flushes // step % 2) * 0.5, seed=SEED + flushes)
             disk.check()
-            then = Memory(token=memory.token)
+            then = Memory(token=memory.token, aside=memory.aside)
             for camera, told in growing.items():
                 said = [each for each in told.said if each[0] <= at]
                 if said:
@@ -116,7 +116,7 @@ def test_without_flushes_a_cut_costs_more(image: None) -> None:
         disk.close()
     for cut in cuts:
         losses.record(recorder="the same without flushes", **cut.__dict__)
-    assert all(cut.missing_ms > 2 * MISSING_AT_MOST for cut in cuts), cuts
+    assert all(cut.missing_ms > MISSING_AT_MOST for cut in cuts), cuts
     print(f"lost {[cut.lost_ms for cut in cuts]} ms, {aside} files put aside")
 
 

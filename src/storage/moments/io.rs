@@ -140,15 +140,16 @@ impl Timekeeper {
     }
 
     /// Looks at the clocks: whether the wall clock is believed, what it is at least by the newest file, and what runs.
-    /// Sets right the times of files that do not run. Those that are the truth from now on come back.
-    pub fn look(&self, believed: bool, least: Wall, running: &BTreeSet<Key>) -> Vec<Key> {
+    /// Sets right the times of files that do not run. Those that are the truth from now on come back,
+    /// each with that of its last picture.
+    pub fn look(&self, believed: bool, least: Wall, running: &BTreeSet<Key>) -> Vec<(Key, Wall)> {
         let mut pen = self.pen();
         let lines = self.moments().look(reading(), believed, least, running);
         self.keep(&mut pen, &lines);
         self.settle(&mut pen, running)
     }
 
-    fn settle(&self, pen: &mut Pen, running: &BTreeSet<Key>) -> Vec<Key> {
+    fn settle(&self, pen: &mut Pen, running: &BTreeSet<Key>) -> Vec<(Key, Wall)> {
         let due: Vec<(Key, Wall, bool)> = {
             let moments = self.moments();
             pen.settled
@@ -165,11 +166,15 @@ impl Timekeeper {
             let found = shelf.map(|(_, shelf)| shelf.find(&key.1)).transpose();
             match found {
                 Ok(Some(Some(entry))) => {
-                    if let Err(error) = self.set(&entry, key.0, at) {
-                        warn!(file = %entry.path.display(), %error, "its time cannot be set right: lists have it at a wrong place");
-                    } else if right {
-                        info!(file = %entry.path.display(), began = at.rfc3339(), "its time is right now");
-                        truth.push(key.clone());
+                    match self.set(&entry, key.0, at) {
+                        Ok(modified) if right => {
+                            info!(file = %entry.path.display(), began = at.rfc3339(), "its time is right now");
+                            truth.push((key.clone(), modified));
+                        }
+                        Ok(_) => {}
+                        Err(error) => {
+                            warn!(file = %entry.path.display(), %error, "its time cannot be set right: lists have it at a wrong place");
+                        }
                     }
                     pen.settled.insert(key, (at, right));
                 }
@@ -185,12 +190,13 @@ impl Timekeeper {
     }
 
     /// Lets a file's own time be that of its last picture. Lists, age and downloads go by it.
-    fn set(&self, entry: &Entry, kind: Kind, began: Wall) -> std::io::Result<()> {
+    fn set(&self, entry: &Entry, kind: Kind, began: Wall) -> std::io::Result<Wall> {
         let length = match kind {
             Kind::Recording => (self.length)(&entry.path).unwrap_or_default(),
             Kind::Snapshot => Duration::ZERO,
         };
-        set_time(&entry.path, entry.modified, began + length)
+        set_time(&entry.path, entry.modified, began + length)?;
+        Ok(began + length)
     }
 
     /// A file has got its name; as [`crate::storage::Storage::began`].

@@ -211,10 +211,8 @@ impl Chronicle {
     }
 
     /// The own times of these files are the truth now: they need no places.
-    pub fn corrected(&self, keys: &[Key]) {
-        let mut times = self.times();
-        let lines: String = keys.iter().map(|key| times.corrected(key)).collect();
-        drop(times);
+    pub fn corrected(&self, files: &[(Key, Wall)]) {
+        let lines = self.times().corrected(files, clock::now());
         self.keep(&lines);
     }
 

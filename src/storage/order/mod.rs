@@ -8,7 +8,7 @@
 pub mod io;
 pub mod times;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::Stem;
 use super::quota::{Kind, Place};
@@ -92,6 +92,35 @@ impl Book {
         self.files.remove(key).map(|_| line(key, None))
     }
 
+    /// The latest of the moments after which files were written.
+    #[must_use]
+    pub fn latest(&self) -> Option<Wall> {
+        self.files.values().map(|given| given.place.after).max()
+    }
+
+    /// Files with these numbers turned out to have been written up to these moments. So was, later than each, what has a
+    /// higher number. Lines to be kept come back.
+    pub fn follow(&mut self, mut known: Vec<(u64, Wall)>) -> String {
+        known.sort_unstable();
+        let mut latest = Wall::default();
+        known.retain(|(_, at)| {
+            let is_later = *at > latest;
+            latest = latest.max(*at);
+            is_later
+        });
+        let mut used = BTreeSet::new();
+        for given in self.files.values_mut() {
+            let before = known.partition_point(|(number, _)| *number < given.place.number);
+            let last = before.checked_sub(1).and_then(|last| known.get(last));
+            if let Some((number, at)) = last.filter(|(_, at)| given.place.after < *at) {
+                given.place.after = *at;
+                used.insert((*number, *at));
+            }
+        }
+        let line = |(number, at): (u64, Wall)| format!("> {} {number}\n", at.as_nanos());
+        used.into_iter().map(line).collect()
+    }
+
     /// The clock is believed, and has gone evenly for this stretch: what was written in it carries the right time after
     /// all.
     pub fn believe(&mut self, stretch: u32) -> Vec<String> {
@@ -121,7 +150,13 @@ impl Book {
     pub fn from_text(text: &str) -> Self {
         let mut book = Self::default();
         for line in text.split_inclusive('\n') {
-            let Some((key, place)) = line.strip_suffix('\n').and_then(read) else {
+            let Some(line) = line.strip_suffix('\n') else {
+                continue;
+            };
+            if let Some(known) = read_follow(line) {
+                book.follow(vec![known]);
+            }
+            let Some((key, place)) = read(line) else {
                 continue;
             };
             match place {
@@ -167,6 +202,12 @@ pub(super) fn read_kind(word: &str) -> Option<Kind> {
         "snapshot" => Some(Kind::Snapshot),
         _ => None,
     }
+}
+
+/// `> NANOSECONDS NUMBER`: what has a higher number was written after that.
+fn read_follow(line: &str) -> Option<(u64, Wall)> {
+    let (at, number) = line.strip_prefix("> ")?.split_once(' ')?;
+    Some((number.parse().ok()?, Wall::from_nanos(at.parse().ok()?)))
 }
 
 fn read(line: &str) -> Option<(Key, Option<Place>)> {
@@ -224,9 +265,27 @@ mod tests {
         assert!(restarted.believe(0).is_empty() && restarted.len() == 1);
     }
 
+    #[test]
+    fn what_was_written_after_a_file_stays_after_it_when_that_files_time_is_known() {
+        let at = Wall::from_secs;
+        let mut book = Book::default();
+        let mut text = String::new();
+        for (name, after) in [("a", 50), ("b", 1), ("c", 1), ("d", 900)] {
+            text += &book.doubt(&key(name), at(after), 0).unwrap();
+        }
+        text += &book.strike(&key("a")).unwrap();
+        text += &book.strike(&key("c")).unwrap();
+        let lines = book.follow(vec![(2, at(300)), (0, at(400))]);
+        assert_eq!(lines, "> 400000000000 0\n", "the other says less");
+        let after = |book: &Book, name: &str| book.place(&key(name)).unwrap().after;
+        assert_eq!((after(&book, "b"), after(&book, "d")), (at(400), at(900)));
+        assert_eq!(Book::from_text(&(text + &lines)).to_text(), book.to_text());
+        assert_eq!(book.latest(), Some(at(900)));
+    }
+
     proptest! {
         #[test]
-        fn no_text_makes_the_reader_fail(text in "([+-] (recording|snapshot|x) [0-9]{0,22} [0-9]{0,22} [a-z.]{0,4}\n?|\\PC{0,20}\n?){0,8}") {
+        fn no_text_makes_the_reader_fail(text in "([+-] (recording|snapshot|x) [0-9]{0,22} [0-9]{0,22} [a-z.]{0,4}\n?|> [0-9]{0,22} [0-9]{0,3}\n|\\PC{0,20}\n?){0,8}") {
             let book = Book::from_text(&text);
             prop_assert_eq!(Book::from_text(&book.to_text()).to_text(), book.to_text());
         }

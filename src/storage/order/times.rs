@@ -38,11 +38,13 @@ pub struct Times {
 impl Times {
     /// With what lies on the medium: its book, and the newest time of a file that is not in it.
     pub fn learn(&mut self, book: Book, newest: Option<Wall>, now: Now) {
+        // Files in the book say when it was at least, too.
+        let wall = newest.max(book.latest()).unwrap_or_default();
         self.book = book;
         self.newest = newest;
         self.anchor = Some(Now {
             mono: now.mono,
-            wall: newest.unwrap_or_default(),
+            wall,
         });
     }
 
@@ -145,9 +147,23 @@ impl Times {
         self.book.strike(key).unwrap_or_default()
     }
 
-    /// The own time of a file has been set right.
-    pub fn corrected(&mut self, key: &Key) -> String {
-        self.book.strike(key).unwrap_or_default()
+    /// The own times of these files, which do not run any more, have been set right.
+    pub fn corrected(&mut self, files: &[(Key, Wall)], now: Now) -> String {
+        let mut lines = String::new();
+        let mut known = Vec::new();
+        for (key, modified) in files {
+            if self.is_learned() && self.estimate(now) < *modified {
+                self.anchor = Some(Now {
+                    wall: *modified,
+                    ..now
+                });
+            }
+            let place = self.book.place(key);
+            known.extend(place.map(|place| (place.number, *modified)));
+            lines += &self.book.strike(key).unwrap_or_default();
+        }
+        // They count by their own times now; what was written after them was given its place when those were not known.
+        lines + &self.book.follow(known)
     }
 
     /// What the time is at least.

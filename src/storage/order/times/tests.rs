@@ -104,7 +104,8 @@ impl World {
 
     /// What the medium tells.
     fn newest(&self, book: &Book) -> Option<Wall> {
-        let own = self.files.iter().filter(|f| book.place(&f.key).is_none());
+        let all = self.files.iter().chain(&self.running);
+        let own = all.filter(|f| book.place(&f.key).is_none());
         newest(own.map(|f| Wall::from_secs(f.modified)))
     }
 
@@ -128,7 +129,8 @@ impl World {
 
     /// What is known of files' times is known, and their own times say so.
     fn settle(&mut self) {
-        let least = self.times.least(self.sight().now);
+        let now = self.sight().now;
+        let least = self.times.least(now);
         let believed = self.times.verdict().is_ok();
         let (reading, running) = (self.reading(), self.running());
         self.moment_lines += &self.moments.look(reading, believed, least, &running);
@@ -141,7 +143,8 @@ impl World {
             if let Some(file) = self.files.iter_mut().find(|f| f.key == key) {
                 file.modified = at.as_secs() + (file.truly - file.began);
                 if right {
-                    self.lines += &self.times.corrected(&key);
+                    let modified = Wall::from_secs(file.modified);
+                    self.lines += &self.times.corrected(&[(key, modified)], now);
                 }
             }
         }
@@ -263,8 +266,12 @@ impl World {
     }
 
     fn happens(&mut self, what: Happens) {
-        // Two steps do not fall between two looks, which are two seconds apart: one could undo the other.
-        if matches!(what, Happens::Steps(_) | Happens::Synchronised) {
+        // Two steps do not fall between two looks, which are two seconds apart: one could undo the other. Nor does a step
+        // and the end of the service: what ended in between would be known to nobody.
+        if matches!(
+            what,
+            Happens::Steps(_) | Happens::Synchronised | Happens::Restarts | Happens::Drawer(..)
+        ) {
             self.look();
         }
         match what {
@@ -353,6 +360,27 @@ proptest! {
             world.happens(what);
         }
     }
+}
+
+/// A board without a battery lay in a drawer twice. What it recorded in between has no time of its own, and must not be
+/// taken for older than what was recorded before, when that turns out to have a true one.
+#[test]
+fn what_was_recorded_between_two_drawers_is_as_young_as_it_can_be() {
+    let mut world = World::new();
+    for what in [
+        Happens::Begins,
+        Happens::Steps(0),
+        Happens::Steps(0),
+        Happens::Drawer(282_703, false),
+        Happens::Begins,
+        Happens::Drawer(1_823_520, false),
+        Happens::Synchronised,
+        Happens::Passes(485_777),
+        Happens::Cleans,
+    ] {
+        world.happens(what);
+    }
+    assert_eq!(world.deleted.get("max_age"), Some(&1), "the first, no more");
 }
 
 #[test]

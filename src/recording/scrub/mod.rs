@@ -193,7 +193,7 @@ fn beginning(file: &mut (impl Read + Seek), length: u64) -> Result<Beginning> {
             file.seek(SeekFrom::Start(at.saturating_add(4)))?;
             file.take(4).read_to_end(&mut kind)?;
             let kind: Option<[u8; 4]> = kind.try_into().ok();
-            let foreign = |kind: [u8; 4]| !is_known(&kind) && kind != *b"moov" && kind != [0; 4];
+            let foreign = |kind: [u8; 4]| !is_begun(&kind);
             return Ok(match kind.is_some_and(foreign) && at == 0 {
                 true => Beginning::Foreign,
                 false => Beginning::Damaged("it ends before its moov box"),
@@ -209,32 +209,28 @@ fn beginning(file: &mut (impl Read + Seek), length: u64) -> Result<Beginning> {
             b"moof" => return Ok(Beginning::Damaged("it begins in the middle")),
             kind if is_known(kind) => at = next.end,
             [0, 0, 0, 0] => return Ok(Beginning::Damaged("it holds zeros")),
-            _ if at == 0 => return Ok(Beginning::Foreign),
+            kind if at == 0 && !is_begun(kind) => return Ok(Beginning::Foreign),
             _ => return Ok(Beginning::Damaged("it ends before its moov box")),
         }
     }
 }
 
-/// The types that may stand at the outermost level.
+/// The types that may stand at the outermost level beside `moov` and `moof`.
+const KNOWN: [&[u8; 4]; 15] = [
+    b"ftyp", b"styp", b"sidx", b"ssix", b"emsg", b"prft", b"free", b"skip", b"uuid", b"mdat",
+    b"meta", b"udta", b"mfra", b"wide", b"pdin",
+];
+
 fn is_known(kind: &[u8; 4]) -> bool {
-    matches!(
-        kind,
-        b"ftyp"
-            | b"styp"
-            | b"sidx"
-            | b"ssix"
-            | b"emsg"
-            | b"prft"
-            | b"free"
-            | b"skip"
-            | b"uuid"
-            | b"mdat"
-            | b"meta"
-            | b"udta"
-            | b"mfra"
-            | b"wide"
-            | b"pdin"
-    )
+    KNOWN.contains(&kind)
+}
+
+/// Whether this is how a file of ours may begin. A write that did not arrive as a whole leaves zeros, from any byte on.
+fn is_begun(kind: &[u8; 4]) -> bool {
+    let zeros = kind.iter().rev().take_while(|byte| **byte == 0).count();
+    let (written, _) = kind.split_at(kind.len() - zeros);
+    let mut all = KNOWN.into_iter().chain([b"moov", b"moof"]);
+    all.any(|known| known.starts_with(written))
 }
 
 /// What the `moov` tells.

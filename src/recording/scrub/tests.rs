@@ -70,6 +70,21 @@ fn one_that_was_closed_just_now_is_cut_where_a_write_failed_and_its_samples_are_
 }
 
 #[test]
+fn a_beginning_of_which_only_bytes_arrived_is_no_foreign_file() {
+    for arrived in 1..8 {
+        for zeros in [0, 3, 3000] {
+            let mut file = GROWING[..arrived].to_vec();
+            file.resize(arrived + zeros, 0);
+            let judged = judged(&file, Trust::Suspect);
+            assert!(
+                matches!(judged, Verdict::Unplayable(_)),
+                "{arrived} {zeros}: {judged:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_good_recording_stays_as_it_is_open_or_closed() {
     assert!(ends(GROWING).len() > 5);
     assert_eq!(judged(GROWING, Trust::Suspect), Verdict::Sound);

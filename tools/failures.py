@@ -25,7 +25,8 @@ def words(text: str) -> list[str]:
     for line in text.splitlines():
         if line == "failures:" or re.fullmatch(r"=+ FAILURES =+", line):
             telling = True
-        if telling:
+        # A backtrace is for whoever opens the log.
+        if telling and not re.match(r"\s+(\d+: |at )", line):
             told.append(line)
         if line.startswith("test result: "):
             telling = False

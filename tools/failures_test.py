@@ -13,6 +13,9 @@ failures:
 ---- a stdout ----
 thread 'a' panicked at tests/x.rs:1:1:
 no picture
+stack backtrace:
+   0: x::a
+             at ./tests/x.rs:1:1
 
 failures:
     a
@@ -27,6 +30,7 @@ class Failures(unittest.TestCase):
         self.assertEqual(names(text), ["a"])
         self.assertIn("no picture", words(text))
         self.assertNotIn("test c ... ok", words(text))
+        self.assertFalse([line for line in words(text) if "x::a" in line or line.endswith("at ./tests/x.rs:1:1")])
 
     def test_pytest_tells_where_its_failures_are(self):
         text = "..F\n=== FAILURES ===\nE   assert 1 == 2\n=== short ===\nFAILED tests/test_a.py::test_b - assert 1 == 2\n"

@@ -7,10 +7,12 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 use tracing::{error, info, warn};
 
@@ -119,28 +121,31 @@ impl Live {
     /// # Errors
     /// None: what fails is told in the log and tried again.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) -> Result<()> {
-        let mut written = clock::mono();
         loop {
-            let stops = tokio::select! {
-                _ = stopping.changed() => true,
-                () = clock::round(LOOK_EVERY) => false,
-            };
-            let write = stops || clock::mono().since(written) >= WRITE_EVERY;
-            if write {
-                written = clock::mono();
-            }
+            let (go_on, told) = mpsc::channel();
+            let (ending, mut ended) = oneshot::channel::<()>();
             let inner = Arc::clone(&self.0);
-            let done = spawn_blocking(move || {
-                inner.refresh();
-                if write {
-                    inner.write_usage();
+            // A thread of its own sleeps and looks and wakes nobody else. Handing each look to the runtime's threads and
+            // back woke three of them, four times a second.
+            thread::Builder::new()
+                .name("credentials".to_owned())
+                .spawn(move || {
+                    let _ending = ending;
+                    inner.keep_in_step(&told);
+                })
+                .map_err(|e| {
+                    Error::new(Kind::Internal, "no thread for the credentials").because(e)
+                })?;
+            tokio::select! {
+                _ = stopping.changed() => {
+                    drop(go_on);
+                    let _ = ended.await;
+                    return Ok(());
                 }
-            });
-            if done.await.is_err() {
-                error!("reading the API keys failed by a fault of its own; the last ones count");
-            }
-            if stops {
-                return Ok(());
+                _ = &mut ended => {
+                    error!("reading the API keys failed by a fault of its own; the last ones count");
+                    clock::round(LOOK_EVERY).await;
+                }
             }
         }
     }
@@ -184,6 +189,22 @@ impl Inner {
     }
 
     /// Reads again what looks different.
+    /// Looks at the files until nobody holds the other end any more; then writes down what is not written yet.
+    fn keep_in_step(&self, told: &mpsc::Receiver<()>) {
+        let mut written = clock::mono();
+        loop {
+            let stops = told.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout);
+            self.refresh();
+            if stops || clock::mono().since(written) >= WRITE_EVERY {
+                written = clock::mono();
+                self.write_usage();
+            }
+            if stops {
+                return;
+            }
+        }
+    }
+
     fn refresh(&self) {
         let mut known = self.look.lock().unwrap_or_else(PoisonError::into_inner);
         let look = self.files.look();

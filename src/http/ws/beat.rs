@@ -6,7 +6,7 @@ use crate::clock::Mono;
 use crate::http::Limits;
 
 /// Pings of all sockets leave together, so often: to wake for each would cost more than the ping.
-const TOGETHER: Duration = Duration::from_millis(250);
+const TOGETHER: Duration = Duration::from_secs(1);
 
 /// What is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,8 +119,8 @@ mod tests {
             let now = Mono::from_nanos(millis * 1_000_000);
             Beat::new(&limits(0), now).poll_timeout()
         };
-        assert_eq!(opened(1), opened(250));
-        assert!(opened(250) < opened(251));
+        assert_eq!(opened(1), opened(1000));
+        assert!(opened(1000) < opened(1001));
     }
 
     #[test]

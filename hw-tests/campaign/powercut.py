@@ -277,7 +277,9 @@ class Run:
 
     def plays(self, names: set[str]) -> None:
         """Every file that has not been played at its size yet plays to its end without a complaint."""
-        found = self.guest.run(f"cd {RECORDINGS} && stat -c '%n %s' camera*/*.mp4", check=True)
+        found = self.guest.run(
+            f"cd {RECORDINGS} && find . -mindepth 2 -name '*.mp4' -not -path './.*' -printf '%P %s\\n'", check=True,
+        )
         for line in found.stdout.splitlines():
             path, size = line.split()
             name = Path(path).stem
@@ -366,7 +368,9 @@ class Run:
             for each in files[:1]:
                 info = rpc.call("get_recording_info", filename=each["filename"])["extensions"]
                 if info["recording"] and info["duration_ms"] > 0:
-                    self.memory.growing[camera] = Told(each["filename"])
+                    # It has said something already: the power may be cut before it is asked again.
+                    said = (time.monotonic(), info["duration_ms"] / 1000)
+                    self.memory.growing[camera] = Told(each["filename"], [said])
                     break
             return
         info = rpc.call("get_recording_info", filename=told.file)["extensions"]

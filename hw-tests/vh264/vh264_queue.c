@@ -395,10 +395,11 @@ static void run_job(struct vh264_ctx *ctx)
 	}
 	src->sequence = ctx->out_sequence++;
 	v4l2_m2m_buf_done(src, VB2_BUF_STATE_DONE);
-	if (last)
-		vh264_send_eos(ctx);
 	if (!swallowed || last)
 		v4l2_m2m_buf_done(dst, state);
+	/* Not before: a program that is told the end asks for nothing more. */
+	if (last)
+		vh264_send_eos(ctx);
 	count_for_stalls(ctx);
 }
 

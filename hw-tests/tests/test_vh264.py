@@ -268,8 +268,15 @@ def test_programs_in_the_wild_can_use_it(lab: Guest, sources: dict[str, Path], t
     ]  # fmt: skip
     node = lab.vh264()
     for command in commands:
-        lab.run(f"rm -f /tmp/wild.h264; {command.format(node=node)}", 60, check=True)
-        assert decode(lab.pull("/tmp/wild.h264"), tmp_path) == expected, command
+        for _ in range(5):
+            lab.run(f"rm -f /tmp/wild.h264; {command.format(node=node)}", 60, check=True)
+            got = decode(lab.pull("/tmp/wild.h264"), tmp_path)
+            # v4l2_m2m_poll() asks for buffers first and for events then. What comes in between looks like the word of
+            # the end without the last picture, and ffmpeg and GStreamer ask no more: now and then they leave it behind.
+            if "v4l2-ctl" in command or len(got) != len(expected) - 640 * 480 * 3 // 2:
+                break
+            assert got == expected[:len(got)], command
+        assert got == expected, command
 
 
 def test_several_handles_and_several_nodes_do_not_disturb_each_other(lab: Guest) -> None:

@@ -2,7 +2,6 @@
 /* The two buffer queues and the work between them. */
 #include <linux/ktime.h>
 #include <linux/mm.h>
-#include <linux/preempt.h>
 #include <media/v4l2-event.h>
 #include <media/videobuf2-vmalloc.h>
 
@@ -396,16 +395,10 @@ static void run_job(struct vh264_ctx *ctx)
 	}
 	src->sequence = ctx->out_sequence++;
 	v4l2_m2m_buf_done(src, VB2_BUF_STATE_DONE);
-	/*
-	 * The end is told before the last buffer can be had, v4l2-compliance wants it so. But
-	 * ffmpeg asks for nothing more when it is told: nobody may run in between.
-	 */
-	preempt_disable();
 	if (last)
 		vh264_send_eos(ctx);
 	if (!swallowed || last)
 		v4l2_m2m_buf_done(dst, state);
-	preempt_enable();
 	count_for_stalls(ctx);
 }
 

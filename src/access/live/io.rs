@@ -188,7 +188,6 @@ impl Inner {
         }
     }
 
-    /// Reads again what looks different.
     /// Looks at the files until nobody holds the other end any more; then writes down what is not written yet.
     fn keep_in_step(&self, told: &mpsc::Receiver<()>) {
         let mut written = clock::mono();
@@ -205,6 +204,7 @@ impl Inner {
         }
     }
 
+    /// Reads again what looks different.
     fn refresh(&self) {
         let mut known = self.look.lock().unwrap_or_else(PoisonError::into_inner);
         let look = self.files.look();

@@ -3,7 +3,7 @@
 //! Files count in the order of their times. One that was written while the clock could not be believed carries a time that
 //! says nothing, so it gets a [`Place`] instead: after everything that was written up to the last believed moment, and
 //! among its like in the order in which they were written. The book of places lies on the medium of the recordings, so that
-//! it goes where they go; only such files have a line in it.
+//! it goes where they go; only such files have lines in it, and the moments after which some of them are known to lie.
 
 pub mod io;
 pub mod times;

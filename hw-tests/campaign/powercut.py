@@ -22,15 +22,16 @@ from camera_box import BINARIES, CameraBox
 from rig import Guest
 from rig.machine import DATA_DISK_SIZE
 
+from . import overlay
 from .rpc import Rpc
 from .volatile import Log, VolatileDisk
 
 CAMERAS = ("camera0", "camera1")
 #: What lies on the partition.
 FILESYSTEM = os.environ.get("FILESYSTEM", "ext4")
-#: As docs/recordings.md recommends.
-OPTIONS = {"ext4": "noatime,errors=remount-ro", "f2fs": "noatime"}
-MOUNT = f"mkdir -p /rec && mount -t {FILESYSTEM} -o {OPTIONS[FILESYSTEM]} /dev/vdc /rec"
+#: As a box mounts it.
+OPTIONS = overlay.mount_options("var-lib-camera\\x2dservice-recordings.mount")
+MOUNT = f"mkdir -p /rec && mount -t {FILESYSTEM} -o {OPTIONS} /dev/vdc /rec"
 STATE = "/rec/state"
 RECORDINGS = f"{STATE}/data/recordings"
 #: A recording that does not go on by then, from the service's start, does not go on at all.
@@ -74,7 +75,7 @@ class Cut:
 
 #: How to make it, and what says whether it is sound: both for a file.
 MAKE = {
-    "ext4": ["mke2fs", "-q", "-t", "ext4", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0"],
+    "ext4": ["mke2fs", "-q", "-t", "ext4", "-b", "4096", "-e", "remount-ro", "-E", "lazy_itable_init=0,lazy_journal_init=0"],
     "f2fs": ["mkfs.f2fs", "-q", "-f"],
 }
 #: f2fs repairs at the mount by rolling forward, which no program does on a file: what the mount leaves is played instead.

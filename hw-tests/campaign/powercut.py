@@ -216,8 +216,8 @@ class Run:
         """The recording of a camera that grows, with its length. All files of an interrupted one are said to run."""
         listed = self.rpc.call("list_recordings", limit=10)["files"]
         mine = [each["filename"] for each in listed if each["extensions"]["device"] == camera]
-        told = [self.rpc.call("get_recording_info", filename=name) for name in mine[:1]]
-        return [each for each in told if each["extensions"]["recording"]]
+        told = [told_of(self.rpc, name) for name in mine[:1]]
+        return [each for each in told if each is not None and each["extensions"]["recording"]]
 
     def growing(self) -> set[str]:
         """The files that grow now."""
@@ -239,10 +239,8 @@ class Run:
 
     def length(self, name: str) -> float:
         """Seconds that a recording plays; nothing where it is gone."""
-        try:
-            return self.rpc.call("get_recording_info", filename=name)["extensions"]["duration_ms"] / 1000
-        except RuntimeError:
-            return 0.0
+        told = told_of(self.rpc, name)
+        return 0.0 if told is None else told["extensions"]["duration_ms"] / 1000
 
     def holds(self) -> None:
         """List equals media, and everything that was answered is so."""
@@ -369,21 +367,19 @@ class Run:
         if told is None:
             files = [each for each in rpc.call("list_recordings", limit=10)["files"]
                      if each["extensions"]["device"] == camera]
-            for each in files[:1]:
-                info = rpc.call("get_recording_info", filename=each["filename"])["extensions"]
-                if info["recording"] and info["duration_ms"] > 0:
-                    # It has said something already: the power may be cut before it is asked again.
-                    said = (time.monotonic(), info["duration_ms"] / 1000)
-                    self.memory.growing[camera] = Told(each["filename"], [said])
-                    break
+            info = told_of(rpc, files[0]["filename"]) if files else None
+            if info is not None and info["extensions"]["recording"] and info["extensions"]["duration_ms"] > 0:
+                # It has said something already: the power may be cut before it is asked again.
+                said = (time.monotonic(), info["extensions"]["duration_ms"] / 1000)
+                self.memory.growing[camera] = Told(info["filename"], [said])
             return
-        info = rpc.call("get_recording_info", filename=told.file)["extensions"]
-        if not info["recording"]:
+        info = told_of(rpc, told.file)
+        if info is None or not info["extensions"]["recording"]:
             # Somebody ended it and began another.
             del self.memory.growing[camera]
             return
         # Asked before, answered after: it was true in between, and later is the stricter.
-        told.said.append((time.monotonic(), info["duration_ms"] / 1000))
+        told.said.append((time.monotonic(), info["extensions"]["duration_ms"] / 1000))
 
     def _use(self, stop: threading.Event) -> None:
         """Snapshots, deletions, settings, keys: what a box is used for."""
@@ -478,6 +474,16 @@ class Peer:
                 told = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
                 lengths[Path(path).parent.name] += float(told or 0)
         return lengths
+
+
+def told_of(rpc: Rpc, name: str) -> dict[str, Any] | None:
+    """What is known of a recording that was listed a moment ago: it may be gone since, put aside or deleted by another."""
+    try:
+        return rpc.call("get_recording_info", filename=name)
+    except RuntimeError as error:
+        if "-32010" not in str(error):
+            raise
+        return None
 
 
 def is_refusal(error: RuntimeError) -> bool:

@@ -1,6 +1,6 @@
 //! What it costs to keep growing recordings flushed: `cargo bench --bench flush [FOLDER [CAMERAS [SECONDS]]]`, on the medium of FOLDER.
 //!
-//! Writers do as MediaMTX does, one write a part of half a second. First at a camera's pace: how long writes and flushes
+//! Writers do as MediaMTX does, one write a part of 0.3 s. First at a camera's pace: how long writes and flushes
 //! take, and what the device gets to write for each byte of video. Then as fast as the medium takes it: what flushing leaves
 //! of that. Figures land in target/bench/flush.jsonl; nothing is asserted.
 
@@ -19,9 +19,9 @@ use camera_service::events::bus::Bus;
 use camera_service::recording::flush::io::Flusher;
 use serde_json::{Value, json};
 
-/// 4 Mbit/s for half a second.
-const PART: usize = 250_000;
-const PACE: Duration = Duration::from_millis(500);
+/// 4 Mbit/s for 0.3 s.
+const PART: usize = 150_000;
+const PACE: Duration = Duration::from_millis(300);
 /// As fast as it goes, for so long.
 const FAST: Duration = Duration::from_secs(8);
 
@@ -38,8 +38,8 @@ fn main() {
         .open(out)
         .unwrap();
     for fast in [false, true] {
-        for every in [0, 2000, 500, 100] {
-            let line = measure(&folder, every, fast, cameras, seconds * 2);
+        for every in [0, 2000, 600, 300] {
+            let line = measure(&folder, every, fast, cameras, seconds * 10 / 3);
             println!("{line}");
             writeln!(out, "{line}").unwrap();
         }

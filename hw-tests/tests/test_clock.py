@@ -25,7 +25,7 @@ if LONG:
         [-6 * SECOND, 2 * SECOND, 30 * DAY, -30 * DAY],
         [9 * YEAR, -55 * YEAR, 80 * YEAR, 100 * DAY, -1 * DAY],
     ]
-#: Pictures that may be missing in a row: a part, which is half a second, and the emulated machine's own lateness.
+#: Pictures that may be missing in a row: a part, which is 0.3 s, and the emulated machine's own lateness.
 MISSING = RATE
 RIGHT_WITHIN_MS = 50
 

@@ -17,7 +17,8 @@ LONG = os.environ.get("CAMPAIGN", "short") == "long"
 CUTS = int(os.environ.get("N", "500" if LONG else "20"))
 #: Of the moments between two flushes of a run, so many are tried.
 POINTS = int(os.environ.get("POINTS", "1000"))
-#: What was told to be recorded and is gone after a cut: a part of half a second, or two where a flush takes as long.
+#: What was told to be recorded and is gone after a cut: what had been written since the last flush, twice 0.3 s, and what was
+#: written while that took.
 MISSING_AT_MOST = 1500
 #: All that is gone, up to the moment of the cut. On a real machine a second; an emulated one that shares its processors
 #: writes a part a second or two late, which is no matter of flushes.

@@ -100,7 +100,7 @@ keys! {
     storage.fallback_path: "A folder on another medium, such as /var/lib/camera-service/fallback, for recordings and snapshots while theirs is pulled, read-only or broken; empty: recordings rest meanwhile.",
     storage.warn_percent: "From so full on, in percent, get_storage_info warns.",
     storage.block_percent: "From so full on, in percent, no recording begins.",
-    storage.flush_interval_ms: "Milliseconds from one flush of a growing recording to the next, at least: with a part of 0.5 s, a power cut costs so much and half a second more. 500 flushes each part; larger values spare the card; 0 leaves it to the kernel, which takes some 30 s.",
+    storage.flush_interval_ms: "Milliseconds from one flush of a growing recording to the next, at least: a power cut costs so much, and the part of 0.3 s that is being written. 300 flushes each part; larger values spare the card; 0 leaves it to the kernel, which takes some 30 s.",
     storage.quota_min_free: "Bytes of the medium that stay free, such as 2GB: the oldest files are deleted ahead of need. 0: not for that.",
     storage.quota_bytes: "Bytes that recordings and snapshots together take at most, such as 100GB; the oldest are deleted. 0: no limit.",
     storage.quota_days: "Days after which files are deleted, while the clock is synchronised. 0: no limit.",

@@ -411,7 +411,7 @@ impl Default for Config {
                 fallback_path: PathBuf::new(),
                 warn_percent: 80,
                 block_percent: 90,
-                flush_interval_ms: 500,
+                flush_interval_ms: 600,
                 quota_min_free: quota::Bytes::default(),
                 quota_bytes: quota::Bytes::default(),
                 quota_days: 0,

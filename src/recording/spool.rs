@@ -8,15 +8,16 @@ use crate::mediamtx::paths::{Record, RecordFormat};
 
 /// The hidden folder inside the recordings' folder: the same file system, so that a file can be renamed out of it.
 const FOLDER: &str = ".recording";
-/// Loss at most when the process dies, and the wait for a recording's file at least.
-const PART: Duration = Duration::from_millis(500);
+/// Loss at most when the process dies, and the wait for a recording's file at least. Shorter ones make longer lists of parts,
+/// which is what a player and the index read of a file.
+const PART: Duration = Duration::from_millis(300);
 /// How MediaMTX names a file.
 const NAME: &str = "/%path/%s-%f";
 /// The same.
 const AGAIN: &str = "/./%path/%s-%f";
 /// The longest MediaMTX offers: a recording is one file, up to a day.
 pub const SEGMENT: Duration = Duration::from_secs(24 * 3600);
-/// A part of 0.5 s at 100 Mbit/s, and room for a key frame.
+/// A part of 0.3 s at 100 Mbit/s, and room for a key frame.
 const PART_BYTES: u64 = 32 << 20;
 
 /// The folder MediaMTX writes `device` into.

@@ -1,6 +1,6 @@
 //! What a power cut can take of a growing recording: decides which file is to be flushed when.
 //!
-//! MediaMTX writes a part every half second and never flushes. Each part is flushed as soon as it is written, but no file
+//! MediaMTX writes a part every 0.3 s and never flushes. What was written is flushed as soon as it is there, but no file
 //! sooner than [`Files::new`]'s interval after its last flush began, and never for more than four fifths of the time: a card
 //! that needs 2 s for a flush is left alone for half a second.
 

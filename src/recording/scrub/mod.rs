@@ -19,7 +19,7 @@ use samples::Track;
 
 /// Fragments whose samples are looked into: a minute of MediaMTX's. The kernel keeps nothing back for longer, flushed or
 /// not.
-const WINDOW: usize = 120;
+const WINDOW: usize = 200;
 
 /// A clock before this is wrong: the service was not yet written (2026-01-01).
 const FIRST: Wall = Wall::from_secs(1_767_225_600);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock::Mono;
 use crate::storage::names::Stem;
 
-/// A file that has not grown for so long stands still: a part of half a second is written at a time, the slate included.
+/// A file that has not grown for so long stands still: a part of 0.3 s is written at a time, the slate included.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What is news of a recording.

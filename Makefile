@@ -66,9 +66,10 @@ cross: web ## builds the aarch64 binary
 	@tools/cross
 
 .PHONY: bench
-bench: setup-test build ## measures pictures and control plane; figures also land in target/bench/*.jsonl
+bench: setup-test build ## measures pictures, control plane and recordings; figures also land in target/bench/*.jsonl
 	@tools/bench
 	@tools/bench control --short
+	@tools/bench recordings --short
 
 .PHONY: bench-rig
 bench-rig: setup-test build ## measures the hardware route in the QEMU guest, beside ffmpeg and ustreamer

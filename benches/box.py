@@ -64,16 +64,17 @@ def end(process: subprocess.Popen) -> None:
 class Demo:
     """`camera-service demo` on ports of the kernel's choice."""
 
-    def __init__(self, size: str, fps: int = 30, **more: str) -> None:
+    def __init__(self, size: str, fps: int = 30, state: Path | None = None, **more: str) -> None:
         environment = dict(os.environ) | more
         environment.update({f"CAMERA_SERVICE_{name}": "0" for name in PORTS})
         environment["CAMERA_SERVICE_TEST_CAMERA_SIZE"] = size
         environment["CAMERA_SERVICE_TEST_CAMERA_FPS"] = str(fps)
         environment["CAMERA_SERVICE_LOGGING_LEVEL"] = "warn"
         LOG.parent.mkdir(parents=True, exist_ok=True)
+        kept = ["--state", state] if state else []
         with LOG.open("a", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                [SERVICE, "demo", "--json"], env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, stderr=log
+                [SERVICE, "demo", "--json", *kept], env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, stderr=log
             )
         assert self.process.stdout
         line = self.process.stdout.readline()

@@ -6,7 +6,12 @@ import json
 import os
 import socket
 import struct
+import time
 from typing import Any
+
+RATE_LIMITED = -32040
+#: Who is told for so long to ask less often asks too often, and fails.
+PATIENCE = 10.0
 
 
 class Rpc:
@@ -47,7 +52,8 @@ class Rpc:
             self._connect(*self._login)
             return self._call(method, **params)
 
-    def _call(self, method: str, **params: Any) -> Any:
+    def _call(self, method: str, until: float | None = None, **params: Any) -> Any:
+        until = time.monotonic() + PATIENCE if until is None else until
         self._number += 1
         question = {"jsonrpc": "2.0", "id": self._number, "method": method, "params": params}
         self._send(1, json.dumps(question).encode())
@@ -60,9 +66,14 @@ class Rpc:
             elif kind == 1:
                 answer = json.loads(body)
                 if answer.get("id") == self._number:
-                    if "error" in answer:
-                        raise RuntimeError(f"{method}: {answer['error']}")
-                    return answer["result"]
+                    if "error" not in answer:
+                        return answer["result"]
+                    error = answer["error"]
+                    if error["code"] != RATE_LIMITED or time.monotonic() > until:
+                        raise RuntimeError(f"{method}: {error}")
+                    # As every client should: it says how long to wait.
+                    time.sleep(error["data"]["retry_after_ms"] / 1000)
+                    return self._call(method, until, **params)
 
     def _more(self) -> None:
         data = self._socket.recv(65536)

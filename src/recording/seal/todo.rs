@@ -24,7 +24,8 @@ pub struct Todo {
     owed: VecDeque<What>,
     /// Nothing can be written before.
     blocked: Option<Mono>,
-    /// The folder must be read: more happened than is kept in mind.
+    /// The folder must be read: more happened than is kept in mind. Not before half of that is done: each reading fills it
+    /// anew, and where it came after each seal, a hundred thousand files would be read a hundred thousand times.
     pub rescan: bool,
 }
 
@@ -89,7 +90,11 @@ impl Todo {
 
     /// Whether the folder is to be read now; once.
     pub fn take_rescan(&mut self, now: Mono) -> bool {
-        !self.is_blocked(now) && std::mem::take(&mut self.rescan)
+        !self.is_blocked(now) && self.has_room() && std::mem::take(&mut self.rescan)
+    }
+
+    fn has_room(&self) -> bool {
+        self.ended.len() <= MOST / 2
     }
 
     /// Whether the medium refused a moment ago, or older news wait: what comes now has to wait behind them.
@@ -118,7 +123,8 @@ impl Todo {
     #[must_use]
     pub fn wake(&self) -> Option<Mono> {
         let soonest = self.ended.values().map(|(at, _)| *at).min();
-        let news = !self.owed.is_empty() || !self.began.is_empty() || self.rescan;
+        let news =
+            !self.owed.is_empty() || !self.began.is_empty() || (self.rescan && self.has_room());
         let news = news.then_some(Mono::default());
         let wake = soonest.into_iter().chain(news).min()?;
         Some(self.blocked.map_or(wake, |until| until.max(wake)))
@@ -133,6 +139,8 @@ impl Todo {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn at(secs: u64) -> Mono {
@@ -180,5 +188,25 @@ mod tests {
         let many: Vec<Stem> = (0..=MOST).map(|n| stem(&format!("r{n}"))).collect();
         todo.ended(&many, false, at(0));
         assert!(todo.rescan && todo.waiting() == MOST);
+    }
+
+    #[test]
+    fn the_folder_is_read_a_few_times_for_many_thousand_files_and_not_for_each_of_them() {
+        let mut todo = Todo::default();
+        let mut left: BTreeSet<Stem> = (0..2 * MOST).map(|n| stem(&format!("r{n}"))).collect();
+        let (mut read, mut now) = (0, at(0));
+        todo.rescan = true;
+        while let Some(when) = todo.wake() {
+            now = now.max(when);
+            if todo.take_rescan(now) {
+                read += 1;
+                let there: Vec<Stem> = left.iter().cloned().collect();
+                todo.ended(&there, true, now);
+            }
+            let (sealed, _) = todo.due(now).expect("something is due when it is woken");
+            left.remove(&sealed);
+        }
+        assert!(left.is_empty());
+        assert!(read <= 5, "{read} times");
     }
 }

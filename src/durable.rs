@@ -80,7 +80,7 @@ fn write(folder: &File, path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
 }
 
 /// Makes a folder and those above it, each on the medium before the next.
-fn make(folder: &Path) -> io::Result<()> {
+pub(crate) fn make(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }

@@ -14,6 +14,7 @@ use camera_service::camera::{Camera, Status};
 use camera_service::clock::{self, Mono};
 use camera_service::latency::{Recorder, Stamps};
 use camera_service::offsite::{self, Report, State};
+use camera_service::recording::seal::chain::Places;
 use camera_service::recording::seal::io::Sealer;
 use camera_service::recording::{EXTENSION, Running};
 use camera_service::rpc::media::PathState;
@@ -220,9 +221,9 @@ async fn a_scraper_gets_every_figure_of_every_camera_as_it_is_now() {
     let sealer = Sealer::new(
         Arc::new(folder),
         Arc::new(Running::default()),
-        &rig.data_dir,
+        Places::new(&rig.data_dir.join("recordings"), &rig.data_dir),
     );
-    rig.system.samples.ask(move || sealer.samples());
+    rig.system.samples.ask(move || sealer.figures().samples());
     let partition = |name: &str| Partition {
         holds: vec!["recordings", "data"],
         disk: Some(Disk {

@@ -22,6 +22,9 @@ use crate::recording::io::{Parts as RecorderParts, Recorder};
 use crate::recording::modes::io::Keeper;
 use crate::recording::modes::{Modes, Wish};
 use crate::recording::seal::Witness;
+use crate::recording::seal::both::Both;
+use crate::recording::seal::chain::Places;
+use crate::recording::seal::figures::Figures;
 use crate::recording::seal::guard::Guarded;
 use crate::recording::seal::io::Sealer;
 use crate::recording::{self, Running};
@@ -62,8 +65,8 @@ pub struct Records {
     pub warden: Warden,
     /// Keeps growing recordings on it.
     pub flush: Flusher,
-    /// What is proved of recordings.
-    pub sealer: Sealer,
+    /// What is proved of recordings: on the medium, and in the fallback where there is one.
+    pub sealers: Vec<Sealer>,
     /// How the disks wear.
     pub observer: Observer,
     /// Where recordings go.
@@ -144,15 +147,24 @@ impl Records {
         let (snapshots, spare_shots) = folders(shots, snapshot::EXTENSION);
         let snapshots = together(shots, snapshots, spare_shots);
         let running = Arc::new(Running::default());
-        let sealer = Sealer::new(
-            Arc::clone(&recordings),
-            Arc::clone(&running) as _,
-            &wanted.data_dir,
-        );
-        let witness = Arc::new(sealer.clone()) as Arc<dyn Witness>;
-        // Nothing is deleted before it is written down by whom.
-        let guarded = Guarded::new(Arc::clone(&recordings), Arc::clone(&witness));
-        let guarded = Arc::new(guarded) as Arc<dyn Shelf>;
+        let sealed = |shelf: Arc<dyn Shelf>, places| {
+            let sealer = Sealer::new(Arc::clone(&shelf), Arc::clone(&running) as _, places);
+            let witness = Arc::new(sealer.clone()) as Arc<dyn Witness>;
+            // Nothing is deleted before it is written down by whom.
+            let guarded = Arc::new(Guarded::new(shelf, Arc::clone(&witness))) as Arc<dyn Shelf>;
+            (sealer, witness, guarded)
+        };
+        let data = &wanted.data_dir;
+        let places = Places::new(roots.medium(), data);
+        let (sealer, mut witness, guarded) = sealed(recordings, places);
+        let mut sealers = vec![sealer];
+        let spare = spare.zip(roots.fallback()).map(|(spare, root)| {
+            let (sealer, there, guarded) = sealed(spare, Places::of_fallback(root, data));
+            sealers.push(sealer);
+            let medium = Arc::clone(&witness);
+            witness = Arc::new(Both::new(Arc::clone(roots), medium, there));
+            guarded
+        });
         let running_too = Arc::clone(&running);
         let beside = spare.clone().map(|spare| Index::new(spare, running_too));
         let index = Index::with(Arc::clone(&guarded), Arc::clone(&running) as _, beside);
@@ -238,7 +250,7 @@ impl Records {
             taker: Arc::new(taker),
             warden,
             flush,
-            sealer,
+            sealers,
             observer,
             payload,
             shelves,
@@ -258,8 +270,10 @@ impl Records {
             let copies = copier.run(recorder.looked(), supervisor.stopping());
             supervisor.spawn("the off-site copy", copies);
         }
-        let evidence = self.sealer.run(recorder.looked(), supervisor.stopping());
-        supervisor.spawn("the evidence", evidence);
+        for sealer in self.sealers {
+            let evidence = sealer.run(recorder.looked(), supervisor.stopping());
+            supervisor.spawn("the evidence", evidence);
+        }
         let wear = self.observer.run(supervisor.stopping());
         supervisor.spawn("the wear of the disks", wear);
         if let Some(spare) = self.index.beside() {
@@ -322,10 +336,15 @@ impl Records {
 
     /// Has what is proved and worn told by health and `/metrics`.
     pub fn show(&self, system: &System, bus: &Bus) {
-        let sealer = self.sealer.clone();
-        system.alarms.ask(move |_| sealer.alarms());
-        let sealer = self.sealer.clone();
-        system.samples.ask(move || sealer.samples());
+        let sealers = self.sealers.clone();
+        system
+            .alarms
+            .ask(move |_| sealers.iter().flat_map(Sealer::alarms).collect());
+        let sealers = self.sealers.clone();
+        system.samples.ask(move || {
+            let each = sealers.iter().map(Sealer::figures);
+            each.fold(Figures::default(), Figures::and).samples()
+        });
         let payload = Arc::clone(&self.payload);
         bus.listen(Box::new(move |event| payload.hear(event)));
         let observer = self.observer.clone();

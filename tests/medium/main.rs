@@ -403,6 +403,101 @@ async fn names(admin: &mut Client, params: Value) -> Vec<String> {
         .collect()
 }
 
+/// What the offline judge says of a folder; it is given neither a configuration nor the service.
+fn verify(dir: &Path, more: &[&str]) -> (Option<i32>, Value) {
+    let mut command = Command::new(stage::binary());
+    command.arg("verify").arg(dir).arg("--json").args(more);
+    let out = command.env_clear().output().unwrap();
+    let said = serde_json::from_slice(&out.stdout).unwrap_or_default();
+    (out.status.code(), said)
+}
+
+/// What `camera-service evidence` prints on the box.
+fn evidence(data: &Path, words: &[&str]) -> String {
+    let mut command = Command::new(stage::binary());
+    command
+        .arg("evidence")
+        .args(words)
+        .env("CAMERA_SERVICE_STORAGE_DATA_DIR", data);
+    let out = command.output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.success(), "{words:?}: {said}");
+    String::from_utf8(out.stdout).unwrap()
+}
+
+async fn proved(dir: &Path, count: u64) {
+    let sealed = async || {
+        let (_, said) = verify(dir, &[]);
+        (said["recordings"]["proved"] == count).then_some(())
+    };
+    let what = format!("{count} sealed in {}", dir.display());
+    eventually(&what, Duration::from_secs(30), sealed).await;
+}
+
+/// Both folders verify by what was taken from the box before; then a byte of the fallback's recording is altered, and
+/// then its chain is cut short.
+fn judge_both(medium: &Path, there: &Path, state: &Path) {
+    let data = state.join("data");
+    let kept = |name: &str, words: &[&str]| {
+        let path = state.join(name);
+        fs::write(&path, evidence(&data, words)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let key = kept("box.pem", &["key"]);
+    assert_eq!(
+        evidence(&data, &["key"]),
+        evidence(&data, &["key", "--fallback"])
+    );
+    let (head, spare_head) = (
+        kept("head", &["head"]),
+        kept("spare-head", &["head", "--fallback"]),
+    );
+    let by = |head: &String| ["--key", &key, "--head", head].map(str::to_owned);
+    let judged = |dir: &Path, head: &String| {
+        let by = by(head);
+        verify(dir, &by.each_ref().map(String::as_str))
+    };
+    let (code, said) = judged(medium, &head);
+    assert_eq!((code, &said["good"]), (Some(0), &json!(true)), "{said}");
+    let (code, said) = judged(there, &spare_head);
+    assert_eq!((code, &said["good"]), (Some(0), &json!(true)), "{said}");
+    let counts = &said["recordings"];
+    println!("the fallback: {counts}");
+    assert_eq!(
+        (
+            &counts["proved"],
+            &counts["deleted_by_users"],
+            &counts["not_sealed"]
+        ),
+        (&json!(1), &json!(1), &json!(0)),
+        "{said}"
+    );
+
+    let film = there.join("camera0/later-fallback.mp4");
+    let good = fs::read(&film).unwrap();
+    let mut bytes = good.clone();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&film, bytes).unwrap();
+    let (code, said) = judged(there, &spare_head);
+    assert_eq!(code, Some(1), "{said}");
+    let first = &said["findings"][0];
+    assert_eq!(
+        (&first["fault"], &first["file"]),
+        (&json!("altered"), &json!("camera0/later-fallback.mp4"))
+    );
+    fs::write(&film, good).unwrap();
+
+    let chain = there.join(".evidence/chain-000000000001.jsonl");
+    let whole = fs::read_to_string(&chain).unwrap();
+    let end = whole.trim_end().rfind('\n').unwrap() + 1;
+    fs::write(&chain, &whole[..end]).unwrap();
+    let (code, said) = judged(there, &spare_head);
+    let faults = said["findings"].to_string();
+    assert!(code == Some(1) && faults.contains("cut_off"), "{said}");
+    fs::write(&chain, whole).unwrap();
+}
+
 #[tokio::test]
 #[ignore = "runs in a mount namespace, by a_medium_that_is_pulled_while_there_is_a_fallback"]
 async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
@@ -533,6 +628,9 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
     assert_eq!(health(&demo), ["storage_gone"]);
     result(&mut admin, "stop_recording", stop).await;
     assert_eq!(names(&mut admin, json!({})).await, ["later-fallback"]);
+    // It is sealed where it lies, while the medium is away.
+    let there = spare.join("recordings");
+    proved(&there, 1).await;
     assert_eq!(
         beneath(),
         Vec::<String>::new(),
@@ -546,7 +644,9 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
     .await;
     let all = names(&mut admin, json!({})).await;
     assert_eq!(all, ["later-fallback", "run-2", "run"]);
+    proved(Path::new(slot), 2).await;
     drop(demo);
+    judge_both(Path::new(slot), &there, &state);
     pull();
     for folder in [spare, state] {
         fs::remove_dir_all(folder).unwrap();

@@ -20,9 +20,17 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Print the public key (PEM); it is made at the first use, with its private half
-    Key,
+    Key(Which),
     /// Print the newest record: kept elsewhere, `verify --head` sees when newest evidence is cut off
-    Head,
-    /// Make another key, which takes over with the next record, and print its public half
+    Head(Which),
+    /// Make another key, which takes over with the next record of each chain, and print its public half
     Rotate,
+}
+
+/// Which chain is asked about.
+#[derive(Debug, clap::Args)]
+pub(super) struct Which {
+    /// Of the chain in the fallback (storage.fallback_path), not of that on the recordings' medium
+    #[arg(long)]
+    pub(super) fallback: bool,
 }

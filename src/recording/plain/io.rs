@@ -175,7 +175,7 @@ impl Recorder {
             let Some(entry) = inner.parts.shelf.find(&name)? else {
                 return Ok(Made::Plain);
             };
-            inner.parts.witness.rewriting(&name, "made a plain MP4");
+            inner.parts.witness.rewriting(&entry, "made a plain MP4");
             finalise(&entry.path, &inner.halt).map_err(|e| {
                 let what = format!("cannot make a plain MP4 of {}", entry.path.display());
                 Error::new(Kind::Transient, what)

@@ -78,7 +78,7 @@ pub fn mend(
         Verdict::Sound => Ok(Done::Left),
         Verdict::Cut { at, head } => {
             if let Some((entry, witness)) = told {
-                witness.rewriting(&entry.stem, "its torn end is cut off");
+                witness.rewriting(entry, "its torn end is cut off");
             }
             // By the open file: its name may become another at any moment.
             let mut writer = OpenOptions::new()

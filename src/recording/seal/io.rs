@@ -16,6 +16,7 @@ use tracing::{debug, info, warn};
 use super::book::Stand;
 use super::chain::Places;
 use super::chain::io::Chain;
+use super::figures::Figures;
 use super::record::{Digest, NOTHING, What, hex};
 use super::todo::Todo;
 use super::{Deed, Witness};
@@ -28,7 +29,6 @@ use crate::storage::names::Stem;
 use crate::storage::shelf::{Entry, Shelf};
 use crate::supervise::blocking;
 use crate::system::alarms::{About, Alarm};
-use crate::system::samples::Sample;
 
 /// Bytes a second that are read to be digested: sixteen cameras of 4 Mbit/s, and a tenth of a small board's core while
 /// a long recording is sealed.
@@ -54,13 +54,13 @@ struct Inner {
     todo: Mutex<Todo>,
     wake: Notify,
     halt: AtomicBool,
-    figures: Figures,
+    done: Done,
     trouble: Mutex<Option<String>>,
 }
 
 /// What it has done since the service started.
 #[derive(Debug, Default)]
-struct Figures {
+struct Done {
     sealed: AtomicU64,
     bytes: AtomicU64,
 }
@@ -126,18 +126,19 @@ pub fn digest_file(
 }
 
 impl Sealer {
-    /// Of the recordings in `shelf`. Nothing is read or made before [`Sealer::run`] or the first deletion.
+    /// Of the recordings in `shelf`, with the chain in `places`. Nothing is read or made before [`Sealer::run`] or the first
+    /// deletion.
     #[must_use]
-    pub fn new(shelf: Arc<dyn Shelf>, running: Arc<dyn Protect>, data_dir: &Path) -> Self {
+    pub fn new(shelf: Arc<dyn Shelf>, running: Arc<dyn Protect>, places: Places) -> Self {
         Self(Arc::new(Inner {
-            places: Places::new(&shelf.root(), data_dir),
+            places,
             shelf,
             running,
             chain: Mutex::default(),
             todo: Mutex::default(),
             wake: Notify::new(),
             halt: AtomicBool::new(false),
-            figures: Figures::default(),
+            done: Done::default(),
             trouble: Mutex::default(),
         }))
     }
@@ -197,39 +198,6 @@ impl Sealer {
         }
     }
 
-    /// The figures, for `/metrics`.
-    #[must_use]
-    pub fn samples(&self) -> Vec<Sample> {
-        let (sealed, bytes, waiting) = self.figures();
-        let whole = Sample::whole;
-        vec![
-            whole(
-                "camera_service_evidence_sealed_total",
-                true,
-                "Recordings whose digest was signed and chained.",
-                sealed,
-            ),
-            whole(
-                "camera_service_evidence_sealed_bytes_total",
-                true,
-                "Bytes of these recordings.",
-                bytes,
-            ),
-            whole(
-                "camera_service_evidence_waiting",
-                false,
-                "Finished recordings that are not sealed yet.",
-                waiting as u64,
-            ),
-            whole(
-                "camera_service_evidence_broken",
-                false,
-                "1 when the chain was not as this box left it when it was read.",
-                u64::from(self.trouble().is_some()),
-            ),
-        ]
-    }
-
     /// What is wrong, for the component `security` of health.
     #[must_use]
     pub fn alarms(&self) -> Vec<Alarm> {
@@ -247,14 +215,15 @@ impl Sealer {
             .collect()
     }
 
-    /// Recordings sealed since the start, their bytes, and how many wait.
+    /// What it has done, from memory.
     #[must_use]
-    pub fn figures(&self) -> (u64, u64, usize) {
-        (
-            self.0.figures.sealed.load(Ordering::Relaxed),
-            self.0.figures.bytes.load(Ordering::Relaxed),
-            self.0.todo().waiting(),
-        )
+    pub fn figures(&self) -> Figures {
+        Figures {
+            sealed: self.0.done.sealed.load(Ordering::Relaxed),
+            bytes: self.0.done.bytes.load(Ordering::Relaxed),
+            waiting: self.0.todo().waiting() as u64,
+            broken: self.trouble().is_some(),
+        }
     }
 
     /// What is wrong with the chain, from memory.
@@ -497,8 +466,8 @@ impl Inner {
             self.todo().again(stem.clone(), late, clock::mono());
             return Ok(());
         }
-        self.figures.sealed.fetch_add(1, Ordering::Relaxed);
-        self.figures.bytes.fetch_add(entry.size, Ordering::Relaxed);
+        self.done.sealed.fetch_add(1, Ordering::Relaxed);
+        self.done.bytes.fetch_add(entry.size, Ordering::Relaxed);
         let took = clock::mono().since(begun);
         debug!(name = %stem, bytes = entry.size, took_ms = took.as_millis(), "sealed");
         Ok(())
@@ -517,16 +486,14 @@ impl Witness for Sealer {
         self.0.wake.notify_one();
     }
 
-    fn rewriting(&self, stem: &Stem, why: &str) {
+    fn rewriting(&self, entry: &Entry, why: &str) {
+        let stem = &entry.stem;
         let written = self.0.with(|chain| {
             if chain.book.stand(stem.as_str()) != Some(Stand::Sealed) {
                 return Ok(());
             }
-            let Some(entry) = self.0.shelf.find(stem)? else {
-                return Ok(());
-            };
             let what = What::Reopen {
-                device: entry.device,
+                device: entry.device.clone(),
                 stem: stem.to_string(),
                 why: why.to_owned(),
             };
@@ -547,7 +514,7 @@ impl Witness for Sealer {
             why: why.to_owned(),
         };
         let mut held = self.0.chain.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.0.todo().is_blocked(now) {
+        if self.0.shelf.is_troubled() || self.0.todo().is_blocked(now) {
             let done = deed()?;
             self.0.todo().owe(what);
             return Ok(done);

@@ -6,10 +6,13 @@
 //! needs the medium and the public key only. `docs/evidence.md` says what that proves and what it does not.
 //!
 //! [`record`] is one line, [`chain`] their files, [`book`] what the service remembers of them; `todo` decides what is
-//! to be sealed when, and `io` does it. [`guard`] stands before every deletion.
+//! to be sealed when, and `io` does it. [`guard`] stands before every deletion. Where there is a fallback, it has a chain of
+//! its own ([`both`]).
 
 pub mod book;
+pub mod both;
 pub mod chain;
+pub mod figures;
 pub mod guard;
 pub mod io;
 pub mod keys;
@@ -33,7 +36,7 @@ pub trait Witness: Send + Sync {
     fn changed(&self, began: &[Stem], ended: &[Stem]);
 
     /// The service is about to change a finished file. May wait for the disk; comes back when that is written down.
-    fn rewriting(&self, stem: &Stem, why: &str);
+    fn rewriting(&self, entry: &Entry, why: &str);
 
     /// The service is about to delete a file: writes down who wants it and why, then does it. May wait for the disk.
     ///
@@ -49,7 +52,7 @@ pub struct Nobody;
 impl Witness for Nobody {
     fn changed(&self, _: &[Stem], _: &[Stem]) {}
 
-    fn rewriting(&self, _: &Stem, _: &str) {}
+    fn rewriting(&self, _: &Entry, _: &str) {}
 
     fn deleting(&self, _: &Entry, _: &str, _: &str, deed: Deed<'_>) -> Result<Option<u64>> {
         deed()

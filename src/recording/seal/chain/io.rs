@@ -76,7 +76,7 @@ impl Chain {
     /// `Config` when a file cannot be read; a chain that is damaged is no error.
     pub fn open(places: Places) -> Result<Self> {
         let mut chain = Self {
-            key: keys::read(&places.key())?,
+            key: keys::signer(&places)?,
             book: Book::default(),
             parts: parts(&places.chain).map_err(|e| unusable(&places.chain, e))?,
             part: None,
@@ -189,16 +189,18 @@ impl Chain {
         let (have, empty) = (self.book.seq, self.book.last == NOTHING);
         let signer = self.key.as_ref().map(|key| written(&key.verifying_key()));
         let lost = marked.and_then(|(seq, _)| (seq > have).then_some([have + 1, seq]));
-        let next = keys::read(&self.places.next_key()).ok().flatten();
-        let rotated = next
-            .as_ref()
-            .is_some_and(|next| self.book.key == Some(written(&next.verifying_key())));
-        if rotated {
-            // The record was written and the power failed before the files were renamed.
-            self.key = next;
-            if let Err(error) = keys::promote(&self.places) {
-                warn!(%error, "the next signing key cannot take the place of the former");
+        let next = keys::read(&self.places.key()).ok().flatten();
+        let next = next.filter(|next| {
+            let key = Some(written(&next.verifying_key()));
+            key != signer && key == self.book.key
+        });
+        let rotated = next.is_some();
+        if let Some(next) = next {
+            // The record was written and the power failed before the former key was removed.
+            if let Err(error) = keys::handed_over(&self.places, &next) {
+                warn!(%error, "the former signing key stays where it is");
             }
+            self.key = Some(next);
         }
         let why = if let Some([from, to]) = lost {
             format!("records {from} to {to} are not on this medium")
@@ -221,11 +223,17 @@ impl Chain {
     /// `Transient` or `Config` when they are not; then none of them counts.
     pub fn append(&mut self, whats: Vec<What>, at: Wall) -> Result<()> {
         let mut all: Vec<What> = self.due.iter().cloned().collect();
-        let mut next = keys::read(&self.places.next_key())?;
-        let key = match self.key.clone() {
+        let former = keys::read(&self.places.former_key())?;
+        let rotates = former.is_some();
+        let key = match self.key.clone().or(former) {
             Some(key) => key,
-            None => keys::make(&self.places.key())?,
+            None => keys::own(&self.places)?,
         };
+        let next = match rotates {
+            true => Some(keys::own(&self.places)?),
+            false => None,
+        };
+        let next = next.filter(|next| next.verifying_key() != key.verifying_key());
         if let Some(next) = &next {
             all.push(What::Rotate {
                 next: written(&next.verifying_key()),
@@ -236,9 +244,9 @@ impl Chain {
         all.extend(whats);
         self.write(&all[..turn], at)?;
         self.due = None;
-        if let Some(next) = next.take() {
-            self.key = Some(next);
-            keys::promote(&self.places).map_err(|e| unusable(&self.places.key(), e))?;
+        if let Some(next) = next {
+            self.key = Some(next.clone());
+            keys::handed_over(&self.places, &next)?;
             info!("the evidence chain is signed by the next key from now on");
         }
         self.write(&all[turn..], at)?;

@@ -27,6 +27,15 @@ pub fn part_number(name: &str) -> Option<u64> {
     (part_name(number) == name).then_some(number)
 }
 
+/// Which of the box's two chains: each medium must be proved by what lies on it alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The one on the recordings' medium.
+    Medium,
+    /// The one in the fallback.
+    Fallback,
+}
+
 /// Where everything lies.
 #[derive(Debug, Clone)]
 pub struct Places {
@@ -34,34 +43,59 @@ pub struct Places {
     pub chain: PathBuf,
     /// The private key and the newest record, on the data partition.
     pub private: PathBuf,
+    /// Whose newest record and former key are meant; the key is both chains'.
+    pub side: Side,
 }
 
 impl Places {
-    /// Of a box.
+    /// Of a box's medium.
     #[must_use]
     pub fn new(recordings: &Path, data_dir: &Path) -> Self {
         Self {
             chain: recordings.join(FOLDER),
             private: data_dir.join("evidence"),
+            side: Side::Medium,
         }
     }
 
-    /// The private key, PEM (PKCS #8), mode 0600.
+    /// Of its fallback.
+    #[must_use]
+    pub fn of_fallback(recordings: &Path, data_dir: &Path) -> Self {
+        Self {
+            side: Side::Fallback,
+            ..Self::new(recordings, data_dir)
+        }
+    }
+
+    /// The private key of both chains, PEM (PKCS #8), mode 0600.
     #[must_use]
     pub fn key(&self) -> PathBuf {
         self.private.join("key.pem")
     }
 
-    /// The private key that takes over with the next record.
+    /// The private key that signs in its place until this chain has handed over; there is none else. Each chain has its
+    /// own: it may be long before the other one gets its next record.
     #[must_use]
-    pub fn next_key(&self) -> PathBuf {
-        self.private.join("next.pem")
+    pub fn former_key(&self) -> PathBuf {
+        self.private.join(match self.side {
+            Side::Medium => "former.pem",
+            Side::Fallback => "former-fallback.pem",
+        })
+    }
+
+    /// Held by whoever makes, changes or hands over a key.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.private.join("lock")
     }
 
     /// The newest record, as its line.
     #[must_use]
     pub fn head(&self) -> PathBuf {
-        self.private.join("head.json")
+        self.private.join(match self.side {
+            Side::Medium => "head.json",
+            Side::Fallback => "head-fallback.json",
+        })
     }
 
     /// The public key beside the chain.

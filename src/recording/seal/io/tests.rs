@@ -40,7 +40,7 @@ impl Bench {
             sealer: Sealer::new(
                 Arc::clone(&shelf),
                 Arc::clone(&running) as _,
-                &dir.join("data"),
+                Places::new(&dir.join("recordings"), &dir.join("data")),
             ),
             dir,
             shelf,
@@ -51,7 +51,8 @@ impl Bench {
     /// The service begins, as after a restart.
     fn start(&mut self) {
         let running = Arc::clone(&self.running) as _;
-        self.sealer = Sealer::new(Arc::clone(&self.shelf), running, &self.dir.join("data"));
+        let places = Places::new(&self.shelf.root(), &self.dir.join("data"));
+        self.sealer = Sealer::new(Arc::clone(&self.shelf), running, places);
         self.sealer.0.look().unwrap();
         self.sealer.0.work();
     }
@@ -104,7 +105,7 @@ fn a_finished_recording_is_sealed_and_one_that_runs_is_only_named() {
     let report = bench.verify();
     assert!(report.is_good(), "{}", report.to_text());
     assert_eq!((report.counts.proved, report.counts.unsealed), (1, 1));
-    assert_eq!(bench.sealer.figures().0, 1);
+    assert_eq!(bench.sealer.figures().sealed, 1);
     // What the film tells of itself stands in its seal.
     let line = bench.chain().lines().nth(1).unwrap().to_owned();
     let value: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -221,7 +222,8 @@ fn a_medium_that_takes_no_record_still_lets_go_of_files_and_the_record_follows()
 fn a_sealed_file_that_the_service_changes_is_sealed_anew() {
     let bench = Bench::new();
     bench.record("a");
-    bench.sealer.rewriting(&stem("a"), "made a plain MP4");
+    let entry = bench.shelf.find(&stem("a")).unwrap().unwrap();
+    bench.sealer.rewriting(&entry, "made a plain MP4");
     fs::write(bench.path("a"), head(2000)).unwrap();
     let between = bench.verify();
     assert!(between.is_good() && between.counts.unsealed == 1);
@@ -239,7 +241,8 @@ fn a_file_that_is_still_written_waits_for_its_seal() {
     bench.shelf.put("camera0", &stem("a"), &bytes).unwrap();
     bench.sealer.changed(&[stem("a")], &[stem("a")]);
     bench.sealer.0.work();
-    assert_eq!((bench.sealer.figures().0, bench.sealer.figures().2), (0, 1));
+    let figures = bench.sealer.figures();
+    assert_eq!((figures.sealed, figures.waiting), (0, 1));
     let text = bench.chain();
     assert!(text.contains("\"begin\"") && !text.contains("\"seal\""));
 }

@@ -1,10 +1,12 @@
 //! Reads, makes and changes the keys.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
+use nix::fcntl::{Flock, FlockArg};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::{private_pem, public_pem, read_private, read_public};
@@ -46,21 +48,26 @@ pub(in crate::recording::seal) fn read(path: &Path) -> Result<Option<SigningKey>
 ///
 /// # Errors
 /// `Config` when it cannot be written; `Internal` when the kernel gives no randomness.
-pub(in crate::recording::seal) fn make(path: &Path) -> Result<SigningKey> {
+fn make(path: &Path) -> Result<SigningKey> {
     let mut secret = [0; 32];
     // getrandom(2): waits until the kernel's generator is seeded, which the first boot of a box may have to.
     SystemRandom::new()
         .fill(&mut secret)
         .map_err(|_| Error::new(Kind::Internal, "the kernel gives no randomness"))?;
     let key = SigningKey::from_bytes(&secret);
-    let failed = |e: io::Error| {
-        Error::new(Kind::Config, format!("cannot write {}", path.display()))
-            .because(e)
-            .action("make room on storage.data_dir, and let the service's user own it")
-    };
-    let pem = private_pem(&key).map_err(|e| failed(io::Error::other(e)))?;
-    durable::replace(path, pem.as_bytes(), 0o600).map_err(failed)?;
+    keep(&key, path)?;
     Ok(key)
+}
+
+fn keep(key: &SigningKey, path: &Path) -> Result<()> {
+    let pem = private_pem(key).map_err(|e| unwritable(path, io::Error::other(e)))?;
+    durable::replace(path, pem.as_bytes(), 0o600).map_err(|e| unwritable(path, e))
+}
+
+fn unwritable(path: &Path, source: io::Error) -> Error {
+    Error::new(Kind::Config, format!("cannot write {}", path.display()))
+        .because(source)
+        .action("make room on storage.data_dir, and let the service's user own it")
 }
 
 /// Writes the public key beside the chain.
@@ -74,34 +81,100 @@ pub(in crate::recording::seal) fn publish(key: &VerifyingKey, path: &Path) -> io
     durable::replace(path, pem.as_bytes(), 0o644)
 }
 
-/// The next key has taken over: it is the key now.
-pub(in crate::recording::seal) fn promote(places: &Places) -> io::Result<()> {
-    fs::rename(places.next_key(), places.key())?;
-    File::open(&places.private)?.sync_all()
+/// One at a time: two chains of the service, and the command line. Nobody waits for a recordings' medium with it.
+fn lock(places: &Places) -> Result<Flock<File>> {
+    let path = places.lock();
+    let failed = |e: io::Error| {
+        Error::new(Kind::Config, format!("cannot lock {}", path.display()))
+            .because(e)
+            .action("let the service's user own that folder")
+    };
+    durable::make(&places.private).map_err(failed)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed)?;
+    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, e)| failed(e.into()))
 }
 
-/// The public key of the box, made with its private one at first use.
+/// The private key that signs the next record of a chain; `None`: none was made yet.
+///
+/// # Errors
+/// `Config` when it is damaged, or others may read it.
+pub(in crate::recording::seal) fn signer(places: &Places) -> Result<Option<SigningKey>> {
+    match read(&places.former_key())? {
+        Some(former) => Ok(Some(former)),
+        None => read(&places.key()),
+    }
+}
+
+/// The key that a chain is to be signed with, made where there is none.
 ///
 /// # Errors
 /// `Config` when a file cannot be read or written.
-pub fn own(places: &Places) -> Result<VerifyingKey> {
-    let key = match read(&places.key())? {
+pub(in crate::recording::seal) fn own(places: &Places) -> Result<SigningKey> {
+    if let Some(key) = read(&places.key())? {
+        return Ok(key);
+    }
+    let _one = lock(places)?;
+    // Whoever was here first has made it: both chains have one key.
+    match read(&places.key())? {
+        Some(key) => Ok(key),
+        None => make(&places.key()),
+    }
+}
+
+/// A chain is signed with `key` from now on, and says so: its former one is not needed any more.
+///
+/// # Errors
+/// `Config` when a file cannot be read or written.
+pub(in crate::recording::seal) fn handed_over(places: &Places, key: &SigningKey) -> Result<()> {
+    let _one = lock(places)?;
+    let newest = read(&places.key())?;
+    if newest.is_none_or(|newest| newest.verifying_key() != key.verifying_key()) {
+        // Somebody made another one meanwhile; this one hands over to that with the next record.
+        return keep(key, &places.former_key());
+    }
+    let gone = match fs::remove_file(places.former_key()) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed.and_then(|()| File::open(&places.private)?.sync_all()),
+    };
+    gone.map_err(|e| unwritable(&places.former_key(), e))
+}
+
+/// The public key that signs the next record of a chain; it is made with its private half at first use.
+///
+/// # Errors
+/// `Config` when a file cannot be read or written.
+pub fn signs(places: &Places) -> Result<VerifyingKey> {
+    let key = match signer(places)? {
         Some(key) => key,
-        None => make(&places.key())?,
+        None => own(places)?,
     };
     Ok(key.verifying_key())
 }
 
-/// Makes the key that takes over with the next record, and gives its public half.
+/// Makes the key that takes over with the next record of each chain, and gives its public half. The key before it stays
+/// with each chain until that has handed over.
 ///
 /// # Errors
 /// `Config` when a file cannot be read or written.
-pub fn rotate(places: &Places) -> Result<VerifyingKey> {
-    own(places)?;
-    Ok(make(&places.next_key())?.verifying_key())
+pub fn rotate(medium: &Places, fallback: Option<&Places>) -> Result<VerifyingKey> {
+    let key = own(medium)?;
+    let _one = lock(medium)?;
+    for chain in [Some(medium), fallback].into_iter().flatten() {
+        // One that has not handed over yet hands over from where it is.
+        if read(&chain.former_key())?.is_none() {
+            keep(&key, &chain.former_key())?;
+        }
+    }
+    Ok(make(&medium.key())?.verifying_key())
 }
 
-/// The newest record of the box, as its line; `None` before the first.
+/// The newest record of a chain, as its line; `None` before the first.
 ///
 /// # Errors
 /// `Config` when it cannot be read.

@@ -163,7 +163,7 @@ fn a_box() -> Box_ {
         it.record(&format!("camera{}", number % 2), &format!("r{number}"));
     }
     it.delete("camera1", "r1");
-    keys::io::rotate(&it.places()).unwrap();
+    keys::io::rotate(&it.places(), None).unwrap();
     for number in 5..9 {
         it.record(&format!("camera{}", number % 2), &format!("r{number}"));
     }

@@ -115,7 +115,7 @@ fn a_chain_that_was_changed_while_the_box_was_off_is_complained_of() {
 
 #[test]
 fn the_key_is_the_services_own_and_changes_hands_with_a_record() {
-    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     let scratch = Scratch::new();
     let places = Places::new(&scratch.0.join("recordings"), &scratch.0.join("data"));
     let mut chain = scratch.open();
@@ -123,22 +123,94 @@ fn the_key_is_the_services_own_and_changes_hands_with_a_record() {
     chain.append(vec![begin("a")], at()).unwrap();
     assert_eq!(fs::metadata(places.key()).unwrap().mode() & 0o777, 0o600);
     let first = fs::read_to_string(places.public()).unwrap();
-    let next = keys::rotate(&places).unwrap();
+    let former = fs::read_to_string(places.key()).unwrap();
+    let next = keys::rotate(&places, None).unwrap();
     chain.append(vec![begin("b")], at()).unwrap();
     assert_eq!(chain.book.seq, 3, "one record hands over");
     assert_eq!(chain.public(), Some(written(&next)));
-    assert!(!places.next_key().exists());
+    assert!(!places.former_key().exists());
     assert_ne!(fs::read_to_string(places.public()).unwrap(), first);
     assert_eq!(scratch.open().trouble, None);
-    // A power cut between the record and the renaming.
-    fs::rename(places.key(), places.next_key()).unwrap();
+    // A power cut between the record and the removal of the former key.
+    fs::write(places.former_key(), former).unwrap();
+    fs::set_permissions(places.former_key(), fs::Permissions::from_mode(0o600)).unwrap();
     let again = scratch.open();
     assert_eq!(
         (again.public(), again.trouble),
         (Some(written(&next)), None)
     );
-    assert!(places.key().exists());
+    assert!(places.key().exists() && !places.former_key().exists());
     assert_eq!(again.book.stand("b"), Some(Stand::Open));
+}
+
+#[test]
+fn each_of_two_chains_hands_over_in_its_own_time_however_often_the_key_was_changed_meanwhile() {
+    let scratch = Scratch::new();
+    let data = scratch.0.join("data");
+    let medium = Places::new(&scratch.0.join("recordings"), &data);
+    let spare = Places::of_fallback(&scratch.0.join("spare"), &data);
+    let write = |places: &Places, stem: &str| {
+        let mut chain = Chain::open(places.clone()).unwrap();
+        chain.append(vec![begin(stem)], at()).unwrap();
+        (chain.public(), chain.book.seq, chain.trouble)
+    };
+    let first = write(&medium, "a").0;
+    assert_eq!(
+        write(&spare, "a-fallback"),
+        (first.clone(), 1, None),
+        "one key for both"
+    );
+    // The medium's hands over twice before the fallback is used again.
+    keys::rotate(&medium, Some(&spare)).unwrap();
+    let second = write(&medium, "b");
+    assert_eq!((second.1, second.2), (3, None));
+    assert_eq!(
+        Some(written(&keys::signs(&spare).unwrap())),
+        first,
+        "it has not handed over"
+    );
+    let third = keys::rotate(&medium, Some(&spare)).unwrap();
+    assert_eq!(write(&medium, "c"), (Some(written(&third)), 5, None));
+    assert_eq!(
+        write(&spare, "b-fallback"),
+        (Some(written(&third)), 3, None)
+    );
+    // Nothing is left of what came before.
+    assert!(!medium.former_key().exists() && !spare.former_key().exists());
+    for places in [medium, spare] {
+        let chain = Chain::open(places).unwrap();
+        assert_eq!(
+            (chain.trouble, chain.key.unwrap().verifying_key()),
+            (None, third)
+        );
+    }
+}
+
+#[test]
+fn a_key_that_is_changed_while_a_chain_hands_over_is_handed_over_to_next() {
+    let scratch = Scratch::new();
+    let places = Places::new(&scratch.0.join("recordings"), &scratch.0.join("data"));
+    let mut chain = scratch.open();
+    chain.append(vec![begin("a")], at()).unwrap();
+    keys::rotate(&places, None).unwrap();
+    let second = keys::own(&places).unwrap();
+    // Its record is written; before the service has put the former key away, somebody wants another one.
+    let third = keys::rotate(&places, None).unwrap();
+    keys::handed_over(&places, &second).unwrap();
+    assert_eq!(keys::signs(&places).unwrap(), second.verifying_key());
+    assert_eq!(keys::own(&places).unwrap().verifying_key(), third);
+    // A power cut between the two files of a rotation leaves one key twice, which is none to hand over to.
+    let scratch = Scratch::new();
+    let places = Places::new(&scratch.0.join("recordings"), &scratch.0.join("data"));
+    let mut chain = scratch.open();
+    chain.append(vec![begin("a")], at()).unwrap();
+    fs::copy(places.key(), places.former_key()).unwrap();
+    let mut chain = scratch.open();
+    chain.append(vec![begin("b")], at()).unwrap();
+    assert_eq!((chain.book.seq, &chain.trouble), (2, &None));
+    let next = keys::rotate(&places, None).unwrap();
+    chain.append(vec![begin("c")], at()).unwrap();
+    assert_eq!((chain.book.seq, chain.public()), (4, Some(written(&next))));
 }
 
 #[test]

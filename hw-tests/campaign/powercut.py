@@ -206,9 +206,13 @@ class Run:
 
     def settled(self) -> None:
         """Waits until every camera is recorded into a file of its own: no more files begin."""
+        seen: dict[str, int] = {}
+
         def grows(camera: str) -> bool:
-            return any(each["filename"] not in self.former and each["extensions"]["duration_ms"] > 0
-                       for each in self.running(camera))
+            # One that lay there without a name until now is new, too, and said to run, but does not grow.
+            new = [each for each in self.running(camera) if each["filename"] not in self.former]
+            return any(seen.setdefault(each["filename"], told) < told
+                       for each in new for told in [each["extensions"]["duration_ms"]])
 
         self.box.wait_for("recordings of all cameras", lambda: all(map(grows, CAMERAS)), PATIENCE)
 

@@ -209,8 +209,10 @@ class Run:
         seen: dict[str, int] = {}
 
         def grows(camera: str) -> bool:
-            # One that lay there without a name until now is new, too, and said to run, but does not grow.
-            new = [each for each in self.running(camera) if each["filename"] not in self.former]
+            # One that lay there without a name until now is new, too, and said to run, but does not grow. One may have got
+            # the name of another of which nothing was left.
+            new = [each for each in self.running(camera)
+                   if each["filename"] not in self.former or self.is_aside(camera, each["filename"])]
             return any(seen.setdefault(each["filename"], told) < told
                        for each in new for told in [each["extensions"]["duration_ms"]])
 

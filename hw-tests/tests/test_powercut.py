@@ -76,6 +76,7 @@ def test_every_moment_between_two_flushes_of_one_run_is_a_good_moment_for_a_cut(
         growing = memory.growing
         moments = [*log.flushes(), log.entries[-1][0]]
         step = max(1, len(moments) // POINTS)
+        print(f"{len(moments)} moments, of which each {step}. is tried")
         for flushes in range(SEED % step, len(moments), step):
             at = moments[flushes]
             before.replace(disk.image)
@@ -95,7 +96,6 @@ def test_every_moment_between_two_flushes_of_one_run_is_a_good_moment_for_a_cut(
         disk.close()
     for cut in cuts:
         losses.record(recorder="camera-service, every moment of a run", **cut.__dict__)
-    print(f"{len(moments)} moments, of which {len(range(SEED % step, len(moments), step))} were tried")
     assert cuts, "nothing was recorded in any of them"
     assert max(cut.missing_ms for cut in cuts) <= MISSING_AT_MOST, cuts
 

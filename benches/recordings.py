@@ -1,11 +1,12 @@
 """What recordings cost: to index and to list many of them, beside MediaMTX on the same tree, and to have growing ones flushed.
 
-    tools/bench recordings [--recordings 100000] [--rounds 7] [--passes 3] [--seconds 20] [--only lists,flush]
+    tools/bench recordings [--recordings 100000] [--rounds 7] [--passes 3] [--seconds 20] [--only lists,start,flush]
     tools/bench recordings --short             10,000 recordings and one short pass, as `make bench` runs it
 
 lists   `cargo bench --bench index` makes the tree and measures the index by itself: lost, intact, each question. Then MediaMTX
         and after it the service are started on that tree and asked over loopback, until the last byte of the answer. Each
         kind of question finds a MediaMTX that has just been started, so that memory belongs to it.
+start   `start_recording` on a test camera, until the answer says that the file is on the disk.
 flush   `cargo bench --bench flush`: what is left of the throughput where growing recordings are flushed.
 
 Everything lies in a folder beneath target/bench, removed at the end: a folder for temporary files may be memory.
@@ -301,6 +302,22 @@ def lists(count: int, rounds: int) -> None:
         rows.show()
 
 
+def start(times: int) -> None:
+    """How long a camera waits for its recording to begin; a key frame is asked for, so no luck is needed."""
+    took = []
+    with box.Demo("640x480") as demo:
+        port = int(demo.card["ws"].rsplit(":", 1)[1].split("/")[0])
+        with Client(port, demo.card["tokens"]["operator"]) as client:
+            for _ in range(times):
+                seconds, _, _ = client.ask("start_recording", device=CAMERA)()
+                took.append(seconds * 1000)
+                # Each beginning falls elsewhere between two key frames.
+                time.sleep(1.1)
+                client.call("stop_recording", device=CAMERA)
+    line = record(bench="start", times=times, median_ms=statistics.median(took), worst_ms=max(took))
+    print(f"\nstart_recording, {times} times: median {line['median_ms']:.0f} ms, worst {line['worst_ms']:.0f} ms", flush=True)
+
+
 def flush(passes: int, seconds: int) -> None:
     """What flushing leaves of the throughput; with 0 the kernel writes when it likes."""
     lines: list[dict[str, Any]] = []
@@ -311,7 +328,7 @@ def flush(passes: int, seconds: int) -> None:
           "written for a byte |\n|---|---|---|---|---|---|---|---|")
     for pace in dict.fromkeys(line["pace"] for line in lines):
         without = None
-        for every in (0, 2000, 500, 100):
+        for every in dict.fromkeys(line["flush_interval_ms"] for line in lines):
             own = [line for line in lines if (line["pace"], line["flush_interval_ms"]) == (pace, every)]
             rate = statistics.median(line["mb_per_s"] for line in own)
             without = rate if every == 0 else without
@@ -334,7 +351,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="how often MediaMTX is asked each question")
     parser.add_argument("--passes", type=int, default=3, help="of the bench of flushing")
     parser.add_argument("--seconds", type=int, default=20, help="of each of its rows at a camera's pace")
-    parser.add_argument("--only", default="lists,flush")
+    parser.add_argument("--only", default="lists,start,flush")
     parser.add_argument("--short", action="store_true", help="10,000 recordings, three rounds, one short pass")
     wanted = parser.parse_args()
     if wanted.short:
@@ -346,6 +363,7 @@ def main() -> None:
     OUT.write_text("", encoding="utf-8")
     parts = {
         "lists": lambda: lists(wanted.recordings, wanted.rounds),
+        "start": lambda: start(10 if wanted.short else 20),
         "flush": lambda: flush(wanted.passes, wanted.seconds),
     }
     for name in wanted.only.split(","):

@@ -52,8 +52,17 @@ class Rpc:
             self._connect(*self._login)
             return self._call(method, **params)
 
-    def _call(self, method: str, until: float | None = None, **params: Any) -> Any:
-        until = time.monotonic() + PATIENCE if until is None else until
+    def _call(self, method: str, **params: Any) -> Any:
+        until = time.monotonic() + PATIENCE
+        while "error" in (answer := self._answer(method, params)):
+            error = answer["error"]
+            if error["code"] != RATE_LIMITED or time.monotonic() > until:
+                raise RuntimeError(f"{method}: {error}")
+            # As every client should: it says how long to wait.
+            time.sleep(error["data"]["retry_after_ms"] / 1000)
+        return answer["result"]
+
+    def _answer(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         self._number += 1
         question = {"jsonrpc": "2.0", "id": self._number, "method": method, "params": params}
         self._send(1, json.dumps(question).encode())
@@ -66,14 +75,7 @@ class Rpc:
             elif kind == 1:
                 answer = json.loads(body)
                 if answer.get("id") == self._number:
-                    if "error" not in answer:
-                        return answer["result"]
-                    error = answer["error"]
-                    if error["code"] != RATE_LIMITED or time.monotonic() > until:
-                        raise RuntimeError(f"{method}: {error}")
-                    # As every client should: it says how long to wait.
-                    time.sleep(error["data"]["retry_after_ms"] / 1000)
-                    return self._call(method, until, **params)
+                    return answer
 
     def _more(self) -> None:
         data = self._socket.recv(65536)

@@ -213,7 +213,7 @@ fn a_file_of_a_wrong_clock_keeps_its_place_and_is_as_old_as_the_next_one_that_te
 }
 
 #[test]
-fn a_hundred_thousand_files_are_judged_in_a_moment() {
+fn a_hundred_thousand_files_are_judged_each_by_itself() {
     let of = |n: u64| file(&format!("f{n}"), &format!("camera{}", n % 8), n % 250, 1000);
     let files: Vec<File> = (0..100_000).map(of).collect();
     let limits = Limits {

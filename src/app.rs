@@ -170,8 +170,7 @@ impl App {
         let mut path_keeper = PathKeeper::default();
         let events = Arc::clone(&bus) as Arc<dyn Announce>;
         let records = Records::new(
-            &config.storage,
-            &config.recording,
+            &config,
             path_keeper.paths(),
             Arc::new(Hls::new(settings.hls, &secret)),
             &directory,
@@ -305,7 +304,7 @@ impl App {
                 camera: config.camera.clone(),
                 test: test_camera(&config.test_camera),
                 kept: kept.shelf(),
-                recording: config.recording.clone(),
+                held: config.held(),
             },
             Arc::clone(&directory),
         )?;

@@ -180,7 +180,7 @@ fn run(wanted: &Cli) -> Result<()> {
         camera,
         test: None,
         kept: Arc::new(camera_service::kept::Nowhere),
-        recording: config::Config::default().recording,
+        held: config::Config::default().held(),
     };
     let fleet = fleet::io::start(settings, Arc::clone(&directory))?;
     let sent = || -> u64 {

@@ -12,7 +12,7 @@ use camera_service::camera::{Camera, CameraId, Counters, Device, Directory, Mode
 use camera_service::capture::PixelFormat;
 use camera_service::clock::{Mono, Wall};
 use camera_service::config::live::{self, Configuration, Reloaded};
-use camera_service::config::{self, Config};
+use camera_service::config::Config;
 use camera_service::encode::Route;
 use camera_service::error::{Error, Kind, Later};
 use camera_service::events::Announce;
@@ -179,13 +179,10 @@ pub(crate) fn desk(logins: bool, bus: &Arc<Bus>) -> (Desk, Arc<Library>, Arc<Ass
     let directory = Arc::new(Directory::default());
     directory.put(camera());
     let events = Arc::clone(bus) as Arc<dyn Announce>;
-    let storage = config::Storage {
-        data_dir: NOWHERE.into(),
-        ..Config::default().storage
-    };
+    let mut config = Config::default();
+    config.storage.data_dir = NOWHERE.into();
     let records = Records::new(
-        &storage,
-        &Config::default().recording,
+        &config,
         PathKeeper::default().paths(),
         Arc::new(Hls::new(nowhere(), &Secret::new(String::new()))),
         &directory,

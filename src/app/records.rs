@@ -7,7 +7,7 @@ use tracing::warn;
 
 use crate::camera::Directory;
 use crate::clock::{self, Wall};
-use crate::config::{self, Config, Storage as Wanted};
+use crate::config::{Config, Storage as Wanted};
 use crate::encode::convert::Planar;
 use crate::events::Announce;
 use crate::events::bus::Bus;
@@ -134,13 +134,13 @@ impl Records {
     /// Reads what the last run left behind; nothing moves before the parts' tasks run.
     #[must_use]
     pub fn new(
-        wanted: &Wanted,
-        recording: &config::Recording,
+        config: &Config,
         paths: Paths,
         pulled: Arc<dyn KeyPictures>,
         directory: &Arc<Directory>,
         events: &Arc<dyn Announce>,
     ) -> Self {
+        let (wanted, recording) = (&config.storage, &config.recording);
         let lookout = lookout(wanted);
         let (roots, shots) = (lookout.recordings(), lookout.snapshots());
         let (recordings, spare) = folders(roots, recording::EXTENSION);
@@ -214,6 +214,7 @@ impl Records {
             flush: flush.clone(),
             mark: Box::new(Paper::new(wanted.data_dir.join("recordings-scrubbed.json"))),
             longest_lead: recording.pre_event(),
+            bridge: config.bridge(),
             roll: Duration::from_secs(u64::from(recording.roll_seconds)),
         });
         let wish = Wish {

@@ -271,6 +271,52 @@ impl Storage {
     }
 }
 
+impl Config {
+    /// How much of a camera's last pictures a recording that goes on after an error brings along: what no flush had brought
+    /// to the medium, and what passes until its failure is known.
+    #[must_use]
+    pub fn bridge(&self) -> Duration {
+        let flushes = Duration::from_millis(u64::from(self.storage.flush_interval_ms));
+        (flushes + UNTIL_KNOWN).min(LONGEST_BRIDGE)
+    }
+
+    /// What is held in memory of a camera's last pictures, and when.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        let pre_event = self.recording.pre_event();
+        let always = !pre_event.is_zero();
+        let bytes = self.recording.pre_event_bytes;
+        let bytes = if always {
+            bytes
+        } else {
+            bytes.min(BRIDGE_BYTES)
+        };
+        Held {
+            span: pre_event.max(self.bridge()),
+            bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+            always,
+        }
+    }
+}
+
+/// What is held in memory of a camera's last pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// So long.
+    pub span: Duration,
+    /// Bytes at most.
+    pub bytes: usize,
+    /// Also while it is not recorded.
+    pub always: bool,
+}
+
+/// Two parts of a recording, the flush that fails, a look at the medium, and the first part elsewhere.
+const UNTIL_KNOWN: Duration = Duration::from_secs(2);
+/// Who flushes seldom has agreed to lose more than memory should hold.
+const LONGEST_BRIDGE: Duration = Duration::from_secs(10);
+/// Memory for each recorded camera where no pictures are held otherwise: 4 s at 16 Mbit/s.
+const BRIDGE_BYTES: u32 = 8 << 20;
+
 /// From one flush of a growing recording to the next, in milliseconds; 0 is allowed, too.
 pub const FLUSHES: RangeInclusive<u32> = 100..=60_000;
 

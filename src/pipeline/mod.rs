@@ -74,8 +74,8 @@ pub struct Beside {
     pub target: Target,
     /// How far back, and how many bytes at most.
     pub limits: Limits,
-    /// Pictures are held for it all the time, not only while it is fed.
-    pub kept: bool,
+    /// Pictures are held for it all the time, not only while the camera is recorded.
+    pub always: bool,
 }
 
 /// What a pipeline is started with.

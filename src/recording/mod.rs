@@ -5,6 +5,7 @@
 //! camera's thread or MediaMTX was started again) becomes `name-2`, `name-3` …: nothing is ever overwritten.
 
 pub mod adopt;
+pub mod bridge;
 pub mod disk;
 pub mod examine;
 pub mod flush;
@@ -88,6 +89,8 @@ pub enum Origin {
     Call,
     /// The camera's mode; it goes on as a new recording again and again.
     Mode,
+    /// The service, where a medium lost what another recording had of the last seconds.
+    Bridge,
 }
 
 /// A recording that runs.

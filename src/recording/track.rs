@@ -49,7 +49,7 @@ pub fn asked_for(ledger: &Ledger, device: &str) -> Option<String> {
 /// Which track a recording takes that is about to begin.
 ///
 /// A client's takes the first one, unless it begins before its trigger or the first is taken by the mode. The mode's takes
-/// the first one, and waits while a client's recording has it.
+/// the first one, and waits while a client's recording has it. What lies over a hole takes the second.
 ///
 /// # Errors
 /// The state of the recording that is in the way.
@@ -60,6 +60,12 @@ pub fn choose(
     origin: Origin,
 ) -> Result<String, State> {
     let first = ledger.state(device);
+    if origin == Origin::Bridge {
+        let Some(second) = beside(device) else {
+            return Err(State::Recording);
+        };
+        return ledger.state(&second).map_or(Ok(second), Err);
+    }
     if origin == Origin::Mode {
         return first.map_or_else(|| Ok(device.to_owned()), Err);
     }
@@ -113,6 +119,20 @@ mod tests {
         assert_eq!(at(&moded, NONE, MODE), busy);
         let early = ledger(&[("event-camera0", false)]);
         assert_eq!(at(&early, NONE, MODE).as_deref(), Ok("camera0"));
+    }
+
+    #[test]
+    fn what_lies_over_a_hole_goes_beside_it_where_there_is_room() {
+        let at = |taken: &[(&str, bool)]| choose(&ledger(taken), "camera0", LEAD, Origin::Bridge);
+        let busy = Err(State::Starting);
+        assert_eq!(at(&[("camera0", true)]).as_deref(), Ok("event-camera0"));
+        assert_eq!(at(&[("camera0", false)]).as_deref(), Ok("event-camera0"));
+        let both = [("camera0", true), ("event-camera0", false)];
+        assert_eq!(at(&both), busy);
+        assert!(choose(&ledger(&[]), "door", LEAD, Origin::Bridge).is_err());
+        let bridged = ledger(&[("camera0", false), ("event-camera0", true)]);
+        let asked = asked_for(&bridged, "camera0");
+        assert_eq!(asked.as_deref(), Some("camera0"), "it is nobody's to stop");
     }
 
     #[test]

@@ -9,6 +9,8 @@ use crate::clock::Wall;
 pub const LONGEST: usize = 120;
 /// Ends the names of files in the fallback, but for a number.
 const FALLBACK: &str = "-fallback";
+/// Ends the name of what lies over a hole of a recording.
+const BRIDGE: &str = "-bridge";
 /// Characters kept for a number.
 const NUMBER: usize = 8;
 
@@ -97,6 +99,14 @@ impl Stem {
             return Self("recording".to_owned());
         }
         Self(kept.to_owned())
+    }
+
+    /// What lies over a hole between two files of it: `name-bridge`.
+    #[must_use]
+    pub fn bridge(&self) -> Self {
+        let name = self.on_medium().0;
+        let kept = name.len().min(LONGEST - BRIDGE.len());
+        Self(format!("{}{BRIDGE}", &name[..kept]))
     }
 
     /// The first of `name`, `name-2`, `name-3` … that is not taken.

@@ -61,6 +61,11 @@ fn a_medium_that_is_pulled_while_there_is_a_fallback() {
     in_a_namespace("inside_a_medium_that_is_pulled_while_there_is_a_fallback");
 }
 
+#[test]
+fn a_medium_that_is_pulled_while_pictures_are_held() {
+    in_a_namespace("inside_a_medium_that_is_pulled_while_pictures_are_held");
+}
+
 fn run(command: &str, args: &[&str]) {
     let status = Command::new(command).args(args).status().unwrap();
     assert!(status.success(), "{command} {args:?}");
@@ -395,6 +400,21 @@ async fn holes(admin: &mut Client, stopped: &Value) -> Vec<(String, f64)> {
     found
 }
 
+/// From the first to the last picture of each.
+async fn spans(
+    admin: &mut Client,
+    names: &[&str],
+) -> Vec<(time::OffsetDateTime, time::OffsetDateTime)> {
+    let mut found = Vec::new();
+    for name in names {
+        let info = result(admin, "get_recording_info", json!({ "filename": name })).await;
+        let length = info["extensions"]["duration_ms"].as_i64().unwrap();
+        let begin = created(&info);
+        found.push((begin, begin + time::Duration::milliseconds(length)));
+    }
+    found
+}
+
 async fn names(admin: &mut Client, params: Value) -> Vec<String> {
     let listed = result(admin, "list_recordings", params).await;
     let files = listed["files"].as_array().unwrap().iter();
@@ -469,7 +489,7 @@ fn judge_both(medium: &Path, there: &Path, state: &Path) {
             &counts["deleted_by_users"],
             &counts["not_sealed"]
         ),
-        (&json!(1), &json!(1), &json!(0)),
+        (&json!(2), &json!(1), &json!(0)),
         "{said}"
     );
 
@@ -556,7 +576,8 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
     })
     .await;
     assert_eq!(health(&demo), ["storage_gone"]);
-    assert_eq!(names(&mut admin, json!({})).await, ["run-fallback"]);
+    let there = ["run-fallback", "run-bridge-fallback"];
+    assert_eq!(names(&mut admin, json!({})).await, there);
     let info = result(&mut admin, "get_storage_info", json!({})).await;
     let told = &info["extensions"]["fallback"];
     assert_eq!(told["in_use"], true, "{info}");
@@ -589,7 +610,7 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
     })
     .await;
     let all = names(&mut admin, json!({})).await;
-    assert_eq!(all, ["run-2", "run-fallback", "run"]);
+    assert_eq!(all, ["run-2", "run-fallback", "run-bridge-fallback", "run"]);
     let page = json!({ "limit": 1, "offset": 1 });
     assert_eq!(names(&mut admin, page).await, ["run-fallback"]);
     let stopped = result(&mut admin, "stop_recording", stop.clone()).await;
@@ -597,6 +618,13 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
         println!("the hole before {name}: {hole:.2} s");
         assert!(hole < 2.5, "{stopped}");
     }
+    // What the medium may have lost is there once more, and the two meet.
+    let spans = spans(&mut admin, &["run", "run-bridge-fallback", "run-fallback"]).await;
+    let [first, bridge, further] = spans[..] else {
+        panic!("{spans:?}")
+    };
+    assert!(bridge.0 <= first.1 - time::Duration::SECOND, "{spans:?}");
+    assert!(bridge.1 >= further.0, "{spans:?}");
     for (folder, name) in [(slot, "run"), (slot, "run-2")] {
         probed(
             &Path::new(folder)
@@ -604,7 +632,9 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
                 .join(format!("{name}.mp4")),
         );
     }
-    probed(&spare.join("recordings/camera0/run-fallback.mp4"));
+    for name in there {
+        probed(&spare.join(format!("recordings/camera0/{name}.mp4")));
+    }
     for name in ["run", "run-fallback"] {
         let by_hand = admin
             .call("delete_recording", json!({ "filename": name }))
@@ -615,7 +645,8 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
     result(&mut admin, "protect_recording", off).await;
     let gone = json!({ "filename": "run-fallback" });
     result(&mut admin, "delete_recording", gone).await;
-    assert_eq!(names(&mut admin, json!({})).await, ["run-2", "run"]);
+    let left = ["run-2", "run-bridge-fallback", "run"];
+    assert_eq!(names(&mut admin, json!({})).await, left);
     drop(demo);
 
     // It is missing at the start: it is missed.
@@ -627,10 +658,11 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
     assert_eq!(started["filename"], "later-fallback", "{started}");
     assert_eq!(health(&demo), ["storage_gone"]);
     result(&mut admin, "stop_recording", stop).await;
-    assert_eq!(names(&mut admin, json!({})).await, ["later-fallback"]);
+    let there = ["later-fallback", "run-bridge-fallback"];
+    assert_eq!(names(&mut admin, json!({})).await, there);
     // It is sealed where it lies, while the medium is away.
     let there = spare.join("recordings");
-    proved(&there, 1).await;
+    proved(&there, 2).await;
     assert_eq!(
         beneath(),
         Vec::<String>::new(),
@@ -643,7 +675,10 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
     })
     .await;
     let all = names(&mut admin, json!({})).await;
-    assert_eq!(all, ["later-fallback", "run-2", "run"]);
+    assert_eq!(
+        all,
+        ["later-fallback", "run-2", "run-bridge-fallback", "run"]
+    );
     proved(Path::new(slot), 2).await;
     drop(demo);
     judge_both(Path::new(slot), &there, &state);
@@ -651,4 +686,57 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
     for folder in [spare, state] {
         fs::remove_dir_all(folder).unwrap();
     }
+}
+
+#[tokio::test]
+#[ignore = "runs in a mount namespace, by a_medium_that_is_pulled_while_pictures_are_held"]
+async fn inside_a_medium_that_is_pulled_while_pictures_are_held() {
+    let disk = Medium::new("medium-held", "60m");
+    let slot = stage::scratch("medium-held-slot");
+    let slot = slot.to_str().unwrap();
+    run("mount", &["--bind", disk.path(), slot]);
+    let spare = stage::scratch("medium-held-spare");
+    let spare = spare.to_str().unwrap();
+    let demo = Demo::start_with(
+        &[],
+        &[
+            ("CAMERA_SERVICE_STORAGE_RECORDINGS_DIR", slot),
+            ("CAMERA_SERVICE_STORAGE_FALLBACK_PATH", spare),
+            ("CAMERA_SERVICE_STORAGE_BLOCK_PERCENT", "99"),
+            ("CAMERA_SERVICE_STORAGE_WARN_PERCENT", "99"),
+            ("CAMERA_SERVICE_RECORDING_PRE_EVENT_MS", "2000"),
+        ],
+    );
+    let mut admin = client(&demo, "admin").await;
+    let begin = json!({ "device": "camera0", "filename": "run" });
+    result(&mut admin, "start_recording", begin).await;
+    eventually("it records", Duration::from_secs(20), async || {
+        millis(&mut admin, "run").await.filter(|ms| *ms > 5000)
+    })
+    .await;
+    run("umount", &["-l", slot]);
+    eventually("goes on elsewhere", Duration::from_secs(20), async || {
+        millis(&mut admin, "run-fallback")
+            .await
+            .filter(|ms| *ms > 4000)
+    })
+    .await;
+    // It is the recording itself that goes on from the past: nothing else is needed.
+    assert_eq!(names(&mut admin, json!({})).await, ["run-fallback"]);
+    let began = spans(&mut admin, &["run-fallback"]).await[0].0;
+    run("mount", &["--bind", disk.path(), slot]);
+    eventually("it returns", Duration::from_secs(30), async || {
+        millis(&mut admin, "run-2").await.filter(|ms| *ms > 500)
+    })
+    .await;
+    let stop = json!({ "device": "camera0" });
+    result(&mut admin, "stop_recording", stop).await;
+    let ended = spans(&mut admin, &["run"]).await[0].1;
+    let shared = ended - began;
+    println!("the recording goes on {shared} before its medium was pulled");
+    assert!(shared >= time::Duration::SECOND, "{shared}");
+    probed(&Path::new(spare).join("recordings/camera0/run-fallback.mp4"));
+    drop(demo);
+    run("umount", &["-l", slot]);
+    fs::remove_dir_all(spare).unwrap();
 }

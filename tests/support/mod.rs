@@ -12,8 +12,8 @@ use camera_service::app::records::Records;
 use camera_service::camera::{Camera, CameraId, Counters, Device, Directory, Mode, Status};
 use camera_service::capture::{Colour, Format, Matrix, PixelFormat, Range};
 use camera_service::clock::{self, Wall};
+use camera_service::config::Config;
 use camera_service::config::live::{self as configuration, Configuration, Reloaded};
-use camera_service::config::{self, Config};
 use camera_service::encode::Route;
 use camera_service::error::Later;
 use camera_service::events::Announce;
@@ -228,14 +228,11 @@ impl Rig {
         }
         let bus = Arc::new(Bus::default());
         let events = Arc::clone(&bus) as Arc<dyn Announce>;
-        let storage = config::Storage {
-            data_dir: std::env::temp_dir()
-                .join(format!("camera-service-rig-{}", uuid::Uuid::new_v4())),
-            ..Config::default().storage
-        };
+        let mut config = Config::default();
+        config.storage.data_dir =
+            std::env::temp_dir().join(format!("camera-service-rig-{}", uuid::Uuid::new_v4()));
         let records = Records::new(
-            &storage,
-            &Config::default().recording,
+            &config,
             PathKeeper::default().paths(),
             Arc::new(Hls::new(
                 "127.0.0.1:1".parse().unwrap(),
@@ -253,7 +250,7 @@ impl Rig {
         let ranges = Arc::new(Assembler::new(
             Arc::new(records.recorder.clone()),
             Box::new(|_, own| own),
-            vec![storage.recordings()],
+            vec![config.storage.recordings()],
             Signer::new(b"the key of this test's links"),
         ));
         let mut services = Services {
@@ -329,7 +326,7 @@ impl Rig {
             directory,
             media,
             bus,
-            data_dir: storage.data_dir,
+            data_dir: config.storage.data_dir,
             system,
             stop,
             served: tokio::spawn(serve(listeners, services, asked)),

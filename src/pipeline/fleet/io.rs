@@ -366,7 +366,7 @@ impl Hands {
                 ..target.clone()
             },
             limits: self.settings.second_limits(),
-            kept: self.settings.recording.pre_event_ms > 0,
+            always: self.settings.held.always,
         };
         let plan = Plan {
             beside: Some(beside),

@@ -33,8 +33,8 @@ pub struct Settings {
     pub test: Option<(Size, Rate)>,
     /// Where what clients set on cameras is kept.
     pub kept: Arc<dyn Shelf>,
-    /// What is held for recordings that begin before their trigger.
-    pub recording: config::Recording,
+    /// What is held for recordings that begin in the past.
+    pub held: config::Held,
 }
 
 impl Settings {
@@ -44,18 +44,14 @@ impl Settings {
         self.camera.bitrate
     }
 
-    /// What a camera's second path may hold: what was asked for, two groups of pictures more because what leaves is always
+    /// What a camera's second path may hold: what is wanted, two groups of pictures more because what leaves is always
     /// a whole one, and what may pass until the first picture of a recording is out.
     #[must_use]
     pub fn second_limits(&self) -> Limits {
-        let recording = &self.recording;
-        if recording.pre_event_ms == 0 {
-            return Limits::default();
-        }
         let groups = Duration::from_secs(u64::from(2 * self.camera.keyframe_seconds));
         Limits {
-            ring_bytes: usize::try_from(recording.pre_event_bytes).unwrap_or(usize::MAX),
-            ring_span: recording.pre_event() + groups + UNTIL_OUT,
+            ring_bytes: self.held.bytes,
+            ring_span: self.held.span + groups + UNTIL_OUT,
             ..Limits::default()
         }
     }

@@ -14,7 +14,8 @@ use crate::stream::State;
 use crate::stream::io::Publisher;
 use crate::stream::timeline::Timeline;
 
-/// The publisher to the second path. There is one while pictures are held for a trigger, or while it is fed.
+/// The publisher to the second path. There is one while pictures are held, for a trigger or because the camera is recorded, and while
+/// it is fed.
 pub(super) struct Second {
     beside: Option<Beside>,
     /// Of the camera.
@@ -35,9 +36,7 @@ impl Second {
             from: 0,
             made: 0,
         };
-        if second.beside.as_ref().is_some_and(|beside| beside.kept) {
-            second.make(clock::now());
-        }
+        second.obey(0, false, clock::now());
         second
     }
 
@@ -52,28 +51,29 @@ impl Second {
         self.made += 1;
     }
 
-    /// Feeds the path from `from` on, or holds; returns whether that is another thing than before.
-    pub(super) fn obey(&mut self, from: u64, now: Now) -> bool {
-        if from == self.from {
-            return false;
+    /// Feeds the path from `from` on, holds pictures for it while the camera is `recorded`, or does neither; returns whether
+    /// it is fed otherwise than before.
+    pub(super) fn obey(&mut self, from: u64, recorded: bool, now: Now) -> bool {
+        let always = self.beside.as_ref().is_some_and(|beside| beside.always);
+        let held = always || recorded;
+        if self.publisher.is_none() && (held || from != 0) {
+            self.make(now);
         }
-        if self.from == 0 {
-            if self.publisher.is_none() {
-                self.make(now);
+        let another = from != self.from;
+        if another && let Some(publisher) = &mut self.publisher {
+            // Also where it is fed already: then it is sent again from the past, because what was sent since is lost.
+            if self.from != 0 {
+                publisher.hold(now);
             }
-            if let Some(publisher) = &mut self.publisher {
+            if from != 0 {
                 publisher.release(Mono::from_nanos(from), now);
             }
-        } else if from == 0 {
-            match &mut self.publisher {
-                Some(publisher) if self.beside.as_ref().is_some_and(|b| b.kept) => {
-                    publisher.hold(now);
-                }
-                _ => self.publisher = None,
-            }
+        }
+        if !held && from == 0 {
+            self.publisher = None;
         }
         self.from = from;
-        true
+        another
     }
 
     /// Keeps a picture, and sends it while the path is fed.
@@ -126,7 +126,8 @@ impl Hand {
     /// Feeds the second path, or stops doing so, as whoever records it wants.
     fn obey_recorder(&mut self) {
         let from = self.counters.second_from_nanos.load(Ordering::Relaxed);
-        if self.second.obey(from, clock::now()) {
+        let recorded = self.counters.recorded.load(Ordering::Relaxed);
+        if self.second.obey(from, recorded, clock::now()) {
             info!(camera = %self.plan.id, fed = from != 0, "the second path");
         }
         let said = self.second.publisher().map(|publisher| publisher.state());

@@ -109,6 +109,10 @@ impl Recorder {
                 warn!(device, %error, "cannot go on recording");
             }
             self.ask_keyframe(device);
+            // Nothing is lost by returning.
+            if roots.place() == Place::Fallback {
+                self.bridge(device);
+            }
         }
         for device in &devices {
             let this = self.clone();
@@ -185,6 +189,7 @@ impl Recorder {
         );
         paths.wish(device, |wish| wish.record = Some(record));
         self.ask_keyframe(device);
+        self.bridge(device);
         let (this, device) = (self.clone(), device.to_owned());
         tokio::spawn(async move {
             // Its log tells why there is none.

@@ -46,6 +46,11 @@ impl Recorder {
         }
     }
 
+    /// Waits until MediaMTX has taken what is wished of a track.
+    pub(in crate::recording) async fn settled(&self, track: &str) -> Result<()> {
+        self.0.parts.paths.settled(track, SETTLE).await
+    }
+
     pub(in crate::recording) fn wish(&self, device: &str) -> Result<()> {
         let root = self.0.parts.shelf.root();
         let segment = self.segment(device);
@@ -128,7 +133,7 @@ impl Recorder {
 
     /// Waits until MediaMTX records, which its first file shows.
     async fn recorded(&self, device: &str, from: Mono) -> Result<PathBuf> {
-        self.0.parts.paths.settled(device, SETTLE).await?;
+        self.settled(device).await?;
         if let Some(counters) = self.second(device) {
             let from = from.as_nanos().max(1);
             counters.second_from_nanos.store(from, Ordering::Relaxed);
@@ -210,7 +215,7 @@ impl Recorder {
     /// Undoes what a start has done that came to nothing.
     pub(in crate::recording) async fn give_up(&self, device: &str) {
         self.0.parts.paths.wish(device, |w| w.record = None);
-        if let Err(error) = self.0.parts.paths.settled(device, SETTLE).await {
+        if let Err(error) = self.settled(device).await {
             warn!(device, %error, "MediaMTX has not been told to stop recording; it is told as soon as it answers");
         }
         self.starve(device);
@@ -263,6 +268,9 @@ impl Recorder {
             Err(error) => {
                 warn!(device = order.device, %error, "cannot record");
                 self.give_up(&track).await;
+                if order.origin == Origin::Bridge {
+                    return Err(error);
+                }
                 let name = order.name.as_ref().map_or("", Stem::as_str);
                 let said = [
                     ("filename", name.into()),
@@ -280,9 +288,13 @@ impl Recorder {
         device: String,
         session: Session,
     ) -> Result<Stop> {
+        // What lies over its last hole, if anything, ends with it.
+        if let Some(bridge) = track::beside(&device) {
+            self.end_by_mode(&bridge);
+        }
         self.keep().await;
         self.0.parts.paths.wish(&device, |w| w.record = None);
-        if let Err(error) = self.0.parts.paths.settled(&device, SETTLE).await {
+        if let Err(error) = self.settled(&device).await {
             warn!(device, %error, "MediaMTX has not been told to stop recording; it is told as soon as it answers");
         }
         let session = self.closed(&device, session).await;

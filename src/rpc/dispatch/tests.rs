@@ -14,8 +14,8 @@ use crate::app::records::Records;
 use crate::camera::{Camera, CameraId, Counters, Device, Directory, Mode, Status};
 use crate::capture::{Colour, Format, Matrix, PixelFormat, Range};
 use crate::clock::Wall;
+use crate::config::Config;
 use crate::config::live::{self as configuration, Configuration, Reloaded};
-use crate::config::{self, Config};
 use crate::encode::Route;
 use crate::error::Later;
 use crate::events::Announce;
@@ -223,13 +223,10 @@ pub(crate) fn room(media: MediaState) -> Room {
     directory.put(camera(2, gone()));
     let directory = Arc::new(directory);
     let events: Arc<dyn Announce> = Arc::new(Bus::default());
-    let storage = config::Storage {
-        data_dir: "/nonexistent".into(),
-        ..Config::default().storage
-    };
+    let mut config = Config::default();
+    config.storage.data_dir = "/nonexistent".into();
     let records = Records::new(
-        &storage,
-        &Config::default().recording,
+        &config,
         PathKeeper::default().paths(),
         Arc::new(crate::snapshot::pulled::io::Hls::new(
             "127.0.0.1:1".parse().unwrap(),

@@ -1,12 +1,13 @@
 """What recordings cost: to index and to list many of them, beside MediaMTX on the same tree, and to have growing ones flushed.
 
-    tools/bench recordings [--recordings 100000] [--rounds 7] [--passes 3] [--seconds 20] [--only lists,start,flush]
+    tools/bench recordings [--recordings 100000] [--rounds 7] [--passes 3] [--seconds 20] [--only lists,start,snapshots,flush]
     tools/bench recordings --short             10,000 recordings and one short pass, as `make bench` runs it
 
 lists   `cargo bench --bench index` makes the tree and measures the index by itself: lost, intact, each question. Then MediaMTX
         and after it the service are started on that tree and asked over loopback, until the last byte of the answer. Each
         kind of question finds a MediaMTX that has just been started, so that memory belongs to it.
 start   `start_recording` on a test camera, until the answer says that the file is on the disk.
+snapshots  `take_snapshot` on a test camera, and what a viewer of it sees meanwhile.
 flush   `cargo bench --bench flush`: what is left of the throughput where growing recordings are flushed.
 
 Everything lies in a folder beneath target/bench, removed at the end: a folder for temporary files may be memory.
@@ -25,6 +26,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -318,6 +320,33 @@ def start(times: int) -> None:
     print(f"\nstart_recording, {times} times: median {line['median_ms']:.0f} ms, worst {line['worst_ms']:.0f} ms", flush=True)
 
 
+def snapshots(times: int) -> None:
+    """How long a snapshot takes, and what a viewer notices of them."""
+    took: list[float] = []
+    seen: dict[str, dict[str, Any]] = {}
+    with box.Demo("1280x720") as demo:
+        port = int(demo.card["ws"].rsplit(":", 1)[1].split("/")[0])
+        with Client(port, demo.card["tokens"]["operator"]) as client:
+            def take() -> None:
+                for _ in range(times):
+                    seconds, _, _ = client.ask("take_snapshot", device=CAMERA)()
+                    took.append(seconds * 1000)
+                    time.sleep(0.23)
+
+            span = times * 0.28
+            seen["alone"] = box.read(demo.rtsp(), "1280x720", span)
+            taker = threading.Thread(target=take)
+            taker.start()
+            seen["beside"] = box.read(demo.rtsp(), "1280x720", span)
+            taker.join()
+    took.sort()
+    line = record(bench="snapshots", times=times, median_ms=statistics.median(took), p95_ms=took[len(took) * 95 // 100],
+                  worst_ms=took[-1], viewer=seen)
+    print(f"\ntake_snapshot, 1280x720, {times} times: median {line['median_ms']:.0f} ms, p95 {line['p95_ms']:.0f} ms, worst {line['worst_ms']:.0f} ms")
+    for what, told in seen.items():
+        print(f"a viewer {what}: {told}", flush=True)
+
+
 def flush(passes: int, seconds: int) -> None:
     """What flushing leaves of the throughput; with 0 the kernel writes when it likes."""
     lines: list[dict[str, Any]] = []
@@ -351,7 +380,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="how often MediaMTX is asked each question")
     parser.add_argument("--passes", type=int, default=3, help="of the bench of flushing")
     parser.add_argument("--seconds", type=int, default=20, help="of each of its rows at a camera's pace")
-    parser.add_argument("--only", default="lists,start,flush")
+    parser.add_argument("--only", default="lists,start,snapshots,flush")
     parser.add_argument("--short", action="store_true", help="10,000 recordings, three rounds, one short pass")
     wanted = parser.parse_args()
     if wanted.short:
@@ -364,6 +393,7 @@ def main() -> None:
     parts = {
         "lists": lambda: lists(wanted.recordings, wanted.rounds),
         "start": lambda: start(10 if wanted.short else 20),
+        "snapshots": lambda: snapshots(40 if wanted.short else 100),
         "flush": lambda: flush(wanted.passes, wanted.seconds),
     }
     for name in wanted.only.split(","):

@@ -105,19 +105,26 @@ class Box:
         time.sleep(2)
         return kept
 
-    def stop(self) -> list[float]:
-        """Ends it. Each of its files plays to its end; the holes between them, in seconds."""
+    def stop(self) -> tuple[list[float], float]:
+        """Ends it. All that there is plays to its end. The holes between its files, and the longest of them over which
+        nothing else of the camera lies; in seconds."""
         stopped = self.rpc.call("stop_recording", device="camera0")
-        holes, end = [], None
-        for each in stopped["extensions"]["files"]:
-            info = self.rpc.call("get_recording_info", filename=each["filename"])
-            begin = moment(info)
-            if end is not None:
-                holes.append(begin - end)
-            end = begin + info["extensions"]["duration_ms"] / 1000
-            folder = f"{SPARE}/recordings" if is_elsewhere(each["filename"]) else RECORDINGS
-            self.plays(f"{folder}/camera0/{each['filename']}.mp4")
-        return holes
+        own = [each["filename"] for each in stopped["extensions"]["files"]]
+        self.service.wait_for("what lies over a hole has ended", lambda: not self.grows_still(), 30)
+        spans = {name: self.span(name) for name in self.names()}
+        for name in spans:
+            folder = f"{SPARE}/recordings" if is_elsewhere(name) else RECORDINGS
+            self.plays(f"{folder}/camera0/{name}.mp4")
+        return between([spans[name] for name in own]), max(between(list(spans.values())), default=0.0)
+
+    def grows_still(self) -> bool:
+        return any(each["extensions"]["recording"] for each in self.rpc.call("list_recordings", limit=100)["files"])
+
+    def span(self, name: str) -> tuple[float, float]:
+        """From its first picture to its last."""
+        info = self.rpc.call("get_recording_info", filename=name)
+        begin = moment(info)
+        return begin, begin + info["extensions"]["duration_ms"] / 1000
 
     def plays(self, path: str) -> None:
         with tempfile.NamedTemporaryFile(suffix=".mp4") as copy:
@@ -127,6 +134,13 @@ class Box:
     def empty(self, folder: str) -> list[str]:
         """Recordings of 0 bytes."""
         return self.guest.run(f"find {folder} -name '*.mp4' -size 0", check=True).stdout.split()
+
+
+def between(spans: list[tuple[float, float]]) -> list[float]:
+    """From the end of what lies before to the beginning of each but the first; 0 where it began before that."""
+    spans = sorted(spans)
+    ends = [max(end for _, end in spans[:nth]) for nth in range(1, len(spans))]
+    return [max(0.0, begin - end) for (begin, _), end in zip(spans[1:], ends)]
 
 
 def is_elsewhere(name: str) -> bool:

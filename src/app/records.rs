@@ -214,7 +214,6 @@ impl Records {
             flush: flush.clone(),
             mark: Box::new(Paper::new(wanted.data_dir.join("recordings-scrubbed.json"))),
             longest_lead: recording.pre_event(),
-            bridge: config.bridge(),
             roll: Duration::from_secs(u64::from(recording.roll_seconds)),
         });
         let wish = Wish {

@@ -107,7 +107,7 @@ keys! {
     storage.quota_camera_bytes: "Bytes that the files of each camera or stream take at most. 0: no limit.",
     storage.quota_camera_days: "Days after which files of each camera or stream are deleted. 0: no limit.",
     storage.quota_cameras: "Cameras and streams with limits of their own in the place of the two above, such as [camera0=20GB, door=5GB/7d, yard=90d].",
-    recording.pre_event_ms: "Milliseconds of each camera's last pictures that are held in memory, so that a recording begins so long before start_recording (up to 60000). Memory: so long, and two groups of pictures and 2 s more, at the camera's bit rate. 0: none are held.",
+    recording.pre_event_ms: "Milliseconds of each camera's last pictures that are held in memory, so that a recording begins so long before start_recording (up to 60000). Memory: so long, and two groups of pictures and 2 s more, at the camera's bit rate. 0: only while it is recorded, for a medium that fails.",
     recording.pre_event_bytes: "Bytes of memory that takes for each camera at most; at a higher bit rate less time is held.",
     recording.mode: "When cameras are recorded that have no mode of their own (set_recording_mode): manual (when somebody asks), continuous or scheduled.",
     recording.schedule: "For scheduled: weekly windows, such as mon-fri 22:00-06:00; sat,sun 00:00-24:00. One over midnight belongs to the day on which it begins.",

@@ -64,8 +64,6 @@ pub struct Parts {
     pub witness: Arc<dyn Witness>,
     /// How long pictures of cameras are held before a trigger.
     pub longest_lead: Duration,
-    /// How much of the last pictures a recording brings along that goes on after its medium failed; zero: none are held.
-    pub bridge: Duration,
     /// How long one recording is that a camera's mode wants; then the next begins.
     pub roll: Duration,
 }

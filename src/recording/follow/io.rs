@@ -109,10 +109,7 @@ impl Recorder {
                 warn!(device, %error, "cannot go on recording");
             }
             self.ask_keyframe(device);
-            // Nothing is lost by returning.
-            if roots.place() == Place::Fallback {
-                self.bridge(device);
-            }
+            self.bridge(device);
         }
         for device in &devices {
             let this = self.clone();

@@ -203,7 +203,6 @@ impl Bench {
             flush: Flusher::default(),
             mark: Box::new(Paper::new(dir.join("mark.json"))),
             longest_lead: Duration::ZERO,
-            bridge: Duration::ZERO,
             roll: Duration::from_secs(600),
         });
         Self {

@@ -4,6 +4,8 @@
 
 #[path = "../support/caller.rs"]
 mod caller;
+#[path = "../support/film.rs"]
+mod film;
 #[path = "../support/probe.rs"]
 mod probe;
 #[allow(dead_code, reason = "shared with the demo's own scenarios")]
@@ -20,6 +22,7 @@ use std::time::Duration;
 
 use caller::{client, eventually, result};
 use camera_service::clock;
+use film::{dropped, pictures, unbroken};
 use probe::probed;
 use serde_json::{Value, json};
 use stage::Demo;
@@ -581,7 +584,8 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
     let begin = json!({ "device": "camera0", "filename": "run" });
     result(&mut admin, "start_recording", begin).await;
     eventually("it records", Duration::from_secs(20), async || {
-        millis(&mut admin, "run").await.filter(|ms| *ms > 2000)
+        // Longer than pictures are held.
+        millis(&mut admin, "run").await.filter(|ms| *ms > 9000)
     })
     .await;
     let mark = json!({ "filename": "run" });
@@ -658,6 +662,16 @@ async fn inside_a_medium_that_is_pulled_while_there_is_a_fallback() {
     };
     assert!(bridge.0 <= first.1 - time::Duration::SECOND, "{spans:?}");
     assert!(bridge.1 >= further.0, "{spans:?}");
+    // As one film, no picture is missing and none is there twice.
+    let whole = json!({ "device": "camera0", "start": stopped["start_time"], "duration": 600 });
+    let link = result(&mut admin, "get_range_url", whole).await;
+    let film = spare.join("whole.mp4");
+    let fetch = ["-sSf", "-m", "20", "-o", film.to_str().unwrap()];
+    let url = link["url"].as_str().unwrap();
+    run("curl", &[&fetch[..], &[url]].concat());
+    println!("{} of {}", link["duration_ms"], link["recordings"]);
+    let pictures = pictures(&film);
+    unbroken(&pictures, dropped(&mut admin).await);
     for (folder, name) in [(slot, "run"), (slot, "run-bridge"), (slot, "run-2")] {
         probed(
             &Path::new(folder)

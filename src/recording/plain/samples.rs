@@ -83,6 +83,28 @@ impl Tables {
         Ok(())
     }
 
+    /// When the last sample begins and how long it lasts; `None` without one.
+    pub(in crate::recording) fn last(&self) -> Option<(u64, u32)> {
+        self.first.map(|_| self.last)
+    }
+
+    /// Takes the last sample back; its bytes.
+    pub(in crate::recording) fn pop(&mut self) -> Option<u32> {
+        let size = self.sizes.pop()?;
+        let left = self.sizes.len();
+        unrun(&mut self.shifts);
+        self.syncs.pop_if(|number| *number as usize > left);
+        if let Some(chunk) = self.chunks.last_mut() {
+            chunk.samples = chunk.samples.saturating_sub(1);
+        }
+        self.chunks.pop_if(|chunk| chunk.samples == 0);
+        match unrun(&mut self.durations) {
+            Some(lasts) => self.last = (self.last.0.saturating_sub(lasts.into()), lasts),
+            None => self.first = None,
+        }
+        Some(size)
+    }
+
     /// Runs of equal durations: how many, how long.
     pub(in crate::recording) fn durations(&self) -> Vec<(u32, u32)> {
         let mut all = self.durations.clone();
@@ -103,5 +125,45 @@ fn run<T: PartialEq>(runs: &mut Vec<(u32, T)>, value: T) {
     match runs.last_mut() {
         Some((count, of)) if *of == value => *count += 1,
         _ => runs.push((1, value)),
+    }
+}
+
+fn unrun<T: Copy>(runs: &mut Vec<(u32, T)>) -> Option<T> {
+    let (count, value) = runs.last_mut()?;
+    let value = *value;
+    *count -= 1;
+    runs.pop_if(|(count, _)| *count == 0);
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_taken_back_was_never_there(
+            kept in proptest::collection::vec((1_u32..4, 0_u32..9, -1_i64..2, any::<bool>()), 0..12),
+            more in proptest::collection::vec((1_u32..4, 0_u32..9, -1_i64..2, any::<bool>()), 0..12),
+        ) {
+            let (mut tables, mut time) = (Tables::default(), 7);
+            let push = |tables: &mut Tables, time: &mut u64, (duration, size, shift, sync)| {
+                tables.push(*time, Sample { duration, size, shift, sync }).unwrap();
+                *time += u64::from(duration);
+            };
+            for sample in &kept {
+                push(&mut tables, &mut time, *sample);
+            }
+            let before = tables.clone();
+            for sample in &more {
+                push(&mut tables, &mut time, *sample);
+            }
+            for sample in more.iter().rev() {
+                prop_assert_eq!(tables.pop(), Some(sample.1));
+            }
+            prop_assert_eq!((tables.durations(), tables.last()), (before.durations(), before.last()));
+            prop_assert_eq!((tables.shifts, tables.sizes, tables.syncs), (before.shifts, before.sizes, before.syncs));
+        }
     }
 }

@@ -188,6 +188,10 @@ impl Joiner {
         if begun >= until {
             return Ok(());
         }
+        let from = match from {
+            From::After(end) => From::After(self.cut(file, &source, zero, end)?),
+            from => from,
+        };
         let at = match (source.fragmented, from) {
             (true, From::AtOrBefore(from)) => reach(file, &source, zero, from)?,
             (true, From::After(from)) => {
@@ -214,6 +218,76 @@ impl Joiner {
             self.complete = over || (self.complete && !taken);
         }
         walked.and(finished)
+    }
+
+    /// Where to change to a recording that has some of the same pictures: at its last one before `end` that needs no other.
+    /// What is there of the whole from then on is taken back, so that nothing is missing where the two meet.
+    fn cut(
+        &mut self,
+        file: &mut (impl Read + Seek),
+        source: &Source,
+        zero: i128,
+        end: i128,
+    ) -> Result<i128> {
+        let (Some(lead), [_], [_]) = (
+            source.tracks.get(source.lead),
+            &source.tracks[..],
+            &self.tracks[..],
+        ) else {
+            // Sound has other places where it can begin.
+            return Ok(end);
+        };
+        let scale = lead.scale;
+        let mut latest = Latest {
+            until: ticks(zero, end, scale),
+            seen: None,
+            over: false,
+        };
+        match source.fragmented {
+            true => {
+                let at = fragments::before(file, source, ticks(zero, end - BACK, scale))?;
+                fragments::walk(file, source, at, &mut latest)?;
+            }
+            false => table::walk(source, &mut latest)?,
+        }
+        let length = |ticks: u64| i128::from(ticks) * SECOND / i128::from(scale.max(1));
+        // One that goes no further has nothing that is missed.
+        let Some((seen, lasts)) = latest.seen.filter(|_| latest.over) else {
+            return Ok(end);
+        };
+        let at = zero + length(seen);
+        // The same picture of both may seem some milliseconds apart.
+        let near = length(u64::from(lasts) / 2);
+        if self
+            .parts
+            .last()
+            .is_none_or(|part| nanos(part.begin) + near >= at)
+        {
+            return Ok(end);
+        }
+        self.take_back(at - near);
+        Ok(at)
+    }
+
+    /// Takes back all pictures from a moment on; there is one track.
+    fn take_back(&mut self, from: i128) {
+        let (Some(origin), [out]) = (self.origin, &mut self.tracks[..]) else {
+            return;
+        };
+        let from = ticks(origin, from, out.scale);
+        while out.tables.last().is_some_and(|(begins, _)| begins >= from)
+            && let Some(size) = out.tables.pop()
+        {
+            self.bytes -= u64::from(size);
+            self.count -= 1;
+        }
+        let bytes = self.bytes;
+        while self.pieces.pop_if(|piece| piece.at >= bytes).is_some() {}
+        self.last = None;
+        self.end = origin + i128::from(out.end()) * SECOND / i128::from(out.scale.max(1));
+        if let Some(part) = self.parts.last_mut() {
+            part.end = wall(self.end);
+        }
     }
 
     /// Whether a recording that begins then follows the last one, which it may seem to touch.
@@ -315,6 +389,27 @@ impl Sink for Look {
 
     fn has_enough(&self) -> bool {
         self.over || self.seen.is_some()
+    }
+}
+
+/// Looks for the last sync sample up to a time, and how long it lasts.
+struct Latest {
+    until: u64,
+    seen: Option<(u64, u32)>,
+    over: bool,
+}
+
+impl Sink for Latest {
+    fn show(&mut self, found: Found) -> Result<()> {
+        self.over |= found.time > self.until;
+        if !self.over && found.sample.sync {
+            self.seen = Some((found.time, found.sample.duration));
+        }
+        Ok(())
+    }
+
+    fn has_enough(&self) -> bool {
+        self.over
     }
 }
 

@@ -31,14 +31,17 @@ fn trak(id: u32, scale: u32, handler: &[u8; 4], entry: &[u8]) -> Vec<u8> {
     boxed(b"trak", &[&tkhd, &boxed(b"mdia", &[&mdhd, &hdlr, &minf])])
 }
 
-fn moov(entry: &[u8], begun: Option<Wall>) -> Vec<u8> {
+fn moov(entry: &[u8], begun: Option<Wall>, silent: bool) -> Vec<u8> {
     let mvhd = boxed(b"mvhd", &[&words(&[0, 0, 0, 1000, 0]), &[0; 80]]);
     let trex = |id| boxed(b"trex", &[&words(&[0, id, 1, 0, 0, 0])]);
     let mvex = boxed(b"mvex", &[&trex(1), &trex(2)]);
     let noted = begun.map_or(0, Wall::as_nanos).to_be_bytes();
     let mtxi = boxed(b"mtxi", &[&[0; 36], &noted]);
     let pictures = trak(1, PICTURES, b"vide", entry);
-    let sound = trak(2, SOUND, b"soun", &boxed(b"mp4a", &[b"sound"]));
+    let sound = match silent {
+        true => Vec::new(),
+        false => trak(2, SOUND, b"soun", &boxed(b"mp4a", &[b"sound"])),
+    };
     let all = boxed(
         b"moov",
         &[&mvhd, &pictures, &sound, &mvex, &boxed(b"udta", &[&mtxi])],
@@ -55,6 +58,8 @@ pub(crate) struct Made {
     /// From one sync sample to the next.
     group: u32,
     entry: Vec<u8>,
+    /// It has no sound.
+    silent: bool,
     /// Bytes of a picture, about.
     pub(crate) large: usize,
 }
@@ -67,6 +72,7 @@ impl Made {
             pictures,
             group: 8,
             entry: boxed(b"avc1", &[b"one"]),
+            silent: false,
             large: 20,
         }
     }
@@ -87,11 +93,12 @@ impl Made {
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let mut file = moov(&self.entry, Some(self.begun()));
+        let mut file = moov(&self.entry, Some(self.begun()), self.silent);
         for from in (0..self.pictures).step_by(5) {
             let until = (from + 5).min(self.pictures);
             let pictures: Vec<_> = (from..until).map(|n| self.picture(n)).collect();
-            let sounds: Vec<_> = (from * 2..until * 2).map(|n| self.sound(n)).collect();
+            let sounds = (from * 2..until * 2).filter(|_| !self.silent);
+            let sounds: Vec<_> = sounds.map(|n| self.sound(n)).collect();
             let build = |base: usize| {
                 let rows: Vec<u32> = (from..until)
                     .zip(&pictures)
@@ -106,8 +113,11 @@ impl Made {
                     .iter()
                     .flat_map(|bytes| [SOUND / 20, number(bytes.len())])
                     .collect();
-                let two = traf(2, from * SOUND / 10, 0x301, base + all, &rows, sounds.len());
                 let mfhd = boxed(b"mfhd", &[&words(&[0, from])]);
+                if self.silent {
+                    return boxed(b"moof", &[&mfhd, &one]);
+                }
+                let two = traf(2, from * SOUND / 10, 0x301, base + all, &rows, sounds.len());
                 boxed(b"moof", &[&mfhd, &one, &two])
             };
             let moof = build(build(0).len() + 8);
@@ -297,6 +307,45 @@ fn recordings_whose_times_touch_follow_each_other_and_a_second_copy_is_left_out(
     let times: Vec<u64> = tracks[0].iter().map(|p| p.0).collect();
     assert!(times.windows(2).all(|two| two[0] < two[1]));
     assert_eq!(times[35], 3500);
+}
+
+#[test]
+fn no_picture_is_missing_where_two_recordings_have_some_of_the_same() {
+    let silent = |made: Made| Made {
+        silent: true,
+        ..made
+    };
+    let one = silent(Made::new("one", T0, 57));
+    // Goes on before the first has ended, with a picture that needs no other at 5.2 s.
+    let two = silent(Made::new("two", T0 + 2, 80));
+    // Lies wholly in the second.
+    let three = silent(Made::new("three", T0 + 3, 20));
+    for files in [
+        [
+            (&one, one.bytes()),
+            (&two, two.bytes()),
+            (&three, three.bytes()),
+        ],
+        [
+            (&one, one.plain()),
+            (&two, two.plain()),
+            (&three, three.plain()),
+        ],
+    ] {
+        let plan = joined(stretch(0, 60_000), &files).unwrap();
+        let names: Vec<_> = plan.parts.iter().map(|p| p.stem.as_str()).collect();
+        assert_eq!(names, ["one", "two"]);
+        let tracks = played(&read(&plan, &files, 0, usize::MAX));
+        let [pictures] = &tracks[..] else {
+            panic!("one track")
+        };
+        let begins: Vec<u64> = pictures.iter().map(|p| p.0).collect();
+        assert_eq!(begins, (0..100).map(|n| n * 100).collect::<Vec<_>>());
+        assert_eq!(pictures[51].2, "one picture 51");
+        assert_eq!(pictures[52], (5200, 100, "two picture 32".to_owned(), true));
+        assert_eq!(pictures[99].2, "two picture 79");
+        assert_eq!(plan.parts[0].end, plan.parts[1].begin);
+    }
 }
 
 #[test]

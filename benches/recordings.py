@@ -339,6 +339,8 @@ def snapshots(times: int) -> None:
             taker.start()
             seen["beside"] = box.read(demo.rtsp(), "1280x720", span)
             taker.join()
+    if len(took) < times:
+        raise RuntimeError("a snapshot failed; target/bench/service.log says why")
     took.sort()
     line = record(bench="snapshots", times=times, median_ms=statistics.median(took), p95_ms=took[len(took) * 95 // 100],
                   worst_ms=took[-1], viewer=seen)

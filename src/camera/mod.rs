@@ -247,7 +247,8 @@ pub struct Counters {
     pub tick_nanos: AtomicU64,
     /// Set by anyone to ask for a key frame; cleared by the camera's thread.
     pub keyframe_wanted: std::sync::atomic::AtomicBool,
-    /// A recording begins or runs: what MediaMTX is told the time is must not jump. Set by the recorder.
+    /// A recording begins or runs: what MediaMTX is told the time is must not jump, and the last
+    /// pictures are held. Set by the recorder.
     pub recorded: std::sync::atomic::AtomicBool,
     /// How many nanoseconds the wall clock is ahead of the monotonic one, as MediaMTX was told last; 0 = nothing yet.
     pub told_apart_nanos: std::sync::atomic::AtomicI64,

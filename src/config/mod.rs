@@ -276,7 +276,11 @@ impl Config {
     /// to the medium, and what passes until its failure is known.
     #[must_use]
     pub fn bridge(&self) -> Duration {
-        let flushes = Duration::from_millis(u64::from(self.storage.flush_interval_ms));
+        let flushes = match self.storage.flush_interval_ms {
+            // The kernel keeps them back for half a minute.
+            0 => LONGEST_BRIDGE,
+            interval => Duration::from_millis(interval.into()),
+        };
         (flushes + UNTIL_KNOWN).min(LONGEST_BRIDGE)
     }
 

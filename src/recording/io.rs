@@ -215,6 +215,14 @@ impl Recorder {
             let growing = self.growing();
             self.keep_watching(&growing);
             for device in growing {
+                // It may have ended while another one was looked at.
+                if self
+                    .ledger()
+                    .get(&device)
+                    .is_none_or(|s| s.state != State::Recording)
+                {
+                    continue;
+                }
                 // The camera may have come only now.
                 self.hold_time(&device, true);
                 self.feed(&device);
@@ -328,6 +336,9 @@ impl Recorder {
     }
 
     async fn tell_progress(&self, device: &str) {
+        if self.is_bridge(device) {
+            return;
+        }
         let Some(session) = self.ledger().get(device).cloned() else {
             return;
         };

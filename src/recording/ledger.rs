@@ -236,6 +236,13 @@ impl Ledger {
         growing.map(|(device, _)| device.clone()).collect()
     }
 
+    /// The devices whose recording begins.
+    #[must_use]
+    pub fn starting(&self) -> Vec<String> {
+        let starting = self.sessions.iter().filter(|(_, s)| s.is_none());
+        starting.map(|(device, _)| device.clone()).collect()
+    }
+
     /// Whether a file has been recorded and shall be made plain.
     #[must_use]
     pub fn is_finalising(&self, file: &Stem) -> bool {

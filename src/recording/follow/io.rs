@@ -13,7 +13,7 @@ use crate::clock;
 use crate::error::Result;
 use crate::recording::disk::io as disk;
 use crate::recording::io::Recorder;
-use crate::recording::spool;
+use crate::recording::{spool, track};
 use crate::storage::medium::roots::{Place, Roots};
 use crate::storage::names::Stem;
 use crate::supervise::blocking;
@@ -96,11 +96,23 @@ impl Recorder {
     async fn move_all(&self, roots: &Arc<Roots>, nudges: &mut Nudges) {
         self.0.parts.flush.moved();
         let devices = self.growing();
+        let mut begun = self.ledger().starting();
+        // One that is given up is not wished for any more.
+        let wished = |track: &String| self.0.parts.paths.wished(track)?.record;
+        begun.retain(|track| wished(track).is_some());
         if roots.place() == Place::Nowhere {
-            for device in devices {
-                self.rests(&device);
+            for device in devices.iter().chain(&begun) {
+                self.rests(device);
             }
             return;
+        }
+        for track in &begun {
+            if let Err(error) = self.wish(track) {
+                warn!(track, %error, "cannot begin recording");
+            }
+            if track::is_second(track) {
+                self.bridge(track);
+            }
         }
         for device in &devices {
             nudges.begun(device, clock::mono());
@@ -186,7 +198,9 @@ impl Recorder {
         );
         paths.wish(device, |wish| wish.record = Some(record));
         self.ask_keyframe(device);
-        self.bridge(device);
+        if !self.is_bridge(device) && nudges.bridged(device, clock::mono()) {
+            self.bridge(device);
+        }
         let (this, device) = (self.clone(), device.to_owned());
         tokio::spawn(async move {
             // Its log tells why there is none.

@@ -12,24 +12,42 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// How much shorter a file may seem that was ended because of its length: its last picture's time may not be known.
 const BLUR: Duration = Duration::from_millis(100);
 
-/// When each device's recorder was made to begin a file last.
+/// A medium that stays full must not be filled with the same pictures again and again.
+const BRIDGED: Duration = Duration::from_secs(30);
+
+/// When each device's recorder was made to begin a file last, and when that was worth recording the last pictures again.
 #[derive(Debug, Default)]
-pub struct Nudges(BTreeMap<String, Mono>);
+pub struct Nudges {
+    begun: BTreeMap<String, Mono>,
+    bridged: BTreeMap<String, Mono>,
+}
 
 impl Nudges {
     /// The recorder of a device was told to begin a file: that the one before is closed now is no news.
     pub fn begun(&mut self, device: &str, now: Mono) {
-        self.0.insert(device.to_owned(), now);
+        self.begun.insert(device.to_owned(), now);
     }
 
     /// The recorder has closed a file that plays so long, though it should go on. Whether to have it begin another now; one
     /// that was as long as files become was ended because of that, and the next one has begun.
     pub fn closed(&mut self, device: &str, plays: Duration, longest: Duration, now: Mono) -> bool {
         let soon = |at: &Mono| now.since(*at) < AGAIN;
-        if plays + BLUR >= longest || self.0.get(device).is_some_and(soon) {
+        if plays + BLUR >= longest || self.begun.get(device).is_some_and(soon) {
             return false;
         }
         self.begun(device, now);
+        true
+    }
+}
+
+impl Nudges {
+    /// The recorder of a device was told to begin a file after an error: whether the last pictures are recorded once more.
+    pub fn bridged(&mut self, device: &str, now: Mono) -> bool {
+        let soon = |at: &Mono| now.since(*at) < BRIDGED;
+        if self.bridged.get(device).is_some_and(soon) {
+            return false;
+        }
+        self.bridged.insert(device.to_owned(), now);
         true
     }
 }
@@ -56,6 +74,9 @@ mod tests {
             !nudges.closed("camera4", minute, minute, at(12_100)),
             "it was rolled"
         );
+        assert!(nudges.bridged("camera0", at(12_100)));
+        assert!(!nudges.bridged("camera0", at(42_000)), "it stays full");
+        assert!(nudges.bridged("camera0", at(42_100)));
         nudges.begun("camera3", at(13_000));
         assert!(
             !nudges.closed("camera3", minute, day, at(13_100)),

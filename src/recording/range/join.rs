@@ -2,7 +2,8 @@
 
 use std::io::{ErrorKind, Read, Result, Seek};
 
-use super::gather::{From, Gather, Sink};
+use super::gather::{From, Gather};
+use super::look::{Latest, first, reach};
 use super::source::{Source, Track};
 use super::{MOST_SAMPLES, Part, Piece, Plan, Refusal, Stretch, fragments, head, table};
 use crate::clock::Wall;
@@ -18,10 +19,12 @@ const SECOND: i128 = 1_000_000_000;
 /// clock was wrong or the file was copied, and what lists tell holds.
 const NEAR: i128 = 5 * SECOND;
 /// Recordings of one camera follow each other. By so much the beginning of one may seem to lie before the end of the
-/// one before; more is another time of its own.
+/// one before, where the file system tells it; what overlaps by more has the same pictures.
 const BLUR: i128 = 2 * SECOND;
+/// The same picture of two recordings may seem so far apart, at most.
+const BLINK: i128 = SECOND / 20;
 /// How far before the beginning its picture is looked for at first.
-const BACK: i128 = 2 * SECOND;
+pub(super) const BACK: i128 = 2 * SECOND;
 /// Samples of one chunk.
 const CHUNK: u32 = 120;
 /// Kinds of sample entries of one track.
@@ -86,6 +89,8 @@ pub struct Joiner {
     count: usize,
     /// The last chunk: of which track, and where its next sample would have to lie.
     last: Option<(usize, usize, u64)>,
+    /// The last part has no sound, and its file tells when it began.
+    exact: bool,
     damaged: Vec<Stem>,
     refusal: Option<Refusal>,
     complete: bool,
@@ -122,6 +127,7 @@ impl Joiner {
             bytes: 0,
             count: 0,
             last: None,
+            exact: false,
             damaged: Vec::new(),
             refusal: None,
             complete: false,
@@ -171,7 +177,11 @@ impl Joiner {
         };
         let noted = source.noted.map(nanos);
         let told = nanos(told);
-        let begun = noted.filter(|n| (n - told).abs() <= NEAR).unwrap_or(told);
+        let noted = noted.filter(|n| (n - told).abs() <= NEAR);
+        let begun = noted.unwrap_or(told);
+        // Sound has other places where it can begin.
+        let alone = source.tracks.len() == 1 && self.tracks.len() <= 1;
+        let exact = noted.is_some() && alone;
         let in_nanos =
             |ticks: u64, scale: u32| i128::from(ticks) * SECOND / i128::from(scale.max(1));
         let zero = begun - in_nanos(first, lead.scale);
@@ -180,7 +190,8 @@ impl Joiner {
             let scale = scales.get(track).copied().unwrap_or(1);
             zero + in_nanos(ticks, scale)
         };
-        let from = match self.follows(begun) {
+        let blur = if exact && self.exact { 4 * BLINK } else { BLUR };
+        let from = match self.follows(begun, blur) {
             true => From::AtOrBefore(nanos(self.stretch.start)),
             false => From::After(self.end),
         };
@@ -189,7 +200,7 @@ impl Joiner {
             return Ok(());
         }
         let from = match from {
-            From::After(end) => From::After(self.cut(file, &source, zero, end)?),
+            From::After(end) if alone => From::After(self.cut(file, &source, zero, end)?),
             from => from,
         };
         let at = match (source.fragmented, from) {
@@ -214,6 +225,9 @@ impl Joiner {
         let over = gather.over;
         drop(gather);
         let taken = emit.part.is_some();
+        if taken {
+            self.exact = exact;
+        }
         if over || taken {
             self.complete = over || (self.complete && !taken);
         }
@@ -229,12 +243,7 @@ impl Joiner {
         zero: i128,
         end: i128,
     ) -> Result<i128> {
-        let (Some(lead), [_], [_]) = (
-            source.tracks.get(source.lead),
-            &source.tracks[..],
-            &self.tracks[..],
-        ) else {
-            // Sound has other places where it can begin.
+        let Some(lead) = source.tracks.get(source.lead) else {
             return Ok(end);
         };
         let scale = lead.scale;
@@ -243,12 +252,21 @@ impl Joiner {
             seen: None,
             over: false,
         };
-        match source.fragmented {
-            true => {
-                let at = fragments::before(file, source, ticks(zero, end - BACK, scale))?;
-                fragments::walk(file, source, at, &mut latest)?;
+        let mut back = BACK;
+        while latest.seen.is_none() {
+            latest.over = false;
+            let from = ticks(zero, end - back, scale);
+            match source.fragmented {
+                true => {
+                    let at = fragments::before(file, source, from)?;
+                    fragments::walk(file, source, at, &mut latest)?;
+                }
+                false => table::walk(source, &mut latest)?,
             }
-            false => table::walk(source, &mut latest)?,
+            if from == 0 || !source.fragmented {
+                break;
+            }
+            back = back.saturating_mul(4);
         }
         let length = |ticks: u64| i128::from(ticks) * SECOND / i128::from(scale.max(1));
         // One that goes no further has nothing that is missed.
@@ -257,7 +275,7 @@ impl Joiner {
         };
         let at = zero + length(seen);
         // The same picture of both may seem some milliseconds apart.
-        let near = length(u64::from(lasts) / 2);
+        let near = length(u64::from(lasts) / 2).min(BLINK);
         if self
             .parts
             .last()
@@ -291,10 +309,10 @@ impl Joiner {
     }
 
     /// Whether a recording that begins then follows the last one, which it may seem to touch.
-    fn follows(&self, begun: i128) -> bool {
+    fn follows(&self, begun: i128, blur: i128) -> bool {
         self.parts.last().is_none_or(|last| {
             let middle = i128::midpoint(nanos(last.begin), nanos(last.end));
-            begun >= self.end || (begun + BLUR >= self.end && begun > middle)
+            begun >= self.end || (begun + blur >= self.end && begun > middle)
         })
     }
 
@@ -322,95 +340,9 @@ impl Joiner {
 }
 
 /// A moment in ticks of a track whose zero is at `zero`.
-fn ticks(zero: i128, at: i128, scale: u32) -> u64 {
+pub(super) fn ticks(zero: i128, at: i128, scale: u32) -> u64 {
     let ticks = (at - zero).max(0).saturating_mul(i128::from(scale)) / SECOND;
     u64::try_from(ticks).unwrap_or(u64::MAX)
-}
-
-/// When the leading track begins, in its ticks; `None`: it has no sample.
-fn first(file: &mut (impl Read + Seek), source: &Source) -> Result<Option<u64>> {
-    let mut look = Look {
-        lead: source.lead,
-        until: u64::MAX,
-        any: true,
-        seen: None,
-        over: false,
-    };
-    match source.fragmented {
-        true => fragments::walk(file, source, source.behind, &mut look)?,
-        false => table::walk(source, &mut look)?,
-    }
-    Ok(look.seen)
-}
-
-/// A fragment before which nothing is needed for what begins at `from`.
-fn reach(file: &mut (impl Read + Seek), source: &Source, zero: i128, from: i128) -> Result<u64> {
-    let scale = source.tracks.get(source.lead).map_or(1, |t| t.scale);
-    let mut back = BACK;
-    loop {
-        let at = fragments::before(file, source, ticks(zero, from - back, scale))?;
-        if at == source.behind {
-            return Ok(at);
-        }
-        let mut look = Look {
-            lead: source.lead,
-            until: ticks(zero, from, scale),
-            any: false,
-            seen: None,
-            over: false,
-        };
-        fragments::walk(file, source, at, &mut look)?;
-        if look.seen.is_some() {
-            return Ok(at);
-        }
-        back = back.saturating_mul(4);
-    }
-}
-
-/// Looks for the first sample of the leading track, or the first sync sample, up to a time.
-struct Look {
-    lead: usize,
-    until: u64,
-    any: bool,
-    seen: Option<u64>,
-    over: bool,
-}
-
-impl Sink for Look {
-    fn show(&mut self, found: Found) -> Result<()> {
-        if found.track == self.lead && self.seen.is_none() {
-            self.over |= found.time > self.until;
-            if !self.over && (self.any || found.sample.sync) {
-                self.seen = Some(found.time);
-            }
-        }
-        Ok(())
-    }
-
-    fn has_enough(&self) -> bool {
-        self.over || self.seen.is_some()
-    }
-}
-
-/// Looks for the last sync sample up to a time, and how long it lasts.
-struct Latest {
-    until: u64,
-    seen: Option<(u64, u32)>,
-    over: bool,
-}
-
-impl Sink for Latest {
-    fn show(&mut self, found: Found) -> Result<()> {
-        self.over |= found.time > self.until;
-        if !self.over && found.sample.sync {
-            self.seen = Some((found.time, found.sample.duration));
-        }
-        Ok(())
-    }
-
-    fn has_enough(&self) -> bool {
-        self.over
-    }
 }
 
 /// Takes the chosen samples of one recording.

@@ -8,13 +8,14 @@
 //! sample that begins before the end. Time is true: where nothing was recorded, the picture before it stands for so
 //! long. ISO/IEC 14496-12, 8.6.1.2 has no other word for a hole, and all players know this one.
 //!
-//! `source` reads what a recording is, `fragments` and `table` its samples (fragmented and plain), `gather` chooses, `join`
-//! puts them one after the other, `head` writes the first bytes.
+//! `source` reads what a recording is, `fragments` and `table` its samples (fragmented and plain), `gather` chooses, `look` looks
+//! ahead, `join` puts them one after the other, `head` writes the first bytes.
 
 mod fragments;
 mod gather;
 mod head;
 mod join;
+mod look;
 mod source;
 mod table;
 

@@ -315,36 +315,43 @@ fn no_picture_is_missing_where_two_recordings_have_some_of_the_same() {
         silent: true,
         ..made
     };
-    let one = silent(Made::new("one", T0, 57));
-    // Goes on before the first has ended, with a picture that needs no other at 5.2 s.
-    let two = silent(Made::new("two", T0 + 2, 80));
-    // Lies wholly in the second.
-    let three = silent(Made::new("three", T0 + 3, 20));
-    for files in [
-        [
-            (&one, one.bytes()),
-            (&two, two.bytes()),
-            (&three, three.bytes()),
-        ],
-        [
-            (&one, one.plain()),
-            (&two, two.plain()),
-            (&three, three.plain()),
-        ],
-    ] {
-        let plan = joined(stretch(0, 60_000), &files).unwrap();
-        let names: Vec<_> = plan.parts.iter().map(|p| p.stem.as_str()).collect();
-        assert_eq!(names, ["one", "two"]);
-        let tracks = played(&read(&plan, &files, 0, usize::MAX));
-        let [pictures] = &tracks[..] else {
-            panic!("one track")
-        };
-        let begins: Vec<u64> = pictures.iter().map(|p| p.0).collect();
-        assert_eq!(begins, (0..100).map(|n| n * 100).collect::<Vec<_>>());
-        assert_eq!(pictures[51].2, "one picture 51");
-        assert_eq!(pictures[52], (5200, 100, "two picture 32".to_owned(), true));
-        assert_eq!(pictures[99].2, "two picture 79");
-        assert_eq!(plan.parts[0].end, plan.parts[1].begin);
+    // The second goes on before the first has ended; its last picture before that which needs no other comes `change`
+    // pictures after the beginning of all.
+    for (pictures, begun, change) in [(57, 2, 52), (37, 3, 30), (44, 3, 38)] {
+        let one = silent(Made::new("one", T0, pictures));
+        let two = silent(Made::new("two", T0 + begun, 80));
+        // Lies wholly in the second.
+        let three = silent(Made::new("three", T0 + 4, 20));
+        for files in [
+            [
+                (&one, one.bytes()),
+                (&two, two.bytes()),
+                (&three, three.bytes()),
+            ],
+            [
+                (&one, one.plain()),
+                (&two, two.plain()),
+                (&three, three.plain()),
+            ],
+        ] {
+            let plan = joined(stretch(0, 60_000), &files).unwrap();
+            let names: Vec<_> = plan.parts.iter().map(|p| p.stem.as_str()).collect();
+            assert_eq!(names, ["one", "two"]);
+            let tracks = played(&read(&plan, &files, 0, usize::MAX));
+            let [seen] = &tracks[..] else {
+                panic!("one track")
+            };
+            let begins: Vec<u64> = seen.iter().map(|p| p.0).collect();
+            let last = begun * 10 + 80;
+            assert_eq!(begins, (0..last).map(|n| n * 100).collect::<Vec<_>>());
+            let first = change - place(begun) * 10;
+            assert_eq!(seen[change - 1].2, format!("one picture {}", change - 1));
+            assert_eq!(
+                (&seen[change].2, seen[change].3),
+                (&format!("two picture {first}"), true)
+            );
+            assert_eq!(plan.parts[0].end, plan.parts[1].begin);
+        }
     }
 }
 

@@ -227,14 +227,19 @@ impl Recorder {
         if let Err(error) = cleared.await {
             warn!(device, %error, "files may be left");
         }
-        self.hold_time(device, false);
         self.ledger().remove(device);
+        self.hold_time(device, false);
     }
 
     /// Takes a track for a start.
     fn take(&self, order: &Order) -> std::result::Result<String, State> {
         let mut ledger = self.ledger();
         let track = track::choose(&ledger, &order.device, order.lead, order.origin)?;
+        let first = ledger.state(&order.device);
+        // What lies over a hole ends with its recording, and so does not begin after it.
+        if order.origin == Origin::Bridge && first != Some(State::Recording) {
+            return Err(first.unwrap_or(State::Stopping));
+        }
         ledger.begin(&track)?;
         if order.origin != Origin::Call {
             ledger.set_by_mode(&track);
@@ -242,17 +247,36 @@ impl Recorder {
         Ok(track)
     }
 
+    /// Ends what lies over a hole where it keeps a client's recording from beginning; false: that is not what does.
+    fn makes_room(&self, order: &Order) -> bool {
+        let asked_for = track::asked_for(&self.ledger(), &order.device).is_some();
+        let second = track::beside(&order.device).filter(|second| self.is_bridge(second));
+        match second {
+            Some(second) if order.origin == Origin::Call && !asked_for => {
+                self.end_by_mode(&second);
+                true
+            }
+            _ => false,
+        }
+    }
+
     pub(in crate::recording) async fn start_now(self, order: Order) -> Result<Start> {
         if let Some(why) = self.0.parts.storage.refusal().await? {
             return Ok(Start::Full(why));
         }
         let asked = clock::now();
-        let track = match self.take(&order) {
-            Ok(track) => track,
-            Err(state) => {
-                return Ok(Start::Busy {
-                    state: state.as_str(),
-                });
+        let track = loop {
+            match self.take(&order) {
+                Ok(track) => break track,
+                // Who asks goes before what lies over a hole; its pictures are in the new recording, too.
+                Err(_) if self.makes_room(&order) && clock::mono().since(asked.mono) < APPEAR => {
+                    tokio::time::sleep(GLANCE).await;
+                }
+                Err(state) => {
+                    return Ok(Start::Busy {
+                        state: state.as_str(),
+                    });
+                }
             }
         };
         match self.begin(&track, &order, asked).await {
@@ -262,7 +286,10 @@ impl Recorder {
                     ("filename", started.stem.as_str().into()),
                     ("duration", 0.into()),
                 ];
-                self.tell(Topic::RecordingStart, &order.device, "STARTED", said);
+                // Who follows the camera's recording by its events hears of one that goes on all the time.
+                if order.origin != Origin::Bridge {
+                    self.tell(Topic::RecordingStart, &order.device, "STARTED", said);
+                }
                 Ok(Start::Started(started))
             }
             Err(error) => {
@@ -328,7 +355,10 @@ impl Recorder {
             format: delivered.format,
             finalising: delivered.finalising,
         };
+        let bridge = self.is_bridge(&device);
         self.ledger().remove(&device);
+        // Both may have ended at the same time, each as long as the other was known.
+        self.hold_time(&device, false);
         self.keep().await;
         info!(device, name = %stopped.stem, bytes = stopped.size, duration_ms = duration.as_millis(), "recorded");
         let said = [
@@ -336,7 +366,9 @@ impl Recorder {
             ("duration", duration.as_secs_f64().into()),
             ("file_size", stopped.size.into()),
         ];
-        self.tell(Topic::RecordingStop, &device, "STOPPED", said);
+        if !bridge {
+            self.tell(Topic::RecordingStop, &device, "STOPPED", said);
+        }
         Ok(Stop::Stopped(stopped))
     }
 

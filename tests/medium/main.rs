@@ -377,7 +377,8 @@ async fn inside_a_medium_that_becomes_read_only_and_one_that_is_pulled() {
     medium.mount("40m");
     eventually("it goes on", Duration::from_secs(30), async || {
         let found = medium.files().into_iter();
-        let ours = found.filter(|(name, size)| name.ends_with(".mp4") && *size > 100_000);
+        let ours =
+            found.filter(|(name, size)| name.ends_with("camera0/run.mp4") && *size > 100_000);
         (ours.count() > 0).then_some(())
     })
     .await;

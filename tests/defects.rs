@@ -9,7 +9,7 @@ mod proof;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -476,7 +476,6 @@ fn ask(port: u16, path: &str) -> Option<String> {
         "GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n"
     )
     .ok()?;
-    let _ = stream.shutdown(Shutdown::Write);
     let mut text = String::new();
     stream.read_to_string(&mut text).ok()?;
     Some(text)

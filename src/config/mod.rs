@@ -274,8 +274,7 @@ impl Storage {
 impl Config {
     /// How much of a camera's last pictures a recording that goes on after an error brings along: what no flush had brought
     /// to the medium, and what passes until its failure is known.
-    #[must_use]
-    pub fn bridge(&self) -> Duration {
+    fn bridge(&self) -> Duration {
         let flushes = match self.storage.flush_interval_ms {
             // The kernel keeps them back for half a minute.
             0 => LONGEST_BRIDGE,

@@ -70,7 +70,7 @@ pub struct Ledger {
     sessions: BTreeMap<String, Option<Session>>,
     /// Files that shall be made plain and are not yet, of recordings that were ended; with their device.
     unfinished: BTreeMap<Stem, String>,
-    /// Those that a camera's mode wants, not a client.
+    /// Those that no client asked for: on a first track the camera's mode wants it, on a second it lies over a hole.
     by_mode: BTreeSet<String>,
 }
 
@@ -121,12 +121,12 @@ impl Ledger {
         }
     }
 
-    /// The camera's mode wants it, not a client.
+    /// The camera's mode wants it, or a hole in another one does; not a client.
     pub fn set_by_mode(&mut self, device: &str) {
         self.by_mode.insert(device.to_owned());
     }
 
-    /// Whether the camera's mode wants it.
+    /// Whether no client asked for it.
     #[must_use]
     pub fn is_by_mode(&self, device: &str) -> bool {
         self.by_mode.contains(device)

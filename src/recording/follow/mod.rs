@@ -38,9 +38,7 @@ impl Nudges {
         self.begun(device, now);
         true
     }
-}
 
-impl Nudges {
     /// The recorder of a device was told to begin a file after an error: whether the last pictures are recorded once more.
     pub fn bridged(&mut self, device: &str, now: Mono) -> bool {
         let soon = |at: &Mono| now.since(*at) < BRIDGED;

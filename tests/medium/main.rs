@@ -16,6 +16,7 @@ mod stage;
 mod support;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -39,14 +40,17 @@ fn in_a_namespace(scenario: &str) {
         return;
     }
     let me = std::env::current_exe().unwrap();
-    let status = Command::new("timeout")
+    let run = Command::new("timeout")
         .args(["180", "unshare", "-rm"])
         .arg(me)
         .env(INSIDE, "1")
         .args(["--ignored", "--exact", "--nocapture", scenario])
-        .status()
+        .output()
         .unwrap();
-    assert!(status.success(), "{scenario} failed");
+    // As this test's own words, so that they stand beneath its name when it fails.
+    print!("{}", String::from_utf8_lossy(&run.stdout));
+    eprint!("{}", String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "{scenario} failed");
 }
 
 #[test]
@@ -216,12 +220,14 @@ async fn inside_a_medium_that_fills_up() {
     result(&mut admin, "start_recording", begin).await;
 
     // Somebody else fills the medium slowly: room is made before it is needed.
-    let other = medium.0.join("other");
+    let mut other = fs::File::create(medium.0.join("other")).unwrap();
     let mut written = 0_usize;
     while medium.has("recordings/camera0/old-2.mp4") {
         written += 200_000;
         assert!(written < 30_000_000, "nothing goes\n{}", demo.log());
-        fs::write(&other, vec![1; written]).unwrap_or_else(|e| panic!("{e}\n{}", demo.log()));
+        // At its end: were it written anew each time, the service would now and then see it empty.
+        let more = other.write_all(&[1; 200_000]);
+        more.unwrap_or_else(|e| panic!("{e}\n{}", demo.log()));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(medium.has("recordings/camera0/old-0.mp4"), "protected");

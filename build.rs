@@ -13,6 +13,9 @@ fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let dist = root.join("web/dist");
     println!("cargo:rerun-if-changed=build.rs");
+    // openh264 allocates and raises no more than that: an image needs no libstdc++ for it, and no process the 1 MiB of it
+    // that are touched when it is loaded. The crate itself would link the shared one: see .cargo/config.toml.
+    println!("cargo:rustc-link-arg=-Wl,--push-state,-Bstatic,-lstdc++,--pop-state");
     println!("cargo:rustc-env=BUILD_DATE={}", build_date(&root));
     println!("cargo:rustc-env=BUILD_RUSTC={}", compiler());
     let mut files = Vec::new();

@@ -9,8 +9,9 @@ CPU is user and system time of the process itself (not MediaMTX, not the reader)
 arrived at a reader, 640x480 at 30 frames a second. Each round is one fresh guest in which all run in
 turn on the same devices, in another order each round; ratios are taken within a round, then their
 median. Peers: `ffmpeg -f v4l2 … -c:v h264_v4l2m2m` pushing RTSP into the same MediaMTX build, with
-the same pixel format and the same encoder; Debian's ustreamer on the same camera, which knows no
-V4L2 encoder: once with its usual MJPEG on the CPU, and once coding nothing at all.
+the same pixel format and the same encoder; GStreamer's elements on the same zero-copy route, which end in
+a pipe; Debian's ustreamer on the same camera, which knows no V4L2 encoder: once with its usual MJPEG on the
+CPU, and once coding nothing at all.
 
 The guest is software emulation: only ratios mean something.
 """
@@ -245,10 +246,26 @@ def ustreamer(guest: Guest, encoder: str, seconds: float) -> Cost:
         stop(server)
 
 
+def gstreamer(guest: Guest, seconds: float) -> Cost:
+    """GStreamer's elements on the same route, DMABUFs from the camera into the encoder. Debian has none that publishes by RTSP, so the
+    coded frames go into a pipe, which is less than ours has to do."""
+    reader = Reader(guest, "gst-launch-1.0 -q v4l2src device=/dev/video0 io-mode=dmabuf"
+                    " ! video/x-raw,format=NV12,width=640,height=480,framerate=30/1"
+                    " ! v4l2h264enc output-io-mode=dmabuf-import ! fdsink fd=1"
+                    " | ffmpeg -nostdin -v error -f h264 -i - -c copy -f framecrc -flush_packets 1 -", b"\n0,")
+    try:
+        reader.wait()
+        pid = int(guest.run("pgrep -x gst-launch-1.0", check=True).stdout)
+        return measure(guest, pid, reader, seconds)
+    finally:
+        reader.end()
+
+
 #: Everything whose CPU is compared.
 WAYS: dict[str, Callable[[Guest, float], Cost]] = {
     "ours": lambda guest, seconds: service(guest, "hardware", seconds),
     "ffmpeg h264_v4l2m2m": ffmpeg,
+    "gstreamer DMABUF into a pipe": gstreamer,
     "ours, copying": lambda guest, seconds: service(guest, "copy", seconds),
     "ustreamer MJPEG on the CPU": lambda guest, seconds: ustreamer(guest, "CPU", seconds),
     "ustreamer coding nothing": lambda guest, seconds: ustreamer(guest, "NOOP", seconds),
@@ -276,6 +293,7 @@ def compare(rounds: int, seconds: float) -> None:
         record(name, "ms/frame", value["ours"], peer, value[peer], rounds, statistics.median(ratios))
 
     beside("cpu_per_frame_vs_ffmpeg_m2m", "ffmpeg h264_v4l2m2m")
+    beside("cpu_per_frame_vs_gstreamer_dmabuf_pipe", "gstreamer DMABUF into a pipe")
     beside("cpu_per_frame_vs_ustreamer", "ustreamer MJPEG on the CPU")
     beside("cpu_per_frame_vs_ustreamer_coding_nothing", "ustreamer coding nothing")
     beside("cpu_per_frame_vs_own_copy", "ours, copying")
@@ -283,7 +301,8 @@ def compare(rounds: int, seconds: float) -> None:
     # What is spent in the program itself, and what in the kernel on its behalf. The guest's kernel spins on
     # the locks that the virtual devices hold while they paint and code, which no real device does.
     for part in ("user", "system"):
-        for name, peer in (("ffmpeg_m2m", "ffmpeg h264_v4l2m2m"), ("ustreamer_coding_nothing", "ustreamer coding nothing")):
+        for name, peer in (("ffmpeg_m2m", "ffmpeg h264_v4l2m2m"), ("gstreamer_dmabuf_pipe", "gstreamer DMABUF into a pipe"),
+                           ("ustreamer_coding_nothing", "ustreamer coding nothing")):
             mine, theirs = ([getattr(c, part) for c in costs[way]] for way in ("ours", peer))
             ratio = statistics.median(a / b for a, b in zip(mine, theirs) if b)
             record(f"{part}_per_frame_vs_{name}", "ms/frame", statistics.median(mine), peer,

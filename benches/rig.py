@@ -247,8 +247,8 @@ def ustreamer(guest: Guest, encoder: str, seconds: float) -> Cost:
 
 
 def gstreamer(guest: Guest, seconds: float) -> Cost:
-    """GStreamer's elements on the same route, DMABUFs from the camera into the encoder. Debian has none that publishes by RTSP, so the
-    coded frames go into a pipe, which is less than ours has to do."""
+    """GStreamer's elements on the same route, DMABUFs from the camera into the encoder. The guest has none that publishes by RTSP, so
+    the coded frames go into a pipe, which is less than ours has to do."""
     reader = Reader(guest, "gst-launch-1.0 -q v4l2src device=/dev/video0 io-mode=dmabuf"
                     " ! video/x-raw,format=NV12,width=640,height=480,framerate=30/1"
                     " ! v4l2h264enc output-io-mode=dmabuf-import ! fdsink fd=1"
@@ -298,8 +298,8 @@ def compare(rounds: int, seconds: float) -> None:
     beside("cpu_per_frame_vs_ustreamer_coding_nothing", "ustreamer coding nothing")
     beside("cpu_per_frame_vs_own_copy", "ours, copying")
     beside("cpu_per_frame_vs_own_software", "ours, software")
-    # What is spent in the program itself, and what in the kernel on its behalf. The guest's kernel spins on
-    # the locks that the virtual devices hold while they paint and code, which no real device does.
+    # What is spent in the program itself, and what in the kernel on its behalf. Calls and wake-ups are dear on an
+    # emulated processor, whoever makes them.
     for part in ("user", "system"):
         for name, peer in (("ffmpeg_m2m", "ffmpeg h264_v4l2m2m"), ("gstreamer_dmabuf_pipe", "gstreamer DMABUF into a pipe"),
                            ("ustreamer_coding_nothing", "ustreamer coding nothing")):

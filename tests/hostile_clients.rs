@@ -6,11 +6,14 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use camera_service::access::limits::{Gate, Rules};
 use camera_service::camera::{Camera, Status};
-use camera_service::http::Live;
+use camera_service::clock;
+use camera_service::http::{Live, Services};
 use camera_service::rpc::guard::Guard;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
@@ -316,20 +319,27 @@ fn begun(length: u64, sent: usize) -> Vec<u8> {
     frame
 }
 
+/// The default allowance.
+fn limited(services: &mut Services) {
+    let limits = Arc::new(Gate::new(Rules {
+        requests_per_minute: 300,
+        burst: 60,
+        failed_logins_per_minute: 10,
+    }));
+    guarded(
+        services,
+        Guard {
+            limits,
+            ..Guard::default()
+        },
+    );
+}
+
 #[tokio::test]
 async fn a_flood_of_garbage_is_cut_and_others_are_answered_meanwhile() {
     let rig = Rig::with(|s| {
-        guarded(
-            s,
-            Guard {
-                limits: Arc::new(Gate::new(Rules {
-                    requests_per_minute: 300,
-                    burst: 60,
-                    failed_logins_per_minute: 10,
-                })),
-                ..Guard::default()
-            },
-        );
+        limited(s);
+        s.limits.held_within = Duration::from_millis(500);
     })
     .await;
     let mut good = rig.client("viewer").await;
@@ -358,6 +368,130 @@ async fn a_flood_of_garbage_is_cut_and_others_are_answered_meanwhile() {
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
     still_answers(&mut good).await;
+    let page = support::http(rig.page, "GET", "/metrics", "", "").await;
+    let closed = "camera_service_connections_closed_total{reason=\"flood\"} 4\n";
+    assert!(page.body.contains(closed), "{}", page.body);
+    rig.stop().await;
+}
+
+/// Frames of so many questions for the cameras, all of which need a login; masked with zeros.
+fn questions(count: u64) -> Vec<u8> {
+    let mut frames = Vec::new();
+    for id in 0..count {
+        let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"get_camera_list"}}"#);
+        let length = u8::try_from(text.len()).unwrap();
+        frames.extend([0x81, 0x80 | length, 0, 0, 0, 0]);
+        frames.extend(text.as_bytes());
+    }
+    frames
+}
+
+#[tokio::test]
+async fn who_asks_ten_thousand_times_at_once_is_read_slowly_and_takes_no_time_from_others() {
+    const EACH: u64 = 10_000;
+    let rig = Rig::with(|s| {
+        s.limits.held_within = Duration::ZERO;
+        limited(s);
+    })
+    .await;
+    let begun = clock::mono();
+    let answered = Arc::new(AtomicU64::new(0));
+    let mut floods = Vec::new();
+    for _ in 0..4 {
+        let mut bad = rig.stranger().await;
+        let answered = Arc::clone(&answered);
+        floods.push(tokio::spawn(async move {
+            let (stream, frames) = (bad.ws.get_mut(), questions(EACH));
+            // It never takes all of them.
+            let (mut reader, mut writer) = stream.split();
+            let writing = writer.write_all(&frames);
+            let reading = async {
+                let mut bytes = vec![0; 64 << 10];
+                while let Ok(count @ 1..) = reader.read(&mut bytes).await {
+                    // Each answer has one, and none is so short that a read would tear it often.
+                    let answers = bytes[..count].windows(8).filter(|w| w == b"\"jsonrpc");
+                    answered.fetch_add(answers.count() as u64, Relaxed);
+                }
+            };
+            let _ = tokio::join!(writing, reading);
+        }));
+    }
+    // They are all held: every one has its first refusals, and the address has had its allowance.
+    let first = 4 * 20 + 60;
+    within(async {
+        while answered.load(Relaxed) < first {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    let mut good = rig.client("operator").await;
+    for _ in 0..200 {
+        still_answers(&mut good).await;
+    }
+    // However long all this took: five refusals a second for each, and what their address may ask.
+    let seconds = clock::mono().since(begun).as_secs_f64();
+    let most = first as f64 + 4.0 + seconds * (4.0 * 5.0 + 5.0) + 1.0;
+    let answers = answered.load(Relaxed);
+    println!("{answers} of {} were answered in {seconds:.1} s", 4 * EACH);
+    assert!(answers as f64 <= most, "{answers} in {seconds} s");
+    for flood in floods {
+        flood.abort();
+    }
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn who_asks_a_little_too_much_in_one_breath_is_told_of_each_at_once() {
+    // Whoever is held twice is closed.
+    let rig = Rig::with(|s| {
+        s.limits.held_within = Duration::from_nanos(1);
+        limited(s);
+    })
+    .await;
+    let mut eager = rig.client("viewer").await;
+    for _ in 0..80 {
+        eager.send("get_camera_list", json!({})).await;
+    }
+    let mut refused = 0;
+    for _ in 0..80 {
+        let answer = eager.receive().await;
+        if answer["error"]["code"] == -32040 {
+            let wait = answer["error"]["data"]["retry_after_ms"].as_u64().unwrap();
+            assert!((1..=200).contains(&wait), "{answer}");
+            refused += 1;
+        } else {
+            assert!(answer["result"].is_object(), "{answer}");
+        }
+    }
+    // What was asked after a while was within the limit again.
+    assert!((1..=20).contains(&refused), "{refused}");
+    still_answers(&mut eager).await;
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_is_held_back_is_not_taken_for_dead_and_loses_no_answer() {
+    // Each hold is longer than a socket may be silent; and nothing that could be heard is read meanwhile.
+    let rig = Rig::with(|s| {
+        s.limits.ping_every = Duration::ZERO;
+        s.limits.dead_after = Duration::from_millis(60);
+        limited(s);
+    })
+    .await;
+    let mut stream = bare(&rig).await;
+    // The last of them is a goodbye.
+    let mut all = questions(60 + 20 + 8);
+    all.extend([0x88, 0x80, 0, 0, 0, 0]);
+    stream.write_all(&all).await.unwrap();
+    let mut heard = Vec::new();
+    within(stream.read_to_end(&mut heard)).await.unwrap();
+    let (answers, end) = heard.split_at(heard.len() - 2);
+    let text = String::from_utf8_lossy(answers);
+    for id in 0..88 {
+        assert!(text.contains(&format!("\"request_id\":\"{id}\"")), "{id}");
+    }
+    // Answered in kind, not cut.
+    assert_eq!(end, [0x88, 0]);
     rig.stop().await;
 }
 

@@ -197,6 +197,8 @@ pub struct Limits {
     pub head_within: Duration,
     /// Time for a message to leave; a reader slower than this is cut.
     pub write_within: Duration,
+    /// Time for which a socket may be held back because of what it asks beyond its limits; then it is closed.
+    pub held_within: Duration,
     /// Time for connections to end after shutdown was asked for.
     pub drain_within: Duration,
 }
@@ -220,6 +222,7 @@ impl Default for Limits {
             login_within: Duration::from_secs(60),
             head_within: Duration::from_secs(15),
             write_within: Duration::from_secs(10),
+            held_within: Duration::from_secs(60),
             drain_within: Duration::from_secs(5),
         }
     }

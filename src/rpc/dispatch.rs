@@ -46,8 +46,8 @@ pub struct Turn {
     pub outcome: Outcome,
     /// Where it goes.
     pub reply: Reply,
-    /// The sender goes on and on beyond its limits: answer this one and close.
-    pub flood: bool,
+    /// It was refused because it was beyond its sender's limits. Many of these are a flood.
+    pub beyond: bool,
 }
 
 /// Where an answer goes: to a request's id, or nowhere.
@@ -86,7 +86,7 @@ pub fn accept(room: &Room, session: &mut Session, message: &str, now: Now) -> Tu
             method,
             system: Arc::clone(&room.desk.system),
         },
-        flood: beyond && guard::is_flood(session, now),
+        beyond,
     }
 }
 

@@ -25,10 +25,6 @@ use crate::clock::{Now, Wall};
 
 /// Calls of `ping` of one connection in a second that are not counted.
 const PINGS: u32 = 10;
-/// Messages of one connection beyond its limits that are answered: so many at once …
-const PATIENCE: u32 = 3000;
-/// … and so many more in a second. Whoever sends still more is no client and is closed.
-const PATIENCE_PER_SECOND: u32 = 50;
 
 /// The three that are asked; the HTTP doors ask the same ones.
 #[derive(Clone)]
@@ -94,12 +90,6 @@ pub(super) fn is_privileged(row: &Method) -> bool {
 pub(super) fn ping_is_free(session: &mut Session, now: Now) -> bool {
     Pace::new(PINGS, Duration::from_secs(1), PINGS)
         .is_none_or(|pace| session.pings.take(pace, now.mono).is_ok())
-}
-
-/// Counts a message beyond the limits; true: the connection has sent too many of them.
-pub(super) fn is_flood(session: &mut Session, now: Now) -> bool {
-    Pace::new(PATIENCE_PER_SECOND, Duration::from_secs(1), PATIENCE)
-        .is_some_and(|pace| session.strikes.take(pace, now.mono).is_err())
 }
 
 /// The id of what somebody showed; never the thing itself.

@@ -49,8 +49,6 @@ pub struct Session {
     pub subscriptions: Subscriptions,
     /// Counts what [`super::guard`] lets pass for free.
     pub(super) pings: Bucket,
-    /// Counts what came beyond the limits.
-    pub(super) strikes: Bucket,
 }
 
 /// A login and what was last heard of it.
@@ -80,7 +78,6 @@ impl Session {
             login: None,
             subscriptions: Subscriptions::default(),
             pings: Bucket::default(),
-            strikes: Bucket::default(),
         }
     }
 

@@ -1,10 +1,10 @@
 //! One task per WebSocket: reads messages, runs them through [`crate::rpc`], sends what comes out.
 //!
 //! The task owns the whole socket. Requests that take time run beside the reading, a bounded number at once;
-//! beyond it nothing is read, and TCP holds the client back. While something of ours is on its way out nothing
-//! is read either, so answers never queue. Events do: in one ring shared by all sockets, and once taken from
-//! there in a bounded queue of the client's own ([`super::outbox`]), whose oldest go first; the client is told
-//! how many. Who takes nothing for too long is cut.
+//! beyond it nothing is read, and TCP holds the client back. So it does after refusals of what comes too often
+//! ([`super::pace`]), and while something of ours is on its way out: answers never queue. Events do: in one ring
+//! shared by all sockets, and once taken from there in a bounded queue of the client's own ([`super::outbox`]),
+//! whose oldest go first; the client is told how many. Who takes nothing for too long is cut.
 //!
 //! What the client has waiting here is told to its seat ([`crate::http::seats::memory`] says what counts), and
 //! the seat may say to forget the events, or to leave. Buffers that a large message made grow are given back
@@ -34,6 +34,7 @@ use super::frames;
 use super::goodbye::reason;
 use super::news::News;
 use super::outbox::{Next, Outbox};
+use super::pace::{Further, Pace};
 use super::upgrade::io::{Upgrade, over};
 use super::wire::io::{Counted, Io, Wire, Ws, poll_step};
 use crate::clock::{self, Mono};
@@ -104,6 +105,7 @@ pub(in crate::http) async fn begin<S: Wire>(
     };
     let talk = Talk {
         beat: Beat::new(limits, clock::mono()),
+        pace: Pace::new(limits),
         session: Session::new(uuid::Uuid::new_v4().to_string()),
         patience: limits.write_within,
         in_flight: limits.in_flight,
@@ -132,6 +134,7 @@ pub(in crate::http) struct Talk {
     feed: Arc<Feed>,
     session: Session,
     beat: Beat,
+    pace: Pace,
     seat: Arc<Seat>,
     known: bool,
     /// Counts it among the open ones.
@@ -196,9 +199,10 @@ impl Talk {
                 self.account(&ws);
                 let unfinished = ws.get_ref().unfinished();
                 let running = self.running.as_ref().map_or(0, |r| r.len());
-                let may_read =
-                    self.sending.is_none() && (self.in_flight == 0 || running < self.in_flight);
                 let idle = self.sending.is_none();
+                let may_read = idle
+                    && !self.pace.is_held()
+                    && (self.in_flight == 0 || running < self.in_flight);
                 if let Some(at) = self.wake_at()
                     && rings.is_none_or(|rings| at < rings)
                 {
@@ -304,6 +308,7 @@ impl Talk {
     /// What the clock asks for.
     fn due<S: Wire>(&mut self, ws: &mut Ws<S>, may_read: bool) -> Result<(), End> {
         let now = clock::mono();
+        self.pace.due(now);
         if self.cut_at().is_some_and(|at| now >= at) {
             self.doors().closed.count(Closed::Slow);
             return Err(End::Gone);
@@ -368,7 +373,7 @@ impl Talk {
             // A token is the longest message that most clients ever send.
             ws.get_mut().grown();
         }
-        if turn.flood && self.ending.is_none() {
+        if turn.beyond && self.pace.refused(now.mono) == Further::Close && self.ending.is_none() {
             self.doors().closed.count(Closed::Flood);
             self.ending = Some((CloseCode::Policy, "far too many requests"));
         }
@@ -488,10 +493,14 @@ impl Talk {
     }
 
     fn wake_at(&self) -> Option<Mono> {
-        [self.cut_at(), self.beat.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.cut_at(),
+            self.beat.poll_timeout(),
+            self.pace.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Ends the socket. What it held is freed before the goodbye where that is why it must go.

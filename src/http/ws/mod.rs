@@ -7,5 +7,6 @@ pub mod goodbye;
 pub mod io;
 pub mod news;
 pub mod outbox;
+pub mod pace;
 pub mod upgrade;
 pub mod wire;

@@ -211,18 +211,35 @@ fn guessing_tokens_locks_the_address_out_whatever_connection_and_whatever_token(
 }
 
 #[test]
-fn a_flood_that_never_ends_is_cut_and_a_client_that_waits_is_not() {
-    let message = r#"{"jsonrpc":"2.0","id":1,"method":"change"}"#;
+fn what_is_beyond_a_limit_is_told_apart_from_what_is_wrong_or_forbidden() {
     let mut client = limited();
-    let floods =
-        |client: &mut Client| accept(&client.room, &mut client.session, message, client.now).flood;
-    let messages = (0..100_000).take_while(|_| !floods(&mut client)).count();
-    assert!((3000..4000).contains(&messages), "{messages}");
-    let mut patient = limited();
-    for _ in 0..10_000 {
-        patient.now.mono = patient.now.mono + Duration::from_millis(100);
-        assert!(!floods(&mut patient));
+    let beyond = |client: &mut Client, message: &str| {
+        accept(&client.room, &mut client.session, message, client.now).beyond
+    };
+    let call = |method: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}"}}"#);
+    // A stranger's five: none of them is right, and all are within the limit.
+    for message in [&call("change"), &call("nonsense"), "{", "[]", "7"] {
+        assert!(!beyond(&mut client, message), "{message}");
     }
+    for message in [&call("change"), &call("nonsense"), "{", "[]", "7"] {
+        assert!(beyond(&mut client, message), "{message}");
+    }
+    for _ in 0..10 {
+        assert!(!beyond(&mut client, &call("ping")), "free");
+    }
+    assert!(beyond(&mut client, &call("ping")));
+    log_in(&mut client, "viewer");
+    assert!(
+        !beyond(&mut client, &call("change")),
+        "an allowance of its own"
+    );
+    while !beyond(&mut client, &call("change")) {}
+    // Locked out, too.
+    let forged = r#"{"jsonrpc":"2.0","id":1,"method":"authenticate","params":{"token":"forged"}}"#;
+    for _ in 0..3 {
+        assert!(!beyond(&mut client, forged));
+    }
+    assert!(beyond(&mut client, forged));
 }
 
 #[test]

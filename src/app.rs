@@ -323,7 +323,8 @@ impl App {
         let watched = Arc::clone(&directory);
         let stopping = supervisor.stopping();
         supervisor.spawn("the watchdog", feed_watchdog(watched, stopping));
-        watch(&mut supervisor, &desk);
+        let bells = events::io::Bells::of(&directory, media.changes());
+        watch(&mut supervisor, &desk, bells);
         system::io::watch_storage(&system, config.storage.recordings())?;
         system.enter(Phase::Running);
         bus.announce(sources::startup(env!("CARGO_PKG_VERSION"), clock::wall()));
@@ -546,7 +547,7 @@ fn certificate(config: &Config) -> Result<Option<Certificate>> {
 }
 
 /// The tasks that look at what tells nothing by itself.
-fn watch(supervisor: &mut Supervisor, desk: &Arc<Desk>) {
+fn watch(supervisor: &mut Supervisor, desk: &Arc<Desk>, bells: events::io::Bells) {
     let stopping = supervisor.stopping();
     let machine = system::io::watch_machine(Arc::clone(&desk.system), stopping);
     supervisor.spawn("the look at the machine", machine);
@@ -560,7 +561,7 @@ fn watch(supervisor: &mut Supervisor, desk: &Arc<Desk>) {
         )
     };
     let (events, system) = (Arc::clone(&desk.events), Arc::clone(&desk.system));
-    let watching = events::io::watch_box(facts, events, system, stopping);
+    let watching = events::io::watch_box(facts, events, system, bells, stopping);
     supervisor.spawn("the look at health", watching);
 }
 

@@ -6,13 +6,15 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use camera_service::camera::{CameraId, Status};
-use camera_service::clock;
+use camera_service::camera::{CameraId, Directory, Status};
+use camera_service::clock::{self, Mono};
 use camera_service::events::{self, Announce, Event, Topic};
 use camera_service::health::facts::Facts;
-use camera_service::rpc::media::MediaServer;
+use camera_service::rpc::media::{MediaServer, MediaState, PathState};
+use camera_service::system::System;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -195,7 +197,9 @@ async fn cameras_mediamtx_and_health_are_told_as_they_change() {
     client
         .call("subscribe_events", json!({ "topics": topics }))
         .await;
-    let watching = events::io::watch_box(facts, events, Arc::clone(&rig.system), stopping);
+    let (_ring, rings) = watch::channel(());
+    let bells = events::io::Bells::of(&rig.directory, rings);
+    let watching = events::io::watch_box(facts, events, Arc::clone(&rig.system), bells, stopping);
     let watching = tokio::spawn(watching);
     let until = async |client: &mut Client, method: &str| loop {
         let message = client.receive().await;
@@ -243,4 +247,145 @@ async fn cameras_mediamtx_and_health_are_told_as_they_change() {
     stop.send(true).unwrap();
     watching.await.unwrap().unwrap();
     rig.stop().await;
+}
+
+/// Looks at a box and says when it was looked at.
+struct Watched {
+    directory: Arc<Directory>,
+    ring: watch::Sender<()>,
+    looks: tokio::sync::mpsc::UnboundedReceiver<Mono>,
+    bus: tokio::sync::mpsc::UnboundedReceiver<(Mono, Event)>,
+    stop: watch::Sender<bool>,
+    watching: tokio::task::JoinHandle<()>,
+}
+
+struct Heard(tokio::sync::mpsc::UnboundedSender<(Mono, Event)>);
+
+impl Announce for Heard {
+    fn announce(&self, event: Event) {
+        let _ = self.0.send((clock::mono(), event));
+    }
+}
+
+impl Watched {
+    fn new(cameras: Vec<camera_service::camera::Camera>) -> Self {
+        let directory = Arc::new(Directory::default());
+        let mut media = MediaState {
+            reachable: true,
+            process_running: Some(true),
+            ..MediaState::default()
+        };
+        for camera in cameras {
+            let path = PathState {
+                ready: true,
+                ..PathState::default()
+            };
+            media.paths.insert(camera.id.to_string(), path);
+            directory.put(camera);
+        }
+        let system = Arc::new(System::default());
+        let (told, looks) = tokio::sync::mpsc::unbounded_channel();
+        let (seen, judged) = (Arc::clone(&directory), Arc::clone(&system));
+        let facts = move || {
+            let _ = told.send(clock::mono());
+            Facts::gather(&seen, media.clone(), &judged, clock::now)
+        };
+        let (ring, rings) = watch::channel(());
+        let bells = events::io::Bells::of(&directory, rings);
+        let (heard, bus) = tokio::sync::mpsc::unbounded_channel();
+        let (stop, stopping) = watch::channel(false);
+        let watching =
+            events::io::watch_box(facts, Arc::new(Heard(heard)), system, bells, stopping);
+        Self {
+            directory,
+            ring,
+            looks,
+            bus,
+            stop,
+            watching: tokio::spawn(async { watching.await.unwrap() }),
+        }
+    }
+
+    async fn look(&mut self) -> Mono {
+        let look = self.looks.recv();
+        tokio::time::timeout(Duration::from_secs(20), look)
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    /// The next look that nothing but the beat made.
+    async fn beat(&mut self) -> Mono {
+        loop {
+            let at = self.look().await;
+            if at.as_nanos() % 1_000_000_000 < 100_000_000 {
+                return at;
+            }
+        }
+    }
+
+    async fn end(self) {
+        self.stop.send(true).unwrap();
+        self.watching.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_quiet_box_is_looked_at_once_a_second_and_one_where_something_changes_at_once() {
+    let mut watched = Watched::new(Vec::new());
+    let first = watched.beat().await;
+    let second = watched.look().await;
+    let quiet = second.since(first);
+    assert!(
+        quiet > Duration::from_millis(800),
+        "looked at after {quiet:?}"
+    );
+    let soon = |from: Mono, to: Mono| {
+        let took = to.since(from);
+        assert!(
+            took < Duration::from_millis(700),
+            "looked at after {took:?}"
+        );
+    };
+    let at = watched.beat().await;
+    watched.ring.send(()).unwrap();
+    soon(at, watched.look().await);
+    let at = watched.beat().await;
+    watched.directory.put(camera(0, Status::Connected));
+    soon(at, watched.look().await);
+    let at = watched.beat().await;
+    // Clients are not told of the slate, and health judges by it.
+    watched.directory.update(CameraId::TEST, |camera| {
+        camera.slate_since = Some(clock::mono());
+    });
+    soon(at, watched.look().await);
+    let at = watched.beat().await;
+    watched.directory.remove(CameraId::TEST);
+    soon(at, watched.look().await);
+    watched.end().await;
+}
+
+#[tokio::test]
+async fn a_camera_that_freezes_without_a_word_is_an_event_as_soon_as_it_is_frozen() {
+    let frozen = camera(0, Status::Connected);
+    let last = Mono::from_nanos(frozen.counters.last_frame_nanos.load(Ordering::Relaxed));
+    let mut watched = Watched::new(vec![frozen]);
+    let heard = async {
+        loop {
+            let (at, event) = watched.bus.recv().await.unwrap();
+            if event.topic == Topic::SystemHealth {
+                return at;
+            }
+        }
+    };
+    let at = tokio::time::timeout(Duration::from_secs(20), heard)
+        .await
+        .unwrap();
+    // Two seconds of patience, and a round.
+    let took = at.since(last);
+    assert!(
+        took > Duration::from_secs(2) && took < Duration::from_millis(2600),
+        "{took:?}"
+    );
+    watched.end().await;
 }

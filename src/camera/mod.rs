@@ -271,6 +271,9 @@ impl Counters {
 /// A change that clients are told of (`camera_status_update`).
 pub type Listener = Box<dyn Fn(&Camera) + Send + Sync>;
 
+/// Is called after every change, whatever changed.
+pub type Touched = Box<dyn Fn() + Send + Sync>;
+
 /// A video node that could not be asked what it can, and why.
 pub type Unreadable = Box<dyn Fn(CameraId, &str) + Send + Sync>;
 
@@ -283,6 +286,7 @@ pub struct Directory {
     cameras: RwLock<Arc<BTreeMap<CameraId, Camera>>>,
     writing: Mutex<()>,
     listeners: RwLock<Vec<Listener>>,
+    touched: RwLock<Vec<Touched>>,
     unreadable: RwLock<Vec<Unreadable>>,
 }
 
@@ -315,6 +319,9 @@ impl Directory {
         let mut all = (*self.snapshot()).clone();
         let told = change(&mut all);
         *write(&self.cameras) = Arc::new(all);
+        for touched in read(&self.touched).iter() {
+            touched();
+        }
         told
     }
 
@@ -368,6 +375,12 @@ impl Directory {
     /// Calls `listener` on every change from now on. It must not block.
     pub fn listen(&self, listener: Listener) {
         write(&self.listeners).push(listener);
+    }
+
+    /// Calls `touched` after every change from now on, of what clients are not told, too. It must not block, and not
+    /// use the directory.
+    pub fn listen_touched(&self, touched: Touched) {
+        write(&self.touched).push(touched);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::recover::FaultClass;
 use crate::system::STALE_AFTER;
 
 /// A camera's first picture may take this long into MediaMTX; its paths are looked at every second.
-const PUBLISHED_WITHIN: Duration = Duration::from_millis(2000);
+pub const PUBLISHED_WITHIN: Duration = Duration::from_millis(2000);
 
 /// Less than so many percent of the storage free is little.
 const STORAGE_LOW: f64 = 15.0;

@@ -70,9 +70,7 @@ impl CameraFact {
     /// The half that is silent although the status says connected, and for how long; `None` when both live.
     #[must_use]
     pub fn silence(&self, now: Mono) -> Option<(Part, Duration)> {
-        let patience = self
-            .interval
-            .map_or(FROZEN_AFTER, |i| (i * SLOW_FRAMES).max(FROZEN_AFTER));
+        let patience = self.patience();
         // What has just connected gets its time.
         let age = |last: Option<Mono>| now.since(last.unwrap_or_default().max(self.since));
         [
@@ -82,6 +80,18 @@ impl CameraFact {
         .map(|(part, last)| (part, age(last)))
         .into_iter()
         .find(|(_, age)| *age > patience)
+    }
+
+    /// From when on it is silent if nothing comes any more.
+    #[must_use]
+    pub fn silent_from(&self) -> Mono {
+        let from = |last: Option<Mono>| last.unwrap_or_default().max(self.since) + self.patience();
+        from(self.last_frame).min(from(self.last_unit))
+    }
+
+    fn patience(&self) -> Duration {
+        self.interval
+            .map_or(FROZEN_AFTER, |i| (i * SLOW_FRAMES).max(FROZEN_AFTER))
     }
 
     /// Whether the camera's own picture flows now: not the slate, and not one that stands still.

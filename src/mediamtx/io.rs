@@ -87,7 +87,7 @@ impl Editor {
 struct Eye {
     api: Api,
     shared: Shared,
-    /// Told after every change of `shared`.
+    /// Told after every change of `shared` that is not one of figures alone.
     changed: watch::Sender<()>,
     /// Ends the poller's pause.
     look: Arc<Notify>,
@@ -157,7 +157,7 @@ impl MediaMtx {
         self.eye.shared.clone()
     }
 
-    /// Told after every change of [`MediaMtx::shared`].
+    /// Told after every change of [`MediaMtx::shared`] that is not one of figures alone (bytes, when it was asked).
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<()> {
         self.eye.changed.subscribe()
@@ -181,7 +181,8 @@ impl MediaMtx {
         self.snapshot()
     }
 
-    /// Waits until the snapshot is as `wanted`; `None` when it is not within `patience`.
+    /// Waits until the snapshot is as `wanted`, which must not ask for figures alone; `None` when it is not within
+    /// `patience`.
     pub async fn until(
         &self,
         patience: Duration,
@@ -244,8 +245,9 @@ impl Drop for MediaMtx {
 
 impl Eye {
     fn update(&self, change: impl FnOnce(&mut Snapshot)) {
-        self.shared.update(change);
-        self.changed.send_replace(());
+        if self.shared.update(change) {
+            self.changed.send_replace(());
+        }
     }
 
     async fn poll(self, process: Option<Arc<Process>>) {

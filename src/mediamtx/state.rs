@@ -52,6 +52,22 @@ impl Snapshot {
         self.paths.get(path).is_some_and(|p| p.ready)
     }
 
+    /// Whether something changed since `before` but figures: bytes, and when it was asked.
+    #[must_use]
+    pub fn differs(&self, before: &Self) -> bool {
+        let same = |(name, path): (&String, &PathInfo), (other, was): (&String, &PathInfo)| {
+            name == other
+                && path.ready == was.ready
+                && path.source == was.source
+                && path.readers == was.readers
+        };
+        self.process != before.process
+            || self.api != before.api
+            || self.version != before.version
+            || self.paths.len() != before.paths.len()
+            || !(self.paths.iter().zip(&before.paths)).all(|(path, was)| same(path, was))
+    }
+
     /// What one round of questions found.
     pub fn answered(&mut self, version: Option<String>, paths: Vec<PathInfo>, now: Mono) {
         if !self.is_up() {
@@ -136,13 +152,16 @@ impl Shared {
         Arc::clone(&now)
     }
 
-    /// Changes what is known.
-    pub fn update(&self, change: impl FnOnce(&mut Snapshot)) {
+    /// Changes what is known; whether it differs now, see [`Snapshot::differs`].
+    pub fn update(&self, change: impl FnOnce(&mut Snapshot)) -> bool {
         let writing = &self.0.writing;
         let _one = writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut next = (*self.get()).clone();
+        let before = self.get();
+        let mut next = (*before).clone();
         change(&mut next);
+        let differs = next.differs(&before);
         *self.0.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        differs
     }
 }
 

@@ -282,7 +282,8 @@ impl App {
         let media = MediaMtx::start(settings, ownership, &file, &secret).await?;
         media_state.fill(media.shared());
         let judge = Arc::new(Tokens(access.clone()));
-        let kicks = admissions.run(media.api().clone(), judge, supervisor.stopping());
+        let (api, rights) = (media.api().clone(), access.rights());
+        let kicks = admissions.run(api, judge, rights, supervisor.stopping());
         supervisor.spawn("the kicks", kicks);
         let kept = Store::open(&config.storage.data_dir)?;
         path_keeper.serve(&media);

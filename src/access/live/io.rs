@@ -1,13 +1,10 @@
 //! Keeps what is known about credentials in memory and in step with the disk.
 //!
 //! Judging takes a snapshot and never waits for a file. Changes by the command line are seen within
-//! half a second, because the files' looks are compared four times a second; inotify would be told
-//! sooner, but not on every file system a data folder may lie on. How often keys were used is
-//! written once a minute and at the end.
+//! half a second: the kernel tells of them (`watch`), and where it may not, the files' looks are compared four times
+//! a second. How often keys were used is written once a minute and at the end.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
@@ -16,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 use tracing::{error, info, warn};
 
+use super::watch::io::Eyes;
 use crate::access::io::load_or_create;
 use crate::access::store::io::{Files, Look, fresh};
 use crate::access::store::usage::Usage;
@@ -24,10 +22,11 @@ use crate::access::stream::{Direction, StreamToken};
 use crate::access::{Grant, Judge, Office, Principal, Refusal};
 use crate::clock::{self, Wall};
 use crate::error::{Error, Kind, Later, Result};
+use crate::supervise::Stop;
 use crate::system::alarms::{About, Alarm};
 
-/// From one look at the files to the next.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long a fault of the thread that looks at the files is left alone.
+const AGAIN: Duration = Duration::from_millis(250);
 /// A change of the files is known so soon: the longest wait for a look, and the reading.
 pub const SEEN_WITHIN: Duration = Duration::from_millis(500);
 /// From one writing of the usage to the next.
@@ -51,7 +50,7 @@ struct Inner {
     files: Files,
     rules: KeyRules,
     judge: RwLock<Arc<Judge>>,
-    generation: AtomicU64,
+    generation: watch::Sender<u64>,
     usage: Mutex<Usage>,
     /// How the files looked when they were last read. Held while they are read, so that an older
     /// state never replaces a newer one.
@@ -82,7 +81,7 @@ impl Live {
             files,
             rules,
             judge: RwLock::new(Arc::new(judge)),
-            generation: AtomicU64::new(1),
+            generation: watch::Sender::new(1),
             usage: Mutex::default(),
             look: Mutex::new(look),
             alarms: RwLock::new(odd.iter().map(|what| passed_over(what)).collect()),
@@ -104,7 +103,13 @@ impl Live {
     /// Moves whenever somebody's rights may have changed.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        self.0.generation.load(Ordering::Acquire)
+        *self.0.generation.borrow()
+    }
+
+    /// Told whenever [`Live::generation`] moves.
+    #[must_use]
+    pub fn rights(&self) -> watch::Receiver<u64> {
+        self.0.generation.subscribe()
     }
 
     /// What a credential opens now; the use of a key is counted.
@@ -122,7 +127,8 @@ impl Live {
     /// None: what fails is told in the log and tried again.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) -> Result<()> {
         loop {
-            let (go_on, told) = mpsc::channel();
+            let stop = Stop::new()?;
+            let given = stop.clone();
             let (ending, mut ended) = oneshot::channel::<()>();
             let inner = Arc::clone(&self.0);
             // A thread of its own sleeps and looks and wakes nobody else. Handing each look to the runtime's threads and
@@ -131,20 +137,20 @@ impl Live {
                 .name("credentials".to_owned())
                 .spawn(move || {
                     let _ending = ending;
-                    inner.keep_in_step(&told);
+                    inner.keep_in_step(&given);
                 })
                 .map_err(|e| {
                     Error::new(Kind::Internal, "no thread for the credentials").because(e)
                 })?;
             tokio::select! {
                 _ = stopping.changed() => {
-                    drop(go_on);
+                    stop.give();
                     let _ = ended.await;
                     return Ok(());
                 }
                 _ = &mut ended => {
                     error!("reading the API keys failed by a fault of its own; the last ones count");
-                    clock::round(LOOK_EVERY).await;
+                    clock::round(AGAIN).await;
                 }
             }
         }
@@ -184,16 +190,19 @@ impl Inner {
         let differs = judge.differs(&self.judge());
         *self.judge.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(judge);
         if differs {
-            self.generation.fetch_add(1, Ordering::AcqRel);
+            self.generation.send_modify(|generation| *generation += 1);
         }
     }
 
-    /// Looks at the files until nobody holds the other end any more; then writes down what is not written yet.
-    fn keep_in_step(&self, told: &mpsc::Receiver<()>) {
+    /// Looks at the files until the stop is given; then writes down what is not written yet.
+    fn keep_in_step(&self, stop: &Stop) {
         let mut written = clock::mono();
+        let mut eyes = Eyes::default();
         loop {
-            let stops = told.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout);
+            // Before the look, so that no change falls between the two.
+            eyes.open(&self.files);
             self.refresh();
+            let stops = stop.is_given();
             if stops || clock::mono().since(written) >= WRITE_EVERY {
                 written = clock::mono();
                 self.write_usage();
@@ -201,6 +210,7 @@ impl Inner {
             if stops {
                 return;
             }
+            eyes.wait(stop);
         }
     }
 

@@ -51,6 +51,20 @@ impl Files {
         self.dir.join("keys.json")
     }
 
+    /// The folder of all of them.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Whether something of it is a link, whose target may lie, and be changed, anywhere.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        let mut all = self.pems();
+        all.extend([self.document(), self.trusted(), self.dir.clone()]);
+        all.iter().any(|path| path.is_symlink())
+    }
+
     /// The folder of public keys.
     #[must_use]
     pub fn trusted(&self) -> PathBuf {

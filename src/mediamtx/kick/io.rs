@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
-use super::{Admissions, Judges};
+use super::{Admissions, Judges, ends_soon};
 use crate::access::Principal;
 use crate::clock;
 use crate::error::Result;
@@ -15,27 +15,40 @@ use crate::mediamtx::api::SessionKind;
 use crate::mediamtx::api::io::Api;
 use crate::mediamtx::auth::Question;
 
-/// From one look at the rights to the next. With the time that a change takes to be known this stays within 1 s.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// From one look at who is really there to the next.
 const LIST_EVERY: Duration = Duration::from_secs(10);
 
 /// The admissions, shared by the callback that lets in and the task that ends. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Book(Arc<Mutex<Admissions>>);
+pub struct Book(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    admissions: Mutex<Admissions>,
+    /// Somebody came whom the next look would see too late.
+    came: Notify,
+}
 
 impl Book {
     /// Remembers a yes; false when it must be a no.
     #[must_use]
     pub fn admit(&self, asked: &Question, who: &Principal, generation: u64) -> bool {
-        self.lock().admit(asked, who, generation, clock::mono())
+        let now = clock::now();
+        let mut admissions = self.lock();
+        let first = admissions.is_empty();
+        let admitted = admissions.admit(asked, who, generation, now.mono);
+        if first || ends_soon(who, now.wall) {
+            self.0.came.notify_one();
+        }
+        admitted
     }
 
     fn lock(&self) -> MutexGuard<'_, Admissions> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let admissions = &self.0.admissions;
+        admissions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends sessions until told to stop.
+    /// Ends sessions until told to stop. `rights` changes with the generation of `judge`.
     ///
     /// # Errors
     /// None: what fails is tried again.
@@ -43,14 +56,24 @@ impl Book {
         self,
         api: Api,
         judge: Arc<dyn Judges>,
+        mut rights: watch::Receiver<u64>,
         mut stopping: watch::Receiver<bool>,
     ) -> Result<()> {
         let mut listed = clock::mono();
         let mut failing = false;
         loop {
+            let round = self.lock().round(clock::now());
+            let round = async {
+                match round {
+                    Some(round) => clock::round(round).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 _ = stopping.changed() => return Ok(()),
-                () = clock::round(LOOK_EVERY) => {}
+                Ok(()) = rights.changed() => {}
+                () = self.0.came.notified() => {}
+                () = round => {}
             }
             if self.lock().is_empty() {
                 continue;

@@ -28,6 +28,11 @@ const SETTLING: Duration = Duration::from_secs(10);
 /// From one try to end a session to the next.
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// From one look to the next while somebody's rights have ended or are about to.
+const SOON: Duration = Duration::from_millis(250);
+/// The same while nobody's have. Rights that are taken are told; this bounds how late it is seen that the clock was set.
+const SELDOM: Duration = Duration::from_secs(1);
+
 /// Whoever judges credentials; must not block.
 pub trait Judges: Send + Sync {
     /// Moves whenever somebody's rights may have changed.
@@ -130,6 +135,19 @@ impl Admissions {
         self.0.is_empty()
     }
 
+    /// On which rounds it must be looked whose rights have ended while nobody tells of any; `None` while nobody is there.
+    #[must_use]
+    pub fn round(&self, now: Now) -> Option<Duration> {
+        if self.is_empty() {
+            return None;
+        }
+        let soon = |entry: &Admitted| entry.fallen.is_some() || ends_soon(&entry.who, now.wall);
+        Some(match self.0.values().any(soon) {
+            true => SOON,
+            false => SELDOM,
+        })
+    }
+
     /// Whom to kick now. Each comes again until [`Admissions::kicked`] says that it is gone.
     pub fn due(&mut self, judge: &dyn Judges, now: Now) -> Vec<Kick> {
         let generation = judge.generation();
@@ -168,6 +186,11 @@ impl Admissions {
             entry.listed || now.since(entry.since) < SETTLING
         });
     }
+}
+
+/// Whether the rights end before the next of the seldom looks.
+fn ends_soon(who: &Principal, now: Wall) -> bool {
+    who.expires_at <= now + SELDOM
 }
 
 impl Admitted {

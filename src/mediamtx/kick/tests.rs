@@ -227,3 +227,22 @@ proptest! {
         prop_assert!(table.0.values().all(|e| (e.who.user_id == "eve") == e.fallen.is_some()));
     }
 }
+
+#[test]
+fn it_is_looked_often_only_while_somebodys_rights_end() {
+    let (mut table, word) = (Admissions::default(), Word::default());
+    let (seldom, soon) = (Duration::from_secs(1), Duration::from_millis(250));
+    assert_eq!(table.round(at(0)), None);
+    let id = Uuid::new_v4();
+    let ann = who("ann", Role::Viewer, 100);
+    assert!(table.admit(&question(id, "rtsp", "read"), &ann, 0, at(0).mono));
+    assert_eq!(table.round(at(1)), Some(seldom));
+    // They end a second from now, so the next of the seldom looks may come too late.
+    assert_eq!(table.round(at(98_900)), Some(seldom));
+    assert_eq!(table.round(at(99_000)), Some(soon));
+    word.fell("ann");
+    assert_eq!(ids(&table.due(&word, at(20_000))), [id]);
+    assert_eq!(table.round(at(20_001)), Some(soon), "until it is gone");
+    table.kicked(id, at(20_100).mono);
+    assert_eq!(table.round(at(20_101)), None);
+}

@@ -1,6 +1,10 @@
-//! Talks to the control API: one connection per question, HTTP/1.1, on loopback.
+//! Talks to the control API: HTTP/1.1, on loopback. Questions, of which one is asked every second, share a connection
+//! that is kept; what changes something has one of its own, because it must not be said twice.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -30,6 +34,41 @@ const PAGES: usize = 100;
 pub struct Api {
     address: SocketAddr,
     authorization: header::HeaderValue,
+    kept: Kept,
+}
+
+/// The connection of the last question, unless a question has it.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Option<Line>>>);
+
+/// A connection. It rests while nobody asks: there is nothing to read from it then but its end.
+struct Line {
+    sender: http1::SendRequest<Full<Bytes>>,
+    connection: Pin<Box<http1::Connection<TokioIo<TcpStream>, Full<Bytes>>>>,
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kept")
+    }
+}
+
+impl Kept {
+    fn take(&self) -> Option<Line> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn put(&self, line: Line) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+    }
+}
+
+impl Line {
+    async fn new(stream: TcpStream) -> hyper::Result<Self> {
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let connection = Box::pin(connection);
+        Ok(Self { sender, connection })
+    }
 }
 
 impl Api {
@@ -43,6 +82,7 @@ impl Api {
         Self {
             address,
             authorization,
+            kept: Kept::default(),
         }
     }
 
@@ -133,18 +173,26 @@ impl Api {
             )
         };
         let asked = async {
+            // MediaMTX may have ended it meanwhile, or itself. Then the question is asked once more.
+            if method == Method::GET
+                && let Some(line) = self.kept.take()
+                && let Ok(answer) = self.exchange(line, &method, path, body).await
+            {
+                return Ok(answer);
+            }
             let stream = TcpStream::connect(self.address).await.map_err(|e| {
                 failed("does not take connections")
                     .because(e)
                     .action("see in the log why MediaMTX is not running")
             })?;
-            self.exchange(stream, method, path, body)
-                .await
-                .map_err(|e| {
-                    failed("broke off")
-                        .because(e)
-                        .action("ask again; see its log if it stays")
-                })
+            let broke = |e: Box<dyn std::error::Error + Send + Sync>| {
+                failed("broke off")
+                    .because(e)
+                    .action("ask again; see its log if it stays")
+            };
+            let line = Line::new(stream).await.map_err(|e| broke(e.into()))?;
+            let answer = self.exchange(line, &method, path, body).await;
+            answer.map_err(broke)
         };
         tokio::time::timeout(PATIENCE, asked)
             .await
@@ -154,23 +202,31 @@ impl Api {
             })
     }
 
+    /// Asks on `line`, and keeps it after a question.
     async fn exchange(
         &self,
-        stream: TcpStream,
-        method: Method,
+        line: Line,
+        method: &Method,
         path: &str,
         body: Option<&Value>,
     ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let Line {
+            mut sender,
+            mut connection,
+        } = line;
+        let keep = method == Method::GET;
         let body = body.map_or_else(Bytes::new, |b| Bytes::from(b.to_string()));
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, self.address.to_string())
-            .header(header::AUTHORIZATION, &self.authorization)
-            .header(header::CONNECTION, "close")
-            .body(Full::new(body))?;
+            .header(header::AUTHORIZATION, &self.authorization);
+        if !keep {
+            request = request.header(header::CONNECTION, "close");
+        }
+        let request = request.body(Full::new(body))?;
         let answer = async {
+            sender.ready().await?;
             let response = sender.send_request(request).await?;
             let status = response.status();
             let body = Limited::new(response.into_body(), LONGEST)
@@ -178,18 +234,25 @@ impl Api {
                 .await?;
             Ok((status, body.to_bytes()))
         };
-        // Driven here and not in a task of its own, so that giving up leaves nothing behind.
-        tokio::pin!(connection, answer);
+        // Driven here and not in a task of its own, so that giving up leaves nothing behind: who gives up drops the
+        // connection, too.
         let mut open = true;
-        loop {
-            tokio::select! {
-                got = &mut answer => return got,
-                end = &mut connection, if open => {
-                    end?;
-                    open = false;
+        let answer = {
+            tokio::pin!(answer);
+            loop {
+                tokio::select! {
+                    got = &mut answer => break got,
+                    end = &mut connection, if open => {
+                        end?;
+                        open = false;
+                    }
                 }
             }
+        };
+        if keep && open && answer.is_ok() {
+            self.kept.put(Line { sender, connection });
         }
+        answer
     }
 
     fn refused(&self, path: &str, status: StatusCode, body: &[u8]) -> Error {
@@ -239,5 +302,105 @@ mod tests {
         assert_eq!(error.kind(), Kind::Gone);
         assert!(error.to_string().contains(&free.to_string()), "{error}");
         assert!(error.next_action().is_some());
+    }
+
+    /// Answers like MediaMTX and counts connections; each ends after so many answers.
+    async fn server(answers: usize) -> (SocketAddr, Arc<std::sync::atomic::AtomicUsize>) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                tokio::spawn(async move {
+                    let mut asked = [0; 4096];
+                    for _ in 0..answers {
+                        // A question is one packet on loopback.
+                        if stream.read(&mut asked).await.unwrap_or(0) == 0 {
+                            return;
+                        }
+                        let body = r#"{"version":"v1.20.1","pageCount":1,"items":[]}"#;
+                        let head =
+                            format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+                        let _ = stream.write_all((head + body).as_bytes()).await;
+                    }
+                });
+            }
+        });
+        (address, connections)
+    }
+
+    #[tokio::test]
+    async fn questions_share_a_connection_and_one_that_mediamtx_has_ended_is_no_failure() {
+        use std::sync::atomic::Ordering::SeqCst;
+        let secret = Secret::new("x".to_owned());
+        let (address, connections) = server(usize::MAX).await;
+        let api = Api::new(address, &secret);
+        for _ in 0..5 {
+            api.info().await.unwrap();
+            api.clone().paths().await.unwrap();
+        }
+        assert_eq!(connections.load(SeqCst), 1);
+        let (address, connections) = server(2).await;
+        let api = Api::new(address, &secret);
+        for _ in 0..6 {
+            api.info().await.unwrap();
+        }
+        assert_eq!(connections.load(SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn questions_at_once_do_not_wait_for_each_other_and_orders_have_their_own_connection() {
+        use std::sync::atomic::Ordering::SeqCst;
+        let (address, connections) = server(usize::MAX).await;
+        let api = Api::new(address, &Secret::new("x".to_owned()));
+        let (one, other) = tokio::join!(api.info(), api.info());
+        one.and(other).unwrap();
+        assert_eq!(connections.load(SeqCst), 2);
+        api.kick(SessionKind::Rtsp, Uuid::new_v4()).await.unwrap();
+        assert_eq!(connections.load(SeqCst), 3);
+        api.info().await.unwrap();
+        assert_eq!(connections.load(SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_was_given_up_is_not_taken_for_that_of_the_next_question() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let api = Api::new(listener.local_addr().unwrap(), &Secret::new("x".to_owned()));
+        let mut answers = (1..).map(|number| {
+            let body = format!(r#"{{"version":"{number}"}}"#);
+            format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            )
+        });
+        let asking = api.clone();
+        let first = tokio::spawn(async move { asking.info().await });
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = [0; 4096];
+        assert!(stream.read(&mut asked).await.unwrap() > 0);
+        stream
+            .write_all(answers.next().unwrap().as_bytes())
+            .await
+            .unwrap();
+        assert_eq!(first.await.unwrap().unwrap().version, "1");
+        // The second question is given up before its answer comes.
+        let asking = api.clone();
+        let second = tokio::spawn(async move { asking.info().await });
+        assert!(stream.read(&mut asked).await.unwrap() > 0);
+        second.abort();
+        assert!(second.await.unwrap_err().is_cancelled());
+        let _ = stream.write_all(answers.next().unwrap().as_bytes()).await;
+        let third = tokio::spawn(async move { api.info().await });
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert!(stream.read(&mut asked).await.unwrap() > 0);
+        stream
+            .write_all(answers.next().unwrap().as_bytes())
+            .await
+            .unwrap();
+        assert_eq!(third.await.unwrap().unwrap().version, "3");
     }
 }

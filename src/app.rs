@@ -23,7 +23,7 @@ pub use self::signals::io::{Signals, Told};
 use self::sockets::io::{local, media_settings, open, reachable_here};
 use self::verbs::io::certificate_files;
 pub use self::verbs::io::{certificate_text, claim_code, mint_token, version_text};
-use self::watchdog::io::{HUNG, feed_watchdog, notify};
+use self::watchdog::io::{feed_watchdog, notify};
 use crate::access::claim::Owner;
 use crate::access::claim::io::Claim;
 use crate::access::limits::{Gate, Meter, Rules};
@@ -404,14 +404,10 @@ impl App {
 
     /// Waits until a part fails that the service cannot do without.
     pub async fn failed(&mut self) -> Error {
-        loop {
-            tokio::select! {
-                failed = self.supervisor.failed() => return failed,
-                () = clock::round(HUNG / 10) => {
-                    if self.fleet.is_dead() {
-                        return Error::new(Kind::Internal, "the hot-plug thread ended by itself");
-                    }
-                }
+        tokio::select! {
+            failed = self.supervisor.failed() => failed,
+            () = self.fleet.ended() => {
+                Error::new(Kind::Internal, "the hot-plug thread ended by itself")
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Looks at the machine and the storage, again and again, so that nobody who asks has to.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -16,6 +18,8 @@ use crate::error::{Error, Kind, Result};
 
 /// From one look to the next.
 const PAUSE: Duration = Duration::from_secs(3);
+/// Bytes of procfs that are read at once.
+const LONGEST: usize = 16 << 10;
 
 /// The kernel's release, such as `6.12.48`.
 #[must_use]
@@ -43,11 +47,9 @@ pub async fn watch_machine(system: Arc<System>, mut stopping: watch::Receiver<bo
             at: clock::mono(),
         });
         before = times;
-        if tokio::time::timeout(PAUSE, stopping.wait_for(|stops| *stops))
-            .await
-            .is_ok()
-        {
-            return Ok(());
+        tokio::select! {
+            _ = stopping.wait_for(|stops| *stops) => return Ok(()),
+            () = clock::round(PAUSE) => {}
         }
     }
 }
@@ -138,9 +140,16 @@ fn storage(folder: &Path) -> nix::Result<Storage> {
     })
 }
 
+/// A file of procfs, which does not say how long it is, in one piece: it makes the whole text anew for every one.
+fn text(path: &str) -> Option<String> {
+    let mut text = String::with_capacity(LONGEST);
+    File::open(path).ok()?.read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
 /// Time of all processors together: in all, and idle. proc_stat(5).
 fn processor_times() -> Option<(u64, u64)> {
-    let text = fs::read_to_string("/proc/stat").ok()?;
+    let text = text("/proc/stat")?;
     let first = text.lines().next()?.strip_prefix("cpu ")?;
     // Guests are counted among user and nice already.
     let times: Vec<u64> = first
@@ -161,7 +170,7 @@ fn busy(before: (u64, u64), now: (u64, u64)) -> Option<f64> {
 
 /// Percentage of the machine's memory in use. proc_meminfo(5).
 fn memory() -> Option<f64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let text = text("/proc/meminfo")?;
     let of = |name: &str| -> Option<u64> {
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().next()?.parse().ok()
@@ -170,12 +179,10 @@ fn memory() -> Option<f64> {
     Some(percent(all.saturating_sub(left), all))
 }
 
-/// Threads of this process. proc_pid_status(5).
+/// Threads of this process: the links of their folder beside its own two (proc(5)).
 fn threads() -> usize {
-    let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("Threads:"));
-    line.and_then(|count| count.trim().parse().ok())
-        .unwrap_or_default()
+    let links = fs::metadata("/proc/self/task").map_or(0, |folder| folder.nlink());
+    usize::try_from(links.saturating_sub(2)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -192,10 +199,28 @@ mod tests {
         }
         let seen = system.machine().unwrap();
         assert!((0.0..=100.0).contains(&seen.memory_percent.unwrap()));
-        assert!(seen.threads >= 1 && seen.tasks >= 1);
+        assert!(seen.tasks >= 1);
         assert!((0.0..=100.0).contains(&seen.cpu_percent.unwrap()));
         stop.send(true).unwrap();
         watching.await.unwrap().unwrap();
+    }
+
+    #[test]
+    fn every_thread_is_counted() {
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let named = |threads: usize| {
+            let listed = || fs::read_dir("/proc/self/task").unwrap().count();
+            // Other tests begin and end threads at any time.
+            (0..1000).any(|_| {
+                let before = listed();
+                before >= threads && super::threads() == before && listed() == before
+            })
+        };
+        assert!(named(1));
+        let more = std::thread::spawn(move || wait.recv());
+        assert!(named(2));
+        drop(go);
+        more.join().unwrap().unwrap_err();
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::error::Result;
 
 /// A camera thread that has not looked around for so long hangs; the watchdog is no longer fed.
-pub(in crate::app) const HUNG: Duration = Duration::from_secs(10);
+const HUNG: Duration = Duration::from_secs(10);
 
 /// Tells systemd, where there is one.
 pub(in crate::app) fn notify(states: &[sd_notify::NotifyState<'_>]) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tokio::sync::oneshot;
 use tracing::{debug, error, info};
 
 use super::{News, Settings, newcomer, test_identity};
@@ -55,22 +56,32 @@ pub fn start(settings: Settings, directory: Arc<Directory>) -> Result<Fleet> {
     };
     hands.obey(orders);
     let line = Line(hands.post.clone());
-    let worker = Worker::spawn("hot-plug", move |stop| hands.run(watcher, &inbox, &stop))?;
-    Ok(Fleet { worker, line })
+    let (ending, ended) = oneshot::channel();
+    let worker = Worker::spawn("hot-plug", move |stop| {
+        let _ending: oneshot::Sender<()> = ending;
+        hands.run(watcher, &inbox, &stop);
+    })?;
+    Ok(Fleet {
+        _worker: worker,
+        ended,
+        line,
+    })
 }
 
 /// All cameras. Dropping it stops them.
 #[derive(Debug)]
 pub struct Fleet {
-    worker: Worker,
+    _worker: Worker,
+    /// Told by the thread's end.
+    ended: oneshot::Receiver<()>,
     line: Line,
 }
 
 impl Fleet {
-    /// True once the hot-plug thread has ended by itself.
-    #[must_use]
-    pub fn is_dead(&self) -> bool {
-        self.worker.is_dead()
+    /// Waits until the hot-plug thread has ended by itself.
+    pub async fn ended(&mut self) {
+        // Nothing is ever sent: its end drops the other side.
+        let _ = (&mut self.ended).await;
     }
 
     /// How it is told what the configuration asks.

@@ -90,13 +90,7 @@ impl Keeper {
             _ = stopping.changed() => return Ok(()),
             _ = looked => {}
         }
-        let mut round = tokio::time::interval(LOOK);
         loop {
-            tokio::select! {
-                _ = stopping.changed() => return Ok(()),
-                () = self.0.changed.notified() => {}
-                _ = round.tick() => {}
-            }
             let seen = self.look();
             let orders = self.modes().decide(&seen, clock::now());
             for order in orders {
@@ -107,6 +101,11 @@ impl Keeper {
                         self.0.recorder.end_by_mode(&camera.to_string());
                     }
                 }
+            }
+            tokio::select! {
+                _ = stopping.changed() => return Ok(()),
+                () = self.0.changed.notified() => {}
+                () = clock::round(LOOK) => {}
             }
         }
     }

@@ -116,3 +116,113 @@ async fn all(api: &Api) -> Option<HashSet<uuid::Uuid>> {
     }
     Some(ids)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::access::{Refusal, Role};
+    use crate::clock::Wall;
+    use crate::mediamtx::auth::Secret;
+    use crate::mediamtx::kick::SELDOM;
+
+    /// Everybody's rights hold until the generation moves.
+    struct Word(watch::Receiver<u64>);
+
+    impl Judges for Word {
+        fn generation(&self) -> u64 {
+            *self.0.borrow()
+        }
+        fn again(&self, who: &Principal, _: Wall) -> Result<Principal, Refusal> {
+            match self.generation() {
+                0 => Ok(who.clone()),
+                _ => Err(Refusal::Revoked),
+            }
+        }
+    }
+
+    /// A MediaMTX that takes every order, and when each came.
+    async fn orders() -> (
+        SocketAddr,
+        tokio::sync::mpsc::UnboundedReceiver<clock::Mono>,
+    ) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (told, orders) = tokio::sync::mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+                let _ = stream.write_all(answer.as_bytes()).await;
+                let _ = told.send(clock::mono());
+            }
+        });
+        (address, orders)
+    }
+
+    fn asked() -> Question {
+        let text = serde_json::json!({
+            "action": "read", "path": "camera0", "protocol": "rtsp", "id": uuid::Uuid::new_v4().to_string()
+        });
+        serde_json::from_value(text).unwrap()
+    }
+
+    fn ann(life: Duration) -> Principal {
+        Principal::plain("ann", Role::Viewer, clock::wall() + life)
+    }
+
+    /// What happens just after one of the seldom looks must not wait for the next.
+    const AT_ONCE: Duration = Duration::from_millis(700);
+
+    #[tokio::test]
+    async fn a_session_ends_as_soon_as_rights_are_taken_or_run_out_and_not_at_the_next_seldom_look()
+    {
+        let (address, mut orders) = orders().await;
+        let api = Api::new(address, &Secret::new("x".to_owned()));
+        let (rights, told) = watch::channel(0);
+        let (stop, stopping) = watch::channel(false);
+        let book = Book::default();
+        let judge = Arc::new(Word(told.clone()));
+        let run = tokio::spawn(book.clone().run(api, judge, told, stopping));
+        let mut kicked = async |since: clock::Mono, what: &str| {
+            let order = async {
+                loop {
+                    let at = orders.recv().await.unwrap();
+                    // One from before is told again until its session is gone.
+                    if at > since {
+                        return at.since(since);
+                    }
+                }
+            };
+            let took = tokio::time::timeout(Duration::from_secs(20), order)
+                .await
+                .unwrap();
+            assert!(took < AT_ONCE, "{what}: {took:?}");
+        };
+        // Nobody is there, and somebody comes whose rights are about to end.
+        clock::round(SELDOM).await;
+        let begin = clock::mono();
+        let life = Duration::from_millis(100);
+        assert!(book.admit(&asked(), &ann(life), 0));
+        kicked(begin, "the first comer's rights ran out").await;
+        // Another one, beside somebody whose rights hold; and then they are taken.
+        *book.lock() = Admissions::default();
+        assert!(book.admit(&asked(), &ann(Duration::from_secs(60)), 0));
+        clock::round(SELDOM).await;
+        let begin = clock::mono();
+        assert!(book.admit(&asked(), &ann(life), 0));
+        kicked(begin, "the second comer's rights ran out").await;
+        *book.lock() = Admissions::default();
+        assert!(book.admit(&asked(), &ann(Duration::from_secs(60)), 0));
+        clock::round(SELDOM).await;
+        let begin = clock::mono();
+        rights.send(1).unwrap();
+        kicked(begin, "rights were taken").await;
+        stop.send(true).unwrap();
+        run.await.unwrap().unwrap();
+    }
+}

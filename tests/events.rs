@@ -369,7 +369,9 @@ async fn a_quiet_box_is_looked_at_once_a_second_and_one_where_something_changes_
 async fn a_camera_that_freezes_without_a_word_is_an_event_as_soon_as_it_is_frozen() {
     // Just after a beat, so that the next one after its two seconds comes too late.
     clock::round(Duration::from_secs(1)).await;
-    let frozen = camera(0, Status::Connected);
+    let mut frozen = camera(0, Status::Connected);
+    // It has been connected for long: no other deadline helps.
+    frozen.since = Mono::from_nanos(frozen.since.as_nanos().saturating_sub(10_000_000_000));
     let last = Mono::from_nanos(frozen.counters.last_frame_nanos.load(Ordering::Relaxed));
     let mut watched = Watched::new(vec![frozen]);
     let heard = async {

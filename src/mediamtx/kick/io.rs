@@ -178,6 +178,12 @@ mod tests {
     /// What happens just after one of the seldom looks must not wait for the next.
     const AT_ONCE: Duration = Duration::from_millis(700);
 
+    /// A moment when one of the seldom looks is over and the next is far.
+    async fn between_looks() {
+        clock::round(SELDOM).await;
+        tokio::time::sleep(SELDOM / 20).await;
+    }
+
     #[tokio::test]
     async fn a_session_ends_as_soon_as_rights_are_taken_or_run_out_and_not_at_the_next_seldom_look()
     {
@@ -204,7 +210,7 @@ mod tests {
             assert!(took < AT_ONCE, "{what}: {took:?}");
         };
         // Nobody is there, and somebody comes whose rights are about to end.
-        clock::round(SELDOM).await;
+        between_looks().await;
         let begin = clock::mono();
         let life = Duration::from_millis(100);
         assert!(book.admit(&asked(), &ann(life), 0));
@@ -212,13 +218,13 @@ mod tests {
         // Another one, beside somebody whose rights hold; and then they are taken.
         *book.lock() = Admissions::default();
         assert!(book.admit(&asked(), &ann(Duration::from_secs(60)), 0));
-        clock::round(SELDOM).await;
+        between_looks().await;
         let begin = clock::mono();
         assert!(book.admit(&asked(), &ann(life), 0));
         kicked(begin, "the second comer's rights ran out").await;
         *book.lock() = Admissions::default();
         assert!(book.admit(&asked(), &ann(Duration::from_secs(60)), 0));
-        clock::round(SELDOM).await;
+        between_looks().await;
         let begin = clock::mono();
         rights.send(1).unwrap();
         kicked(begin, "rights were taken").await;

@@ -20,7 +20,7 @@ class Encoders(_Base):
         """Loads vh264 anew with these module options and returns its (first) node.
 
         multiplanar=1, stride_align=64, height_align=16, crop_to_request=1,
-        devices=2, card="bcm2835-codec": see vh264/README.md.
+        devices=2, card="bcm2835-codec", raw=1: see vh264/README.md.
         """
         return self.vh264_nodes(**options)[0]
 

@@ -27,7 +27,7 @@ def decode(stream: bytes, folder: Path) -> bytes:
     """The decoded pictures, planar 4:2:0. A decoder that complains fails the test."""
     coded, raw = folder / "decode.h264", folder / "decode.yuv"
     coded.write_bytes(stream)
-    ffmpeg("-f", "h264", "-i", coded, "-vsync", "passthrough", "-pix_fmt", "yuv420p",
+    ffmpeg("-err_detect", "explode", "-f", "h264", "-i", coded, "-vsync", "passthrough", "-pix_fmt", "yuv420p",
            "-f", "rawvideo", raw)
     return raw.read_bytes()
 

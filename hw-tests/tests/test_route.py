@@ -54,7 +54,8 @@ def devices(image: None) -> Iterator[Guest]:
     files = {**BINARIES, "steady": STEADY, "iovecs.py": INSIDE / "iovecs.py"}
     with Guest.restore(files=files, modules=True) as guest:
         node = guest.vivid()[CARD]
-        guest.vh264()
+        # Key frames of more than one burst, which the bars alone would not give.
+        guest.vh264(raw=1)
         guest.run(f"v4l2-ctl -d {node} -c {BARS}", check=True)
         yield guest
 

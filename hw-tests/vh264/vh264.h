@@ -29,6 +29,7 @@ extern bool multiplanar;
 extern unsigned int stride_align;
 extern unsigned int height_align;
 extern bool crop_to_request;
+extern bool all_raw;	/* writable at any time */
 
 /* One encoder node. */
 struct vh264_dev {

@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The bit stream. Rec. ITU-T H.264, clauses named where a line follows one.
+ * The bit stream. Rec. ITU-T H.264, clauses named where a line follows one. Macroblocks that
+ * vh264_intra.c has no words for are I_PCM.
  *
  * After mb_type and the alignment bits everything in an I_PCM macroblock is whole bytes:
  * a picture costs one copy with emulation prevention, and a comparison.
  */
-#ifdef __KERNEL__
-#include <linux/string.h>
-#else
-#include <string.h>
-#endif
-
-#include "vh264_encode.h"
-
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "the word tricks below count bytes from the low end"
-#endif
+#include "vh264_bits.h"
+#include "vh264_intra.h"
 
 enum nal { NAL_SLICE = 0x61, NAL_IDR = 0x65, NAL_SPS = 0x67, NAL_PPS = 0x68 };
 
@@ -25,67 +17,13 @@ enum nal { NAL_SLICE = 0x61, NAL_IDR = 0x65, NAL_SPS = 0x67, NAL_PPS = 0x68 };
 #define MB_ROOM ((VH264_MB_BYTES + 16) * 3 / 2)
 #define HEADER_ROOM 256
 
-/* What one coded macroblock usually costs: skip run and mb_type take two or three bytes. */
+/* For cost(): a macroblock and two neighbours. */
+#define SCRATCH_MBS 3
+
+/* What one raw macroblock usually costs: skip run and mb_type take two or three bytes. */
 #define MB_COST (VH264_MB_BYTES + 3)
-
-static u64 load64(const u8 *p)
-{
-	u64 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static void store64(u8 *p, u64 v)
-{
-	memcpy(p, &v, sizeof(v));
-}
-
-/* ---- bytes out, with emulation prevention (7.4.1.1) ---- */
-
-struct sink {
-	u8 *at, *end;
-	u32 zeros;	/* zero bytes at the end of what was written */
-};
-
-static bool fits(const struct sink *s, size_t room)
-{
-	return (size_t)(s->end - s->at) >= room;
-}
-
-static void emit_byte(struct sink *s, u8 byte)
-{
-	if (s->zeros == 2 && byte <= 3) {
-		*s->at++ = 3;
-		s->zeros = 0;
-	}
-	*s->at++ = byte;
-	s->zeros = byte ? 0 : s->zeros + 1;
-}
-
-static bool has_zero_byte(u64 v)
-{
-	return ((v - 0x0101010101010101ull) & ~v & 0x8080808080808080ull) != 0;
-}
-
-/* Count must be a multiple of eight. Words without a zero byte, nearly all, go as they are. */
-static void emit_words(struct sink *s, const u8 *from, u32 count)
-{
-	const u8 *end = from + count;
-
-	for (; from < end; from += 8) {
-		u64 v = load64(from);
-
-		if (s->zeros < 2 && !has_zero_byte(v)) {
-			store64(s->at, v);
-			s->at += 8;
-			s->zeros = 0;
-		} else {
-			for (u32 i = 0; i < 8; i++)
-				emit_byte(s, from[i]);
-		}
-	}
-}
+/* And one that is not. */
+#define INTRA_MB_COST 4
 
 static void emit_nal_start(struct sink *s, enum nal type)
 {
@@ -95,60 +33,6 @@ static void emit_nal_start(struct sink *s, enum nal type)
 	s->at += sizeof(start_code);
 	*s->at++ = type;
 	s->zeros = 0;
-}
-
-/* ---- bits, in front of bytes ---- */
-
-struct bits {
-	struct sink *sink;
-	u32 held;
-	u32 count;	/* bits in `held`, below 8 between calls */
-};
-
-static void put(struct bits *b, u32 value, u32 count)
-{
-	while (count > 0) {
-		u32 take = 8 - b->count < count ? 8 - b->count : count;
-
-		count -= take;
-		b->held = b->held << take | (value >> count & ((1u << take) - 1));
-		b->count += take;
-		if (b->count == 8) {
-			emit_byte(b->sink, b->held);
-			b->held = 0;
-			b->count = 0;
-		}
-	}
-}
-
-static void align(struct bits *b)
-{
-	if (b->count)
-		put(b, 0, 8 - b->count);
-}
-
-/* ue(v), 9.1. Values stay far below 2^32 - 1. */
-static void put_ue(struct bits *b, u32 value)
-{
-	u32 length = 0;
-
-	for (u32 v = value + 1; v > 1; v >>= 1)
-		length++;
-	put(b, 0, length);
-	put(b, value + 1, length + 1);
-}
-
-/* se(v) is only needed for zero. */
-static void put_se_zero(struct bits *b)
-{
-	put_ue(b, 0);
-}
-
-/* rbsp_trailing_bits() */
-static void finish(struct bits *b)
-{
-	put(b, 1, 1);
-	align(b);
 }
 
 /* ---- sequence and picture headers ---- */
@@ -272,9 +156,9 @@ static void put_pps(struct sink *sink)
 	put_ue(&b, 0);			/* num_ref_idx_l1_default_active_minus1 */
 	put(&b, 0, 1);			/* weighted_pred_flag */
 	put(&b, 0, 2);			/* weighted_bipred_idc */
-	put_se_zero(&b);		/* pic_init_qp_minus26 */
-	put_se_zero(&b);		/* pic_init_qs_minus26 */
-	put_se_zero(&b);		/* chroma_qp_index_offset */
+	put_se(&b, VH264_QP - 26);	/* pic_init_qp_minus26 */
+	put_se(&b, 0);		/* pic_init_qs_minus26 */
+	put_se(&b, 0);		/* chroma_qp_index_offset */
 	put(&b, 1, 1);			/* deblocking_filter_control_present_flag */
 	put(&b, 0, 1);			/* constrained_intra_pred_flag */
 	put(&b, 0, 1);			/* redundant_pic_cnt_present_flag */
@@ -309,7 +193,7 @@ static void put_slice_header(const struct vh264_encoder *e, struct bits *b, bool
 		put(b, 0, 1);		/* ref_pic_list_modification_flag_l0 */
 		put(b, 0, 1);		/* adaptive_ref_pic_marking_mode_flag */
 	}
-	put_se_zero(b);			/* slice_qp_delta */
+	put_se(b, 0);			/* slice_qp_delta */
 	put_ue(b, 1);			/* disable_deblocking_filter_idc: off */
 }
 
@@ -458,21 +342,46 @@ static void gather(const struct vh264_encoder *e, const struct vh264_picture *p,
 		edge_gather(e, p, x, y, mb);
 }
 
-/*
- * Picks the macroblocks of a P picture, at most `limit`. One that found no room is first
- * the next time: with little bit rate a moving picture is late, but late everywhere.
- */
-static void pick(struct vh264_encoder *e, const struct vh264_picture *p, u32 limit)
+/* About what a macroblock costs, if its neighbours are coded too or have not changed. */
+static u32 cost(const struct vh264_encoder *e, const struct vh264_picture *p, u32 x, u32 y)
 {
-	u32 total = e->mb_width * e->mb_height;
-	u32 at = limit < total ? e->cursor : 0, picked = 0;
+	u8 *mb = e->scratch, *left = mb + VH264_MB_BYTES, *above = left + VH264_MB_BYTES;
+	struct vh264_intra intra;
+
+	if (e->raw)
+		return MB_COST;
+	gather(e, p, x, y, mb);
+	if (x)
+		gather(e, p, x - 1, y, left);
+	if (y)
+		gather(e, p, x, y - 1, above);
+	return vh264_intra_can(mb, x ? left : NULL, y ? above : NULL, &intra) ?
+		INTRA_MB_COST : MB_COST;
+}
+
+/*
+ * Picks the macroblocks of a P picture until the budget is spent, or all that changed if there
+ * is none. One that found no room is first the next time: with little bit rate a moving picture
+ * is late, but late everywhere.
+ */
+static void pick(struct vh264_encoder *e, const struct vh264_picture *p, u32 budget)
+{
+	u32 total = e->mb_width * e->mb_height, spent = 0;
+	u32 at = budget ? e->cursor : 0;
 	u32 x = at % e->mb_width, y = at / e->mb_width;
 
-	memset(e->coded, 0, total);
-	for (u32 seen = 0; seen < total && picked < limit; seen++) {
+	memset(e->coded, MB_SKIPPED, total);
+	for (u32 seen = 0; seen < total; seen++) {
 		if (differs(e, p, x, y, e->reference + (size_t)at * VH264_MB_BYTES)) {
-			e->coded[at] = 1;
-			picked++;
+			if (budget) {
+				u32 more = cost(e, p, x, y);
+
+				/* The first one goes however little there is. */
+				if (spent && spent + more > budget)
+					break;
+				spent += more;
+			}
+			e->coded[at] = MB_CHANGED;
 		}
 		at++;
 		if (++x == e->mb_width) {
@@ -484,6 +393,33 @@ static void pick(struct vh264_encoder *e, const struct vh264_picture *p, u32 lim
 		}
 	}
 	e->cursor = at;
+}
+
+/* nC of the luma, 9.2.1: I_PCM counts as sixteen levels, everything else here has no AC. */
+static enum vh264_tokens tokens_at(const struct vh264_encoder *e, u32 x, u32 y)
+{
+	const u8 *coded = e->coded + (size_t)y * e->mb_width + x;
+	bool raw = (x && coded[-1] == MB_PCM) || (y && coded[-(s32)e->mb_width] == MB_PCM);
+
+	return raw ? TOKENS_NC_8 : TOKENS_NC_0;
+}
+
+/* From the macroblock's place in the reference, which holds it already; returns what it became. */
+static u8 put_macroblock(const struct vh264_encoder *e, struct bits *b, bool idr, u32 x, u32 y)
+{
+	const u8 *mb = e->reference + ((size_t)y * e->mb_width + x) * VH264_MB_BYTES;
+	const u8 *left = x ? mb - VH264_MB_BYTES : NULL;
+	const u8 *above = y ? mb - (size_t)e->mb_width * VH264_MB_BYTES : NULL;
+	struct vh264_intra intra;
+
+	if (!e->raw && vh264_intra_can(mb, left, above, &intra)) {
+		vh264_put_intra(b, &intra, !idr, tokens_at(e, x, y));
+		return MB_PREDICTED;
+	}
+	put_ue(b, idr ? 25 : 30);	/* mb_type: I_PCM */
+	align(b);
+	emit_words(b->sink, mb, VH264_MB_BYTES);
+	return MB_PCM;
 }
 
 size_t vh264_encode(struct vh264_encoder *e, const struct vh264_picture *p, bool idr,
@@ -500,12 +436,10 @@ size_t vh264_encode(struct vh264_encoder *e, const struct vh264_picture *p, bool
 	if (idr) {
 		e->frame_num = 0;
 		e->idr_pic_id ^= 1;	/* two in a row must differ (7.4.3) */
-		memset(e->coded, 1, total);
+		memset(e->coded, MB_CHANGED, total);
 	} else {
-		u32 limit = budget ? budget / MB_COST : total;
-
 		e->frame_num = (e->frame_num + 1) & ((1u << FRAME_NUM_BITS) - 1);
-		pick(e, p, limit ? limit : 1);
+		pick(e, p, budget);
 	}
 	emit_nal_start(&sink, idr ? NAL_IDR : NAL_SLICE);
 	put_slice_header(e, &b, idr);
@@ -513,7 +447,7 @@ size_t vh264_encode(struct vh264_encoder *e, const struct vh264_picture *p, bool
 		for (u32 x = 0; x < e->mb_width; x++, at++) {
 			u8 *mb = e->reference + (size_t)at * VH264_MB_BYTES;
 
-			if (!e->coded[at]) {
+			if (e->coded[at] == MB_SKIPPED) {
 				skipped++;
 				continue;
 			}
@@ -523,9 +457,7 @@ size_t vh264_encode(struct vh264_encoder *e, const struct vh264_picture *p, bool
 			if (!idr)
 				put_ue(&b, skipped);	/* mb_skip_run */
 			skipped = 0;
-			put_ue(&b, idr ? 25 : 30);	/* mb_type: I_PCM */
-			align(&b);
-			emit_words(&sink, mb, VH264_MB_BYTES);
+			e->coded[at] = put_macroblock(e, &b, idr, x, y);
 		}
 	}
 	if (!fits(&sink, HEADER_ROOM))
@@ -546,7 +478,8 @@ static u32 macroblocks(u32 samples)
 
 size_t vh264_memory(u32 width, u32 height)
 {
-	return (size_t)macroblocks(width) * macroblocks(height) * (VH264_MB_BYTES + 1);
+	return (size_t)macroblocks(width) * macroblocks(height) * (VH264_MB_BYTES + 1) +
+	       SCRATCH_MBS * VH264_MB_BYTES;
 }
 
 size_t vh264_worst_case(u32 width, u32 height)
@@ -561,7 +494,8 @@ void vh264_start(struct vh264_encoder *e, void *memory, u32 width, u32 height)
 	e->height = height;
 	e->mb_width = macroblocks(width);
 	e->mb_height = macroblocks(height);
-	e->reference = memory;
+	e->scratch = memory;
+	e->reference = e->scratch + SCRATCH_MBS * VH264_MB_BYTES;
 	e->coded = e->reference + (size_t)e->mb_width * e->mb_height * VH264_MB_BYTES;
 }
 

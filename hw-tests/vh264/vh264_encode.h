@@ -3,9 +3,10 @@
  * The H.264 bit stream of the virtual encoder. Pure C: it knows no kernel, allocates
  * nothing and keeps no time, so that a unit test runs the same code in user space.
  *
- * An IDR picture is an I slice of I_PCM macroblocks. A P picture codes the macroblocks
- * that changed as I_PCM and skips the rest, which repeats them from the previous picture.
- * What a decoder shows is therefore bit for bit what went in.
+ * An IDR picture is an I slice. Macroblocks of one colour, and those that go on from the
+ * one above or to the left, are Intra_16x16; the others are I_PCM. A P picture codes the
+ * macroblocks that changed in the same way and skips the rest, which repeats them from the
+ * previous picture. What a decoder shows is bit for bit what went in.
  */
 #ifndef VH264_ENCODE_H
 #define VH264_ENCODE_H
@@ -18,6 +19,7 @@
 #include <stdint.h>
 typedef uint8_t u8;
 typedef uint16_t u16;
+typedef int32_t s32;
 typedef uint32_t u32;
 typedef uint64_t u64;
 #endif
@@ -45,15 +47,20 @@ struct vh264_sequence {
 	bool full_range;
 };
 
+/* What became of a macroblock in the latest picture. */
+enum vh264_coded { MB_SKIPPED, MB_CHANGED, MB_PREDICTED, MB_PCM };
+
 struct vh264_encoder {
 	u32 width, height;	/* visible, both even */
 	u32 mb_width, mb_height;
+	u8 *scratch;		/* a few macroblocks */
 	u8 *reference;		/* what the decoder has, macroblock by macroblock */
-	u8 *coded;		/* one byte a macroblock: is it in this picture? */
+	u8 *coded;		/* one byte a macroblock: enum vh264_coded */
 	u32 cursor;		/* where a picture with a budget goes on */
 	u32 frame_num;
 	u32 idr_pic_id;
 	bool has_reference;
+	bool raw;		/* I_PCM only; may change from picture to picture */
 };
 
 /* Bytes of memory an encoder of this size needs. */

@@ -30,6 +30,10 @@ bool crop_to_request;
 module_param(crop_to_request, bool, 0444);
 MODULE_PARM_DESC(crop_to_request, "S_FMT sets the visible rectangle to the size asked for");
 
+bool all_raw;
+module_param_named(raw, all_raw, bool, 0644);
+MODULE_PARM_DESC(raw, "Code every macroblock as I_PCM: large pictures, whatever they show");
+
 #define MAX_DEVICES 8u
 
 static unsigned int devices = 1;

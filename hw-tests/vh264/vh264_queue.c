@@ -281,6 +281,7 @@ static struct coded encode(struct vh264_ctx *ctx, struct vb2_v4l2_buffer *src,
 			return coded;
 		}
 	}
+	ctx->encoder.raw = READ_ONCE(all_raw);
 	picture = picture_of(ctx, data + src->vb2_buf.planes[0].data_offset);
 	coded.bytes = vh264_encode(&ctx->encoder, &picture, coded.idr, budget(ctx),
 				   out + headers, room - headers);

@@ -133,10 +133,10 @@ def fetch(target: Target) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         host.run(["dpkg-deb", "-x", download(name, target, partial), partial])
         headers = partial / target.headers.relative_to(target.folder)
-        # It names its other half by the absolute path of an installed system.
+        # It names its other half by the absolute path of an installed system; beside it, it may be moved.
         makefile = headers / "Makefile"
         text = makefile.read_text()
-        makefile.write_text(text.replace("include /usr/src/", f"include {target.headers.parent}/"))
+        makefile.write_text(text.replace("include /usr/src/", "include ../"))
         headers.rename(target.headers)
         shutil.rmtree(partial)
 

@@ -71,13 +71,13 @@ def record(name: str, unit: str, ours: float, peer: str = "", peer_value: float 
 
 
 def fresh(cameras: int = 1) -> Guest:
-    """A guest with cameras that show the bars, and as many encoders."""
+    """A guest with cameras that show the bars, and as many encoders; contiguous buffers, as on boards."""
     guest = Guest.restore(files=BINARIES, forwards=[8002], modules=True)
     try:
-        nodes = guest.vivid(n_devs=cameras)
+        nodes = guest.vivid(n_devs=cameras, allocators=1)
         for nth in range(cameras):
             guest.run(f"v4l2-ctl -d {nodes[CARD.format(nth)]} -c {BARS}", check=True)
-        guest.vh264(devices=cameras)
+        guest.vh264(devices=cameras, memory="contig")
     except BaseException:
         guest.close()
         raise

@@ -20,7 +20,7 @@ class Encoders(_Base):
         """Loads vh264 anew with these module options and returns its (first) node.
 
         multiplanar=1, stride_align=64, height_align=16, crop_to_request=1,
-        devices=2, card="bcm2835-codec", raw=1: see vh264/README.md.
+        devices=2, card="bcm2835-codec", raw=1, memory="contig": see vh264/README.md.
         """
         return self.vh264_nodes(**options)[0]
 
@@ -49,7 +49,7 @@ class Encoders(_Base):
         words = " ".join(f"{key}={value}" for key, value in options.items())
         return self._settled(
             # What Debian's kernel has of the modules below them.
-            "modprobe -a videobuf2-v4l2 videobuf2-vmalloc"
+            "modprobe -a videobuf2-v4l2 videobuf2-vmalloc videobuf2-dma-contig"
             f" && if [ -d /sys/module/{module} ]; then rmmod {module}; fi"
             " && if [ ! -d /sys/module/v4l2_mem2mem ]; then insmod /in/modules/v4l2-mem2mem.ko; fi"
             f" && insmod /in/modules/{module}.ko {words}"

@@ -122,6 +122,17 @@ def test_pictures_reach_the_encoder_where_they_lie_and_keep_their_colours(
         assert run.count("strangers") == run.count("lies") == 0
 
 
+def test_pictures_in_contiguous_memory_reach_an_encoder_that_wants_no_other(box: Guest) -> None:
+    box.vh264(memory="contig")
+    for allocator, route in ((1, SHARED), (0, COPIED)):
+        node = box.vivid(allocators=allocator)[CARD]
+        still_bars(box, node)
+        run = encode(box, node, "--pixel NV12")
+        assert run.route == route, run.why
+        assert route == SHARED or "because the encoder cannot read the camera's memory" in run.why
+        assert_exact(box)
+
+
 def test_a_camera_is_asked_for_the_encoders_line_length(box: Guest) -> None:
     node = box.vivid()[CARD]
     still_bars(box, node)

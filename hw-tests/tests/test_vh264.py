@@ -182,10 +182,13 @@ KNOWN_FAILURES = [
 ]
 
 
-@pytest.mark.parametrize("multiplanar", [0, 1], ids=["single-planar", "multi-planar"])
-def test_v4l2_compliance_finds_nothing_that_is_not_its_own_age(lab: Guest, multiplanar: int) -> None:
-    camera = lab.vivid()[CAMERA]
-    node = lab.vh264(multiplanar=multiplanar)
+@pytest.mark.parametrize(
+    ("multiplanar", "memory"), [(0, "vmalloc"), (1, "vmalloc"), (0, "contig")],
+    ids=["single-planar", "multi-planar", "contiguous"],
+)  # fmt: skip
+def test_v4l2_compliance_finds_nothing_that_is_not_its_own_age(lab: Guest, multiplanar: int, memory: str) -> None:
+    camera = lab.vivid(allocators=int(memory == "contig"))[CAMERA]
+    node = lab.vh264(multiplanar=multiplanar, memory=memory)
     report = lab.run(f"v4l2-compliance -d {node} -s -e {camera} 2>&1", 120).stdout
     assert re.findall(r"fail: .*", report) == KNOWN_FAILURES, report
     assert "Detected Stateful Encoder" in report
@@ -271,6 +274,35 @@ def test_pictures_of_a_camera_come_in_without_a_copy(lab: Guest, tmp_path: Path)
         size = 640 * 480 * 3 // 2
         assert len(pictures) == 20 * size
         assert_bars(bar_means(pictures[-size:], 640, 480, "yuv420p"), "yuv", tolerance=0)
+
+
+def test_contiguous_buffers_take_a_cameras_if_they_are_contiguous_too(lab: Guest, tmp_path: Path) -> None:
+    camera = lab.vivid(allocators=1)[CAMERA]
+    lab.run(f"v4l2-ctl -d {camera} -c test_pattern=0,osd_text_mode=1", check=True)
+    size = 640 * 480 * 3 // 2
+    # What most chips do; and memory of one piece suits whoever needs none.
+    for memory in ("contig", "vmalloc"):
+        node = lab.vh264(memory=memory)
+        encoded = encode(lab, node, "--frames 10", camera=camera)
+        assert encoded.rc == 0, encoded.text
+        assert_bars(bar_means(decode(encoded.stream, tmp_path)[-size:], 640, 480, "yuv420p"), "yuv", tolerance=0)
+    node = lab.vh264(memory="contig")
+    assert encode(lab, node, keep=False).rc == 0, "copies go into such buffers"
+    scattered = lab.vivid()[CAMERA]
+    refused = encode(lab, node, "--frames 10", camera=scattered, keep=False)
+    assert refused.rc == 1 and "error QBUF EFAULT" in refused.text
+
+
+def test_contiguous_buffers_are_no_resident_memory_of_who_maps_them(lab: Guest) -> None:
+    resident = {}
+    for memory in ("contig", "vmalloc"):
+        node = lab.vh264(memory=memory)
+        camera = lab.vivid(allocators=int(memory == "contig"))[CAMERA]
+        lab.spawn(f"exec /in/modules/v4l2-encode {node} --camera {camera} --frames 1000 2>&1").wait_for("frame 5", 20)
+        maps = lab.run(f"cat /proc/$(pidof v4l2-encode)/smaps; kill $(pidof v4l2-encode); "
+                       "while pidof v4l2-encode; do sleep 0.05; done", 20).stdout
+        resident[memory] = sum(map(int, re.findall(rf"{node}\n(?:.+: .*\n)*?Rss: +(\d+) kB", maps)))
+    assert resident["contig"] == 0 < resident["vmalloc"], resident
 
 
 def test_the_bit_rate_bounds_what_a_picture_may_spend(lab: Guest, tmp_path: Path) -> None:

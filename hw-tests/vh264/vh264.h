@@ -30,6 +30,7 @@ extern unsigned int stride_align;
 extern unsigned int height_align;
 extern bool crop_to_request;
 extern bool all_raw;	/* writable at any time */
+extern const struct vb2_mem_ops *buffer_memory;
 
 /* One encoder node. */
 struct vh264_dev {

@@ -66,7 +66,7 @@ int vh264_ctrls_init(struct vh264_ctx *ctx)
 	struct v4l2_ctrl_handler *hdl = &ctx->ctrls;
 
 	v4l2_ctrl_handler_init(hdl, 12);
-	/* The range is wide because the pictures are raw: 640x480 at 30 is 110 Mbit/s. */
+	/* The range is wide because pictures may be raw: 640x480 at 30 is 110 Mbit/s. */
 	v4l2_ctrl_new_std(hdl, &ops, V4L2_CID_MPEG_VIDEO_BITRATE, 25000, 1000000000, 1, 2000000);
 	v4l2_ctrl_new_std_menu(hdl, &ops, V4L2_CID_MPEG_VIDEO_BITRATE_MODE,
 			       V4L2_MPEG_VIDEO_BITRATE_MODE_CBR, 0,

@@ -11,6 +11,8 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <media/v4l2-event.h>
+#include <media/videobuf2-dma-contig.h>
+#include <media/videobuf2-vmalloc.h>
 
 #include "vh264.h"
 
@@ -33,6 +35,12 @@ MODULE_PARM_DESC(crop_to_request, "S_FMT sets the visible rectangle to the size 
 bool all_raw;
 module_param_named(raw, all_raw, bool, 0644);
 MODULE_PARM_DESC(raw, "Code every macroblock as I_PCM: large pictures, whatever they show");
+
+static char *memory = "vmalloc";
+module_param(memory, charp, 0444);
+MODULE_PARM_DESC(memory, "Where buffers come from: vmalloc, or contig as with most chips");
+
+const struct vb2_mem_ops *buffer_memory;
 
 #define MAX_DEVICES 8u
 
@@ -329,6 +337,8 @@ static int probe(struct platform_device *pdev)
 		return -ENOMEM;
 	dev->index = pdev->id;
 	mutex_init(&dev->lock);
+	/* Buffers of others are contiguous however long they are. */
+	vb2_dma_contig_set_max_seg_size(&pdev->dev, DMA_BIT_MASK(32));
 	ret = v4l2_device_register(&pdev->dev, &dev->v4l2_dev);
 	if (ret)
 		goto free;
@@ -393,6 +403,12 @@ static int __init vh264_init(void)
 {
 	int ret;
 
+	if (!strcmp(memory, "vmalloc"))
+		buffer_memory = &vb2_vmalloc_memops;
+	else if (!strcmp(memory, "contig"))
+		buffer_memory = &vb2_dma_contig_memops;
+	else
+		return -EINVAL;
 	if (!is_power_of_2(stride_align) || !is_power_of_2(height_align) ||
 	    stride_align > 4096 || height_align > 64 || !devices || devices > MAX_DEVICES)
 		return -EINVAL;

@@ -3,7 +3,6 @@
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <media/v4l2-event.h>
-#include <media/videobuf2-vmalloc.h>
 
 #include "vh264.h"
 
@@ -172,7 +171,7 @@ static int init_one(struct vh264_ctx *ctx, struct vb2_queue *q, u32 type, u32 io
 	q->dev = ctx->dev->v4l2_dev.dev;
 	q->buf_struct_size = sizeof(struct v4l2_m2m_buffer);
 	q->ops = &queue_ops;
-	q->mem_ops = &vb2_vmalloc_memops;
+	q->mem_ops = buffer_memory;
 	q->timestamp_flags = V4L2_BUF_FLAG_TIMESTAMP_COPY;
 	q->lock = &ctx->dev->lock;
 	return vb2_queue_init(q);

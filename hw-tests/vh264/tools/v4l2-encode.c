@@ -76,6 +76,7 @@ static const char *errno_name(int number)
 {
 	switch (number) {
 	case EINVAL: return "EINVAL";
+	case EFAULT: return "EFAULT";
 	case EBUSY: return "EBUSY";
 	case EIO: return "EIO";
 	case EPIPE: return "EPIPE";

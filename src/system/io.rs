@@ -140,7 +140,7 @@ fn storage(folder: &Path) -> nix::Result<Storage> {
     })
 }
 
-/// A file of procfs, which does not say how long it is, in one piece: it makes the whole text anew for every one.
+/// A file of procfs. It does not say how long it is; with room for it from the start, nothing is read to find that out.
 fn text(path: &str) -> Option<String> {
     let mut text = String::with_capacity(LONGEST);
     File::open(path).ok()?.read_to_string(&mut text).ok()?;

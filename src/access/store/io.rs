@@ -60,9 +60,17 @@ impl Files {
     /// Whether something of it is a link, whose target may lie, and be changed, anywhere.
     #[must_use]
     pub fn is_linked(&self) -> bool {
-        let mut all = self.pems();
-        all.extend([self.document(), self.trusted(), self.dir.clone()]);
+        let mut all = self.files();
+        all.extend([self.trusted(), self.dir.clone()]);
         all.iter().any(|path| path.is_symlink())
+    }
+
+    /// The files themselves, as far as they are there; the document in any case.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut all = self.pems();
+        all.push(self.document());
+        all
     }
 
     /// The folder of public keys.

@@ -212,7 +212,7 @@ impl Api {
     ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
         let Line {
             mut sender,
-            mut connection,
+            connection,
         } = line;
         let keep = method == Method::GET;
         let body = body.map_or_else(Bytes::new, |b| Bytes::from(b.to_string()));
@@ -236,20 +236,28 @@ impl Api {
         };
         // Driven here and not in a task of its own, so that giving up leaves nothing behind: who gives up drops the
         // connection, too.
-        let mut open = true;
+        let mut connection = Some(connection);
         let answer = {
             tokio::pin!(answer);
             loop {
+                let end = async {
+                    match &mut connection {
+                        Some(connection) => connection.await,
+                        None => std::future::pending().await,
+                    }
+                };
                 tokio::select! {
                     got = &mut answer => break got,
-                    end = &mut connection, if open => {
+                    end = end => {
                         end?;
-                        open = false;
+                        // One that was closed while it rested ends well, and does not tell the question, which would wait for ever:
+                        // it is told when the connection is dropped.
+                        connection = None;
                     }
                 }
             }
         };
-        if keep && open && answer.is_ok() {
+        if let Some(connection) = connection.filter(|_| keep && answer.is_ok()) {
             self.kept.put(Line { sender, connection });
         }
         answer
@@ -349,6 +357,28 @@ mod tests {
             api.info().await.unwrap();
         }
         assert_eq!(connections.load(SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_closed_while_it_rested_costs_no_question_its_answer() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let api = Api::new(listener.local_addr().unwrap(), &Secret::new("x".to_owned()));
+        for _ in 0..3 {
+            let asking = api.clone();
+            let question = tokio::spawn(async move { asking.info().await });
+            let accepted = tokio::time::timeout(PATIENCE, listener.accept()).await;
+            let (mut stream, _) = accepted.expect("a new connection").unwrap();
+            let mut asked = [0; 4096];
+            assert!(stream.read(&mut asked).await.unwrap() > 0);
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n{\"version\":\"v1.20.1\"}";
+            stream.write_all(answer).await.unwrap();
+            question.await.unwrap().unwrap();
+            // As MediaMTX does that was killed, or that had not been asked for long.
+            drop(stream);
+            // Only a runtime that has rested has been told of it; one that has not finds it out by writing.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     #[tokio::test]

@@ -1,6 +1,8 @@
 //! Ends the sessions of those whose rights have ended.
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +29,8 @@ struct Inner {
     admissions: Mutex<Admissions>,
     /// Somebody came whom the next look would see too late.
     came: Notify,
+    /// The generation of rights that the last look saw.
+    judged: AtomicU64,
 }
 
 impl Book {
@@ -37,7 +41,8 @@ impl Book {
         let mut admissions = self.lock();
         let first = admissions.is_empty();
         let admitted = admissions.admit(asked, who, generation, now.mono);
-        if first || ends_soon(who, now.wall) {
+        // Who was judged just before the rights changed was not there when that was looked at.
+        if first || ends_soon(who, now.wall) || generation < self.0.judged.load(SeqCst) {
             self.0.came.notify_one();
         }
         admitted
@@ -78,6 +83,7 @@ impl Book {
             if self.lock().is_empty() {
                 continue;
             }
+            self.0.judged.store(judge.generation(), SeqCst);
             let due = self.lock().due(&*judge, clock::now());
             for kick in due {
                 match api.kick(kick.kind, kick.id).await {

@@ -63,7 +63,7 @@ pub fn start(settings: Settings, directory: Arc<Directory>) -> Result<Fleet> {
     })?;
     Ok(Fleet {
         _worker: worker,
-        ended,
+        ended: Some(ended),
         line,
     })
 }
@@ -73,15 +73,18 @@ pub fn start(settings: Settings, directory: Arc<Directory>) -> Result<Fleet> {
 pub struct Fleet {
     _worker: Worker,
     /// Told by the thread's end.
-    ended: oneshot::Receiver<()>,
+    ended: Option<oneshot::Receiver<()>>,
     line: Line,
 }
 
 impl Fleet {
     /// Waits until the hot-plug thread has ended by itself.
     pub async fn ended(&mut self) {
-        // Nothing is ever sent: its end drops the other side.
-        let _ = (&mut self.ended).await;
+        // Nothing is ever sent: its end drops the other side. A receiver must not be asked again then.
+        if let Some(ended) = &mut self.ended {
+            let _ = ended.await;
+            self.ended = None;
+        }
     }
 
     /// How it is told what the configuration asks.

@@ -52,8 +52,9 @@ impl Eyes {
                 Err(error) => return Err(error.into()),
             }
             let own = fs::symlink_metadata(folder)?.is_dir();
-            #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
-            let kind = statfs(folder)?.filesystem_type().0 as i64;
+            // The word is signed and of 32 bits on some machines.
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            let kind = i64::from(statfs(folder)?.filesystem_type().0 as u32);
             told &= own && is_told(kind);
             Ok(true)
         };
@@ -64,6 +65,13 @@ impl Eyes {
             && (!watch(above)? || folder.exists())
         {
             told = false;
+        }
+        // A file that has another name elsewhere, or is mounted here from elsewhere, may be changed there.
+        for file in files.files() {
+            match eyes.add_watch(&file, CONTENTS) {
+                Ok(_) | Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(told)
     }
@@ -177,6 +185,13 @@ mod tests {
         });
         told("the new folder has a document", &|| {
             fs::write(&document, "4").unwrap();
+        });
+        let name = data.0.join("name");
+        told("the document has another name", &|| {
+            fs::hard_link(&document, &name).unwrap();
+        });
+        told("the document was written by its other name", &|| {
+            fs::write(&name, "5").unwrap();
         });
         told("the folder went", &|| fs::remove_dir_all(&access).unwrap());
         told("the folder is back", &|| fs::create_dir(&access).unwrap());

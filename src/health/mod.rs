@@ -1,8 +1,9 @@
 //! How things are, and what to do about it.
 //!
 //! [`facts`] holds what is known at this moment, [`assess`] judges it, [`catalogue`] knows every
-//! fault with its cause and its next action, [`due`] knows how long a verdict holds by itself, `safety` judges what access rests on, [`answers`] writes the bodies. All of it is worked
-//! out anew for each question from memory, so an answer is never older than the facts.
+//! fault with its cause and its next action, [`due`] knows how long a verdict holds by itself, `safety`
+//! judges what access rests on, [`answers`] writes the bodies. All of it is worked out anew for each
+//! question from memory, so an answer is never older than the facts.
 
 pub mod answers;
 pub mod assess;

@@ -27,7 +27,8 @@ use crate::system::alarms::{About, Alarm};
 
 /// How long a fault of the thread that looks at the files is left alone.
 const AGAIN: Duration = Duration::from_millis(250);
-/// A change of the files is known so soon: the longest wait for a look, and the reading.
+/// A change of the files is known so soon: the longest wait for a look, and the reading. Only what the kernel cannot tell
+/// takes longer, as another medium mounted over their folder.
 pub const SEEN_WITHIN: Duration = Duration::from_millis(500);
 /// From one writing of the usage to the next.
 const WRITE_EVERY: Duration = Duration::from_secs(60);
